@@ -1,0 +1,1 @@
+"""The networks of the MobileNet papers as tables of rows, and what interprets them."""

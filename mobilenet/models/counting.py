@@ -1,0 +1,93 @@
+"""Parameters and multiply-adds of every layer, from shapes alone: nothing is run."""
+
+import dataclasses
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mobilenet.models.layers import Conv
+from mobilenet.models.norm import BatchNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+  """One layer: shapes are for one image, without the batch axis."""
+
+  name: str  # path of the parameters: 'backbone/block_03/depthwise/conv'
+  kind: str  # 'conv 3x3 /2', 'depthwise 5x5', 'pointwise', 'dense', 'norm'
+  input_shape: tuple[int, ...]
+  output_shape: tuple[int, ...]
+  parameters: int  # learned values; running statistics are not parameters
+  multiply_adds: int  # of convolutions and dense layers, as the papers count them
+
+
+def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
+  """Counts a model layer by layer at a resolution (pixels, or (height, width)).
+
+  Multiply-adds are those of convolutions and dense layers for one image, biases and
+  element-wise work left out: the convention of the MobileNet and ShuffleNet papers
+  (one multiply-add is two FLOPs).
+  """
+  height, width = (
+    (resolution, resolution) if isinstance(resolution, int) else resolution
+  )
+  images = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+  calls = []
+
+  def record(next_call, args, kwargs, context):
+    outputs = next_call(*args, **kwargs)
+    if context.method_name == '__call__' and isinstance(
+      context.module, (Conv, nn.Dense, BatchNorm)
+    ):
+      calls.append((context.module, args[0].shape, outputs.shape))
+    return outputs
+
+  with nn.intercept_methods(record):
+    variables = jax.eval_shape(
+      lambda x: model.init(jax.random.key(0), x, train=False), images
+    )
+  return [_layer(variables['params'], *call) for call in calls]
+
+
+def _layer(params, module, input_shape, output_shape) -> Layer:
+  own = params
+  for part in module.path:
+    own = own[part]
+  if isinstance(module, Conv):
+    per_output = math.prod(own['kernel'].shape[:3])
+    multiply_adds = math.prod(output_shape[1:]) * per_output
+    k = f'{module.kernel}x{module.kernel}'
+    if module.groups == input_shape[-1] > 1:
+      kind = f'depthwise {k}'
+    elif module.groups > 1:
+      kind = f'grouped {k}, {module.groups}'
+    else:
+      kind = 'pointwise' if module.kernel == 1 else f'conv {k}'
+    kind += f' /{module.stride}' if module.stride > 1 else ''
+  elif isinstance(module, nn.Dense):
+    kind, multiply_adds = 'dense', math.prod(own['kernel'].shape)
+  else:
+    kind, multiply_adds = 'norm', 0
+  return Layer(
+    name='/'.join(module.path),
+    kind=kind,
+    input_shape=input_shape[1:],
+    output_shape=output_shape[1:],
+    parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(own)),
+    multiply_adds=multiply_adds,
+  )
+
+
+def totals(counted: list[Layer]) -> tuple[int, int]:
+  """(parameters, multiply-adds) of a model."""
+  return (
+    sum(layer.parameters for layer in counted),
+    sum(layer.multiply_adds for layer in counted),
+  )
+
+
+def count(model: nn.Module, resolution: int = 224) -> tuple[int, int]:
+  """(parameters, multiply-adds) of a model at a resolution, for one image."""
+  return totals(layers(model, resolution))

@@ -1,0 +1,217 @@
+"""How XLA is asked for a convolution: one function, a lowering per backend and shape.
+
+`native` is XLA's own convolution operator: what GPUs and TPUs have kernels for and what
+an exporter recognises. `sliced` is for CPUs, where XLA's grouped convolution runs tens
+of times slower than memory allows: a depthwise convolution becomes a sum of shifted,
+strided slices, its gradients become sums of the same kind, and a pointwise convolution
+becomes a matrix product. Parameters, names and numbers do not depend on the choice.
+
+Kernels are HWIO throughout: (k, k, C, O) full, (1, 1, C, O) pointwise, (k, k, 1, C)
+depthwise.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+# What each backend measures best; a backend that is not named gets 'native'.
+PER_BACKEND = {'cpu': 'sliced'}
+LOWERINGS = ('auto', 'native', 'sliced')
+
+
+def choose(lowering: str) -> str:
+  """The lowering that `auto` stands for on the default backend, or the one named."""
+  if lowering not in LOWERINGS:
+    raise ValueError(f'lowering {lowering!r} is none of {", ".join(LOWERINGS)}')
+  if lowering == 'auto':
+    return PER_BACKEND.get(jax.default_backend(), 'native')
+  return lowering
+
+
+def pads(
+  size: Sequence[int], kernel: int, stride: int, rule: str, dilation: int = 1
+) -> Pads:
+  """Padding ((top, bottom), (left, right)) of a (height, width) under a rule.
+
+  `tf` is TensorFlow's SAME: at stride 2 an even input is padded on the bottom and right
+  only. `torch` is PyTorch's symmetric (k - 1) / 2. `valid` is none. Output sizes of the
+  first two agree; pixels do not, and imported weights lose accuracy with the wrong one.
+  """
+  reach = (kernel - 1) * dilation
+  if rule == 'tf':
+    total = [max((-(-n // stride) - 1) * stride + reach + 1 - n, 0) for n in size]
+    return tuple((t // 2, t - t // 2) for t in total)
+  if rule == 'torch':
+    return ((reach // 2, reach // 2),) * 2
+  if rule == 'valid':
+    return ((0, 0), (0, 0))
+  raise ValueError(f"padding rule {rule!r} is none of 'tf', 'torch', 'valid'")
+
+
+def conv(
+  x: jax.Array,
+  kernel: jax.Array,
+  *,
+  stride: int = 1,
+  padding: Pads = ((0, 0), (0, 0)),
+  dilation: int = 1,
+  groups: int = 1,
+  lowering: str = 'auto',
+) -> jax.Array:
+  """Convolves images (N, H, W, C) with an HWIO kernel; returns (N, H', W', O)."""
+  if choose(lowering) == 'sliced':
+    if kernel.shape[2] == 1 and groups == x.shape[3] == kernel.shape[3]:
+      return sliced_depthwise(x, kernel, stride, padding, dilation)
+    if kernel.shape[:2] == (1, 1) and groups == 1 and padding == ((0, 0), (0, 0)):
+      x = x[:, ::stride, ::stride]
+      # Flat on purpose: the same product over four dimensions is several times slower.
+      flat = x.reshape(-1, x.shape[3]) @ kernel[0, 0]
+      return flat.reshape(*x.shape[:3], kernel.shape[3])
+  return lax.conv_general_dilated(
+    x,
+    kernel,
+    window_strides=(stride, stride),
+    padding=padding,
+    rhs_dilation=(dilation, dilation),
+    feature_group_count=groups,
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+
+
+# The depthwise convolution as shifted slices. Sums are kept in float32, whatever the
+# type of the images. The padded input is written out once and read k * k times: fusing
+# the padding into every tap costs a comparison per element and is 2 to 10 times slower.
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def sliced_depthwise(
+  x: jax.Array, kernel: jax.Array, stride: int, padding: Pads, dilation: int = 1
+) -> jax.Array:
+  """Depthwise convolution of (N, H, W, C) with (k, k, 1, C), without a convolution."""
+  padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+  rows, columns = (
+    (padded.shape[1 + axis] - (kernel.shape[axis] - 1) * dilation - 1) // stride + 1
+    for axis in (0, 1)
+  )
+  total = 0.0
+  for i in range(kernel.shape[0]):
+    for j in range(kernel.shape[1]):
+      tap = _window(padded, i * dilation, j * dilation, rows, columns, stride)
+      total += tap.astype(jnp.float32) * kernel[i, j, 0].astype(jnp.float32)
+  return total.astype(x.dtype)
+
+
+def _forward(x, kernel, stride, padding, dilation):
+  return sliced_depthwise(x, kernel, stride, padding, dilation), (x, kernel)
+
+
+def _backward(stride, padding, dilation, residuals, g):
+  x, kernel = residuals
+  return (
+    _input_gradient(g, kernel, x.shape, stride, padding, dilation).astype(x.dtype),
+    _kernel_gradient(x, g, kernel.shape, stride, padding, dilation).astype(
+      kernel.dtype
+    ),
+  )
+
+
+sliced_depthwise.defvjp(_forward, _backward)
+
+
+def _window(x, top, left, rows, columns, stride):
+  """Every `stride`-th pixel of x from (top, left) on: (N, rows, columns, C)."""
+  last_row, last_column = top + (rows - 1) * stride, left + (columns - 1) * stride
+  return lax.slice(
+    x,
+    (0, top, left, 0),
+    (x.shape[0], last_row + 1, last_column + 1, x.shape[3]),
+    (1, stride, stride, 1),
+  )
+
+
+def _input_gradient(g, kernel, shape, stride, padding, dilation):
+  """Gathers g instead of scattering it: each phase of the stride is a plain sum.
+
+  Input row y receives output row o through tap i where o * stride + i * dilation
+  == y + top. Rows of one phase y % stride meet the same taps, so that no multiplication
+  is spent on the zeros between strided gradients.
+  """
+  sizes = [-(-shape[1 + axis] // stride) for axis in (0, 1)]
+  taps = [
+    [
+      [
+        (i, (phase + padding[axis][0] - i * dilation) // stride)
+        for i in range(kernel.shape[axis])
+        if (phase + padding[axis][0] - i * dilation) % stride == 0
+      ]
+      for phase in range(stride)
+    ]
+    for axis in (0, 1)
+  ]
+  # One padded copy of g that every phase and tap can slice.
+  borders = []
+  for axis in (0, 1):
+    offsets = [offset for phase in taps[axis] for _, offset in phase]
+    low = max(0, -min(offsets))
+    high = max(0, max(offsets) + sizes[axis] - g.shape[1 + axis])
+    borders.append((low, high))
+  padded = jnp.pad(g, ((0, 0), *borders, (0, 0)))
+  blank = jnp.zeros((shape[0], *sizes, shape[3]), jnp.float32)
+  phases = []
+  for row_taps in taps[0]:
+    row = []
+    for column_taps in taps[1]:
+      total = blank  # stays blank where a stride skips the pixels altogether
+      for i, top in row_taps:
+        for j, left in column_taps:
+          tap = _window(padded, top + borders[0][0], left + borders[1][0], *sizes, 1)
+          total += tap.astype(jnp.float32) * kernel[i, j, 0].astype(jnp.float32)
+      row.append(total.astype(g.dtype))
+    phases.append(row)
+  if stride == 1:
+    return phases[0][0]
+  interleaved = jnp.stack([jnp.stack(row, axis=3) for row in phases], axis=2)
+  dense = interleaved.reshape(
+    shape[0], sizes[0] * stride, sizes[1] * stride, shape[3]
+  )
+  return dense[:, : shape[1], : shape[2]]
+
+
+def _kernel_gradient(x, g, shape, stride, padding, dilation):
+  """Loops over output rows with k * k running sums of shape (N, columns, C).
+
+  Summing the product of two slices at once is what the formula says, but XLA does not
+  vectorise a reduction fused with it; the running sums are element-wise and are reduced
+  once at the end. The batch stays whole, so that a sharded batch stays sharded.
+  """
+  padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+  rows, columns, channels = g.shape[1:]
+  taps = [(i, j) for i in range(shape[0]) for j in range(shape[1])]
+
+  def add_row(y, sums):
+    gradient = lax.dynamic_index_in_dim(g, y, axis=1, keepdims=False)
+    gradient = gradient.astype(jnp.float32)
+    inputs = [
+      lax.dynamic_index_in_dim(padded, y * stride + i * dilation, 1, keepdims=False)
+      for i in range(shape[0])
+    ]
+    sums = list(sums)
+    for n, (i, j) in enumerate(taps):
+      left = j * dilation
+      pixels = lax.slice(
+        inputs[i],
+        (0, left, 0),
+        (x.shape[0], left + (columns - 1) * stride + 1, channels),
+        (1, stride, 1),
+      )
+      sums[n] += pixels.astype(jnp.float32) * gradient
+    return tuple(sums)
+
+  zero = jnp.zeros((x.shape[0], columns, channels), jnp.float32)
+  sums = lax.fori_loop(0, rows, add_row, (zero,) * len(taps))
+  return jnp.stack([jnp.sum(s, axis=(0, 1)) for s in sums]).reshape(shape)
