@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models.blocks import BLOCKS
-from mobilenet.models.layers import ACTIVATIONS, INITIALIZERS
+from mobilenet.models.initializers import SCHEMES
+from mobilenet.models.layers import ACTIVATIONS
 from mobilenet.models.rows import Network
 
 
@@ -33,7 +34,7 @@ class Backbone(nn.Module):
         row,
         self.network,
         drop_rate=self.stochastic_depth * n / max(len(rows) - 1, 1),
-        name='stem' if n == 0 else f'block_{n - 1:02d}',
+        name="stem" if n == 0 else f"block_{n - 1:02d}",
       )(x, train=train)
       stride *= row.stride
       endpoints[stride] = x
@@ -51,14 +52,14 @@ class ClassificationHead(nn.Module):
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     head, style = self.network.head, self.network.style
     dense = functools.partial(
-      nn.Dense, kernel_init=INITIALIZERS[style.init][1], dtype=style.dtype
+      nn.Dense, kernel_init=SCHEMES[style.init][1], dtype=style.dtype
     )
     x = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(style.dtype)
     if head.hidden:
       width = self.network.scale(head.hidden, shrink=False)
-      x = ACTIVATIONS[head.act](dense(width, name='hidden')(x))
+      x = ACTIVATIONS[head.act](dense(width, name="hidden")(x))
     x = nn.Dropout(self.dropout)(x, deterministic=not train)
-    return dense(self.num_classes, name='classifier')(x).astype(jnp.float32)
+    return dense(self.num_classes, name="classifier")(x).astype(jnp.float32)
 
 
 class Classifier(nn.Module):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models import lowering
+from mobilenet.models.initializers import SCHEMES
 from mobilenet.models.norm import BatchNorm
 from mobilenet.models.rows import Style, make_divisible
 
@@ -26,22 +27,10 @@ def hard_swish(x: jax.Array) -> jax.Array:
 
 
 ACTIVATIONS = {
-  'linear': lambda x: x,
-  'relu': nn.relu,
-  'relu6': relu6,
-  'hard_swish': hard_swish,
-}
-
-# Variance scaling counts a depthwise kernel's fan-out as k * k: each input channel feeds
-# one output channel.
-INITIALIZERS = {
-  # TF-slim: truncated normal, whatever the shape.
-  'slim': (nn.initializers.truncated_normal(0.09),) * 2,
-  # MnasNet's, on TPU: He et al. by fan-out for convolutions, uniform for dense layers.
-  'fan_out': (
-    nn.initializers.variance_scaling(2.0, 'fan_out', 'normal'),
-    nn.initializers.variance_scaling(1.0 / 3.0, 'fan_out', 'uniform'),
-  ),
+  "linear": lambda x: x,
+  "relu": nn.relu,
+  "relu6": relu6,
+  "hard_swish": hard_swish,
 }
 
 
@@ -55,16 +44,15 @@ class Conv(nn.Module):
   groups: int = 1
   use_bias: bool = False
 
+  @property
+  def kernel_init(self):
+    return SCHEMES[self.style.init][0](self.groups)
+
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    init = INITIALIZERS[self.style.init][0]
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
-    if self.groups > 1 and self.style.init == 'fan_out':
-      init = _grouped(init, self.groups)
-    kernel = self.param('kernel', init, shape, jnp.float32)
-    pads = lowering.pads(
-      x.shape[1:3], self.kernel, self.stride, self.style.padding
-    )
+    kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+    pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, self.style.padding)
     y = lowering.conv(
       x.astype(self.style.dtype),
       kernel.astype(self.style.dtype),
@@ -74,18 +62,9 @@ class Conv(nn.Module):
       lowering=self.style.lowering,
     )
     if self.use_bias:
-      bias = self.param('bias', nn.initializers.zeros, (self.features,), jnp.float32)
+      bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
       y = y + bias.astype(self.style.dtype)
     return y
-
-
-def _grouped(init, groups: int):
-  """An initializer that sees the fan-out of one group."""
-
-  def grouped(key, shape, dtype):
-    return init(key, shape, dtype) * jnp.sqrt(groups).astype(dtype)
-
-  return grouped
 
 
 class ConvNorm(nn.Module):
@@ -106,11 +85,11 @@ class ConvNorm(nn.Module):
       self.style,
       stride=self.stride,
       groups=self.groups,
-      name='conv',
+      name="conv",
     )(x)
-    x = BatchNorm(
-      self.style.norm_momentum, self.style.norm_epsilon, name='norm'
-    )(x, train=train)
+    x = BatchNorm(self.style.norm_momentum, self.style.norm_epsilon, name="norm")(
+      x, train=train
+    )
     return ACTIVATIONS[self.act](x)
 
 
@@ -127,12 +106,12 @@ class SqueezeExcite(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     dense = functools.partial(
-      nn.Dense, kernel_init=INITIALIZERS[self.style.init][1], dtype=self.style.dtype
+      nn.Dense, kernel_init=SCHEMES[self.style.init][1], dtype=self.style.dtype
     )
     squeezed = make_divisible(x.shape[-1] * self.ratio)
     s = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(self.style.dtype)
-    s = nn.relu(dense(squeezed, name='reduce')(s))
-    s = hard_sigmoid(dense(x.shape[-1], name='expand')(s))
+    s = nn.relu(dense(squeezed, name="reduce")(s))
+    s = hard_sigmoid(dense(x.shape[-1], name="expand")(s))
     return x * s[:, None, None, :]
 
 
@@ -147,5 +126,5 @@ class StochasticDepth(nn.Module):
       return x
     keep = 1.0 - self.rate
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    kept = jax.random.bernoulli(self.make_rng('dropout'), keep, shape)
+    kept = jax.random.bernoulli(self.make_rng("dropout"), keep, shape)
     return jnp.where(kept, x / keep, 0.0).astype(x.dtype)

@@ -4,9 +4,9 @@ import dataclasses
 
 from mobilenet.models.rows import Conv, Head, Network, Separable, Style
 
-# The paper's text says ReLU; the released code, its weights and everybody's ports have
-# ReLU6. Table 1 prints stride 2 for the last depthwise layer on a 7 x 7 map: a misprint,
-# since only stride 1 gives the 569 M multiply-adds of the same paper.
+# The paper's text says ReLU; the released code, its weights and everybody's ports
+# have ReLU6. Table 1 prints stride 2 for the last depthwise layer on a 7 x 7 map: a
+# misprint, since only stride 1 gives the 569 M multiply-adds of the same paper.
 V1 = Network(
   rows=(
     #         k   out stride      224 px
@@ -50,7 +50,7 @@ def shallow(network: Network) -> Network:
 
 
 NETWORKS = {
-  'mobilenet_v1': V1,
-  'mobilenet_v1_full_conv': full_conv(V1),
-  'mobilenet_v1_shallow': shallow(V1),
+  "mobilenet_v1": V1,
+  "mobilenet_v1_full_conv": full_conv(V1),
+  "mobilenet_v1_shallow": shallow(V1),
 }

@@ -8,7 +8,7 @@ import dataclasses
 
 from mobilenet.models.rows import Conv, Head, Inverted, Network
 
-RE, HS = 'relu', 'hard_swish'
+RE, HS = "relu", "hard_swish"
 SE = 0.25
 
 LARGE = Network(
@@ -59,7 +59,7 @@ SMALL = Network(
 
 
 def minimalistic(network: Network) -> Network:
-  """No squeeze-and-excite, no hard-swish, no 5 x 5: for hardware without them (slim)."""
+  """No squeeze-and-excite, hard-swish or 5 x 5: for hardware without them (slim)."""
   rows = tuple(
     dataclasses.replace(row, kernel=min(row.kernel, 3), se=0.0, act=RE)
     if isinstance(row, Inverted)
@@ -71,8 +71,8 @@ def minimalistic(network: Network) -> Network:
 
 
 NETWORKS = {
-  'mobilenet_v3_large': LARGE,
-  'mobilenet_v3_small': SMALL,
-  'mobilenet_v3_large_minimalistic': minimalistic(LARGE),
-  'mobilenet_v3_small_minimalistic': minimalistic(SMALL),
+  "mobilenet_v3_large": LARGE,
+  "mobilenet_v3_small": SMALL,
+  "mobilenet_v3_large_minimalistic": minimalistic(LARGE),
+  "mobilenet_v3_small_minimalistic": minimalistic(SMALL),
 }

@@ -21,7 +21,7 @@ class Conv:
   kernel: int
   out: int
   stride: int = 1
-  act: str = 'relu'
+  act: str = "relu"
   # A last layer keeps its width below multiplier 1: V2's 1,280 channels.
   shrink: bool = True
 
@@ -33,15 +33,15 @@ class Separable:
   kernel: int
   out: int
   stride: int = 1
-  act: str = 'relu6'
+  act: str = "relu6"
 
 
 @dataclasses.dataclass(frozen=True)
 class Inverted:
   """V2's and V3's inverted residual with a linear bottleneck.
 
-  `expand` is a ratio of the input width after scaling and rounding: only that gives the
-  published counts at every width. `se` is the squeeze ratio of the expanded width, or 0.
+  `expand` is a ratio of the input width after scaling and rounding: only that gives
+  the published counts at every width. `se` is the squeeze ratio of the expanded width.
   """
 
   kernel: int
@@ -49,19 +49,19 @@ class Inverted:
   out: int
   stride: int = 1
   se: float = 0.0
-  act: str = 'relu6'
+  act: str = "relu6"
 
 
 @dataclasses.dataclass(frozen=True)
 class Head:
   """Global average pool, an optional hidden layer, dropout, the classifier.
 
-  A hidden layer is V3's 'efficient last stage': after the pool, with a bias and no norm.
-  It is widened above multiplier 1 and never narrowed.
+  A hidden layer is V3's 'efficient last stage': after the pool, with a bias and no
+  norm. It is widened above multiplier 1 and never narrowed.
   """
 
   hidden: int = 0
-  act: str = 'hard_swish'
+  act: str = "hard_swish"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Style:
   norms and logits stay float32. lowering: how convolutions are asked of XLA.
   """
 
-  padding: str = 'tf'
+  padding: str = "tf"
   norm_momentum: float = 0.99
   norm_epsilon: float = 1e-3
-  init: str = 'fan_out'
-  dtype: str = 'float32'
-  lowering: str = 'auto'
+  init: str = "fan_out"
+  dtype: str = "float32"
+  lowering: str = "auto"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,106 @@
+"""Initial weights: the distributions of the reference codes.
+
+`model.init` draws them with JAX, as any Flax module does. Compiling that makes a
+generator per parameter and takes as long as compiling a training step;
+`init_variables` draws the same distributions with NumPy in a second.
+"""
+
+import dataclasses
+import math
+import zlib
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class TruncatedNormal:
+  """A normal cut at two standard deviations: TF-slim's, whatever the shape."""
+
+  stddev: float
+
+  def __call__(self, key, shape, dtype=jnp.float32):
+    return jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype) * self.stddev
+
+  def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
+    values = generator.standard_normal(shape, np.float32)
+    while (outside := np.abs(values) > 2.0).any():
+      values[outside] = generator.standard_normal(int(outside.sum()), np.float32)
+    return values * np.float32(self.stddev)
+
+
+@dataclasses.dataclass(frozen=True)
+class FanOutNormal:
+  """He et al. by fan-out, MnasNet's for convolutions: N(0, 2 groups / (k * k * O))."""
+
+  groups: int = 1
+
+  def _stddev(self, shape):
+    return math.sqrt(2.0 * self.groups / (math.prod(shape[:-2]) * shape[-1]))
+
+  def __call__(self, key, shape, dtype=jnp.float32):
+    return jax.random.normal(key, shape, dtype) * self._stddev(shape)
+
+  def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
+    return generator.standard_normal(shape, np.float32) * np.float32(
+      self._stddev(shape)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FanOutUniform:
+  """MnasNet's for dense layers: uniform within 1 / sqrt(outputs)."""
+
+  def __call__(self, key, shape, dtype=jnp.float32):
+    limit = 1.0 / math.sqrt(shape[-1])
+    return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+  def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
+    limit = 1.0 / math.sqrt(shape[-1])
+    return generator.uniform(-limit, limit, shape).astype(np.float32)
+
+
+# Name of a scheme -> initializer of a convolution with groups, of a dense layer.
+SCHEMES = {
+  "slim": (lambda groups: TruncatedNormal(0.09), TruncatedNormal(0.09)),
+  "fan_out": (FanOutNormal, FanOutUniform()),
+}
+
+# What is not a kernel starts as a constant.
+CONSTANTS = {"scale": 1.0, "bias": 0.0, "mean": 0.0, "var": 1.0}
+
+
+def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) -> dict:
+  """Initial variables {'params', 'batch_stats'} of a model, as NumPy float32 arrays.
+
+  Every kernel has a generator of its own, seeded with (seed, path): the same on every
+  backend and host, and independent of what else the model holds.
+
+  Args:
+    model: a module whose kernels are drawn by this file's initializers.
+    image_shape: (height, width, channels) of an image, for the shapes' sake.
+    seed: the model's seed.
+  """
+  kernel_inits = {}
+
+  def note(next_call, args, kwargs, context):
+    if hasattr(context.module, "kernel_init"):
+      kernel_inits[context.module.path] = context.module.kernel_init
+    return next_call(*args, **kwargs)
+
+  images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+  with nn.intercept_methods(note):
+    shapes = jax.eval_shape(
+      lambda x: model.init(jax.random.key(0), x, train=False), images
+    )
+
+  def draw(path, leaf):
+    *module, name = (entry.key for entry in path[1:])  # without the collection
+    if name in CONSTANTS:
+      return np.full(leaf.shape, CONSTANTS[name], leaf.dtype)
+    generator = np.random.default_rng([seed, zlib.crc32("/".join(module).encode())])
+    return kernel_inits[tuple(module)].draw(generator, leaf.shape)
+
+  return jax.tree_util.tree_map_with_path(draw, shapes)
