@@ -45,10 +45,10 @@ class SeparableBlock(nn.Module):
       row.act,
       stride=row.stride,
       groups=channels,
-      name="depthwise",
+      name='depthwise',
     )(x, train=train)
     out = self.network.scale(row.out)
-    return ConvNorm(out, 1, style, row.act, name="pointwise")(x, train=train)
+    return ConvNorm(out, 1, style, row.act, name='pointwise')(x, train=train)
 
 
 class InvertedBlock(nn.Module):
@@ -68,7 +68,7 @@ class InvertedBlock(nn.Module):
     inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
     out = self.network.scale(row.out)
     if inner > x.shape[-1]:
-      x = ConvNorm(inner, 1, style, row.act, name="expand")(x, train=train)
+      x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
     x = ConvNorm(
       inner,
       row.kernel,
@@ -76,11 +76,11 @@ class InvertedBlock(nn.Module):
       row.act,
       stride=row.stride,
       groups=inner,
-      name="depthwise",
+      name='depthwise',
     )(x, train=train)
     if row.se:
-      x = SqueezeExcite(row.se, style, name="se")(x)
-    x = ConvNorm(out, 1, style, "linear", name="project")(x, train=train)
+      x = SqueezeExcite(row.se, style, name='se')(x)
+    x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
     if row.stride == 1 and shortcut.shape[-1] == out:
       x = shortcut + StochasticDepth(self.drop_rate)(x, train=train)
     return x

@@ -34,7 +34,7 @@ class Backbone(nn.Module):
         row,
         self.network,
         drop_rate=self.stochastic_depth * n / max(len(rows) - 1, 1),
-        name="stem" if n == 0 else f"block_{n - 1:02d}",
+        name='stem' if n == 0 else f'block_{n - 1:02d}',
       )(x, train=train)
       stride *= row.stride
       endpoints[stride] = x
@@ -57,9 +57,9 @@ class ClassificationHead(nn.Module):
     x = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(style.dtype)
     if head.hidden:
       width = self.network.scale(head.hidden, shrink=False)
-      x = ACTIVATIONS[head.act](dense(width, name="hidden")(x))
+      x = ACTIVATIONS[head.act](dense(width, name='hidden')(x))
     x = nn.Dropout(self.dropout)(x, deterministic=not train)
-    return dense(self.num_classes, name="classifier")(x).astype(jnp.float32)
+    return dense(self.num_classes, name='classifier')(x).astype(jnp.float32)
 
 
 class Classifier(nn.Module):

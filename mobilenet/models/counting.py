@@ -38,7 +38,7 @@ def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
 
   def record(next_call, args, kwargs, context):
     outputs = next_call(*args, **kwargs)
-    if context.method_name == "__call__" and isinstance(
+    if context.method_name == '__call__' and isinstance(
       context.module, (Conv, nn.Dense, BatchNorm)
     ):
       calls.append((context.module, args[0].shape, outputs.shape))
@@ -48,7 +48,7 @@ def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
     variables = jax.eval_shape(
       lambda x: model.init(jax.random.key(0), x, train=False), images
     )
-  return [_layer(variables["params"], *call) for call in calls]
+  return [_layer(variables['params'], *call) for call in calls]
 
 
 def _layer(params, module, input_shape, output_shape) -> Layer:
@@ -56,22 +56,22 @@ def _layer(params, module, input_shape, output_shape) -> Layer:
   for part in module.path:
     own = own[part]
   if isinstance(module, Conv):
-    per_output = math.prod(own["kernel"].shape[:3])
+    per_output = math.prod(own['kernel'].shape[:3])
     multiply_adds = math.prod(output_shape[1:]) * per_output
-    k = f"{module.kernel}x{module.kernel}"
+    k = f'{module.kernel}x{module.kernel}'
     if module.groups == input_shape[-1] > 1:
-      kind = f"depthwise {k}"
+      kind = f'depthwise {k}'
     elif module.groups > 1:
-      kind = f"grouped {k}, {module.groups}"
+      kind = f'grouped {k}, {module.groups}'
     else:
-      kind = "pointwise" if module.kernel == 1 else f"conv {k}"
-    kind += f" /{module.stride}" if module.stride > 1 else ""
+      kind = 'pointwise' if module.kernel == 1 else f'conv {k}'
+    kind += f' /{module.stride}' if module.stride > 1 else ''
   elif isinstance(module, nn.Dense):
-    kind, multiply_adds = "dense", math.prod(own["kernel"].shape)
+    kind, multiply_adds = 'dense', math.prod(own['kernel'].shape)
   else:
-    kind, multiply_adds = "norm", 0
+    kind, multiply_adds = 'norm', 0
   return Layer(
-    name="/".join(module.path),
+    name='/'.join(module.path),
     kind=kind,
     input_shape=input_shape[1:],
     output_shape=output_shape[1:],

@@ -64,12 +64,12 @@ class FanOutUniform:
 
 # Name of a scheme -> initializer of a convolution with groups, of a dense layer.
 SCHEMES = {
-  "slim": (lambda groups: TruncatedNormal(0.09), TruncatedNormal(0.09)),
-  "fan_out": (FanOutNormal, FanOutUniform()),
+  'slim': (lambda groups: TruncatedNormal(0.09), TruncatedNormal(0.09)),
+  'fan_out': (FanOutNormal, FanOutUniform()),
 }
 
 # What is not a kernel starts as a constant.
-CONSTANTS = {"scale": 1.0, "bias": 0.0, "mean": 0.0, "var": 1.0}
+CONSTANTS = {'scale': 1.0, 'bias': 0.0, 'mean': 0.0, 'var': 1.0}
 
 
 def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) -> dict:
@@ -86,7 +86,7 @@ def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) ->
   kernel_inits = {}
 
   def note(next_call, args, kwargs, context):
-    if hasattr(context.module, "kernel_init"):
+    if hasattr(context.module, 'kernel_init'):
       kernel_inits[context.module.path] = context.module.kernel_init
     return next_call(*args, **kwargs)
 
@@ -100,7 +100,7 @@ def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) ->
     *module, name = (entry.key for entry in path[1:])  # without the collection
     if name in CONSTANTS:
       return np.full(leaf.shape, CONSTANTS[name], leaf.dtype)
-    generator = np.random.default_rng([seed, zlib.crc32("/".join(module).encode())])
+    generator = np.random.default_rng([seed, zlib.crc32('/'.join(module).encode())])
     return kernel_inits[tuple(module)].draw(generator, leaf.shape)
 
   return jax.tree_util.tree_map_with_path(draw, shapes)

@@ -27,10 +27,10 @@ def hard_swish(x: jax.Array) -> jax.Array:
 
 
 ACTIVATIONS = {
-  "linear": lambda x: x,
-  "relu": nn.relu,
-  "relu6": relu6,
-  "hard_swish": hard_swish,
+  'linear': lambda x: x,
+  'relu': nn.relu,
+  'relu6': relu6,
+  'hard_swish': hard_swish,
 }
 
 
@@ -51,7 +51,7 @@ class Conv(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
-    kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+    kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
     pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, self.style.padding)
     y = lowering.conv(
       x.astype(self.style.dtype),
@@ -62,7 +62,7 @@ class Conv(nn.Module):
       lowering=self.style.lowering,
     )
     if self.use_bias:
-      bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+      bias = self.param('bias', nn.initializers.zeros, (self.features,), jnp.float32)
       y = y + bias.astype(self.style.dtype)
     return y
 
@@ -85,9 +85,9 @@ class ConvNorm(nn.Module):
       self.style,
       stride=self.stride,
       groups=self.groups,
-      name="conv",
+      name='conv',
     )(x)
-    x = BatchNorm(self.style.norm_momentum, self.style.norm_epsilon, name="norm")(
+    x = BatchNorm(self.style.norm_momentum, self.style.norm_epsilon, name='norm')(
       x, train=train
     )
     return ACTIVATIONS[self.act](x)
@@ -110,8 +110,8 @@ class SqueezeExcite(nn.Module):
     )
     squeezed = make_divisible(x.shape[-1] * self.ratio)
     s = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(self.style.dtype)
-    s = nn.relu(dense(squeezed, name="reduce")(s))
-    s = hard_sigmoid(dense(x.shape[-1], name="expand")(s))
+    s = nn.relu(dense(squeezed, name='reduce')(s))
+    s = hard_sigmoid(dense(x.shape[-1], name='expand')(s))
     return x * s[:, None, None, :]
 
 
@@ -126,5 +126,5 @@ class StochasticDepth(nn.Module):
       return x
     keep = 1.0 - self.rate
     shape = (x.shape[0],) + (1,) * (x.ndim - 1)
-    kept = jax.random.bernoulli(self.make_rng("dropout"), keep, shape)
+    kept = jax.random.bernoulli(self.make_rng('dropout'), keep, shape)
     return jnp.where(kept, x / keep, 0.0).astype(x.dtype)

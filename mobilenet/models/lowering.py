@@ -20,16 +20,16 @@ from jax import lax
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 # What each backend measures best; a backend that is not named gets 'native'.
-PER_BACKEND = {"cpu": "sliced"}
-LOWERINGS = ("auto", "native", "sliced")
+PER_BACKEND = {'cpu': 'sliced'}
+LOWERINGS = ('auto', 'native', 'sliced')
 
 
 def choose(lowering: str) -> str:
   """The lowering that `auto` stands for on the default backend, or the one named."""
   if lowering not in LOWERINGS:
-    raise ValueError(f"lowering {lowering!r} is none of {', '.join(LOWERINGS)}")
-  if lowering == "auto":
-    return PER_BACKEND.get(jax.default_backend(), "native")
+    raise ValueError(f'lowering {lowering!r} is none of {", ".join(LOWERINGS)}')
+  if lowering == 'auto':
+    return PER_BACKEND.get(jax.default_backend(), 'native')
   return lowering
 
 
@@ -43,12 +43,12 @@ def pads(
   first two agree; pixels do not, and imported weights lose accuracy with the wrong one.
   """
   reach = (kernel - 1) * dilation
-  if rule == "tf":
+  if rule == 'tf':
     total = [max((-(-n // stride) - 1) * stride + reach + 1 - n, 0) for n in size]
     return tuple((t // 2, t - t // 2) for t in total)
-  if rule == "torch":
+  if rule == 'torch':
     return ((reach // 2, reach // 2),) * 2
-  if rule == "valid":
+  if rule == 'valid':
     return ((0, 0), (0, 0))
   raise ValueError(f"padding rule {rule!r} is none of 'tf', 'torch', 'valid'")
 
@@ -61,10 +61,10 @@ def conv(
   padding: Pads = ((0, 0), (0, 0)),
   dilation: int = 1,
   groups: int = 1,
-  lowering: str = "auto",
+  lowering: str = 'auto',
 ) -> jax.Array:
   """Convolves images (N, H, W, C) with an HWIO kernel; returns (N, H', W', O)."""
-  if choose(lowering) == "sliced":
+  if choose(lowering) == 'sliced':
     if kernel.shape[2] == 1 and groups == x.shape[3] == kernel.shape[3]:
       return sliced_depthwise(x, kernel, stride, padding, dilation)
     if kernel.shape[:2] == (1, 1) and groups == 1 and padding == ((0, 0), (0, 0)):
@@ -79,7 +79,7 @@ def conv(
     padding=padding,
     rhs_dilation=(dilation, dilation),
     feature_group_count=groups,
-    dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
 
 

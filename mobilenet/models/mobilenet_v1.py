@@ -50,7 +50,7 @@ def shallow(network: Network) -> Network:
 
 
 NETWORKS = {
-  "mobilenet_v1": V1,
-  "mobilenet_v1_full_conv": full_conv(V1),
-  "mobilenet_v1_shallow": shallow(V1),
+  'mobilenet_v1': V1,
+  'mobilenet_v1_full_conv': full_conv(V1),
+  'mobilenet_v1_shallow': shallow(V1),
 }

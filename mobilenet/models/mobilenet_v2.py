@@ -31,4 +31,4 @@ V2 = Network(
   style=Style(norm_momentum=0.997, init='slim'),
 )  # fmt: skip
 
-NETWORKS = {"mobilenet_v2": V2}
+NETWORKS = {'mobilenet_v2': V2}

@@ -8,7 +8,7 @@ import dataclasses
 
 from mobilenet.models.rows import Conv, Head, Inverted, Network
 
-RE, HS = "relu", "hard_swish"
+RE, HS = 'relu', 'hard_swish'
 SE = 0.25
 
 LARGE = Network(
@@ -71,8 +71,8 @@ def minimalistic(network: Network) -> Network:
 
 
 NETWORKS = {
-  "mobilenet_v3_large": LARGE,
-  "mobilenet_v3_small": SMALL,
-  "mobilenet_v3_large_minimalistic": minimalistic(LARGE),
-  "mobilenet_v3_small_minimalistic": minimalistic(SMALL),
+  'mobilenet_v3_large': LARGE,
+  'mobilenet_v3_small': SMALL,
+  'mobilenet_v3_large_minimalistic': minimalistic(LARGE),
+  'mobilenet_v3_small_minimalistic': minimalistic(SMALL),
 }

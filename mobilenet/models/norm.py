@@ -71,10 +71,10 @@ class BatchNorm(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     features = (x.shape[-1],)
-    scale = self.param("scale", nn.initializers.ones, features, jnp.float32)
-    bias = self.param("bias", nn.initializers.zeros, features, jnp.float32)
-    mean = self.variable("batch_stats", "mean", jnp.zeros, features, jnp.float32)
-    var = self.variable("batch_stats", "var", jnp.ones, features, jnp.float32)
+    scale = self.param('scale', nn.initializers.ones, features, jnp.float32)
+    bias = self.param('bias', nn.initializers.zeros, features, jnp.float32)
+    mean = self.variable('batch_stats', 'mean', jnp.zeros, features, jnp.float32)
+    var = self.variable('batch_stats', 'var', jnp.ones, features, jnp.float32)
     if train:
       y, batch_mean, batch_var = batch_norm(x, scale, bias, self.epsilon)
       if not self.is_initializing():

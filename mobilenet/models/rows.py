@@ -21,7 +21,7 @@ class Conv:
   kernel: int
   out: int
   stride: int = 1
-  act: str = "relu"
+  act: str = 'relu'
   # A last layer keeps its width below multiplier 1: V2's 1,280 channels.
   shrink: bool = True
 
@@ -33,7 +33,7 @@ class Separable:
   kernel: int
   out: int
   stride: int = 1
-  act: str = "relu6"
+  act: str = 'relu6'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Inverted:
   out: int
   stride: int = 1
   se: float = 0.0
-  act: str = "relu6"
+  act: str = 'relu6'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Head:
   """
 
   hidden: int = 0
-  act: str = "hard_swish"
+  act: str = 'hard_swish'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Style:
   norms and logits stay float32. lowering: how convolutions are asked of XLA.
   """
 
-  padding: str = "tf"
+  padding: str = 'tf'
   norm_momentum: float = 0.99
   norm_epsilon: float = 1e-3
-  init: str = "fan_out"
-  dtype: str = "float32"
-  lowering: str = "auto"
+  init: str = 'fan_out'
+  dtype: str = 'float32'
+  lowering: str = 'auto'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,10 +17,10 @@ NETWORKS: dict[str, Network] = {
 
 # Options of the style that have a fixed set of values.
 CHOICES = {
-  "padding": ("tf", "torch"),
-  "init": tuple(SCHEMES),
-  "dtype": ("float32", "bfloat16", "float16"),
-  "lowering": LOWERINGS,
+  'padding': ('tf', 'torch'),
+  'init': tuple(SCHEMES),
+  'dtype': ('float32', 'bfloat16', 'float16'),
+  'lowering': LOWERINGS,
 }
 
 
@@ -51,26 +51,26 @@ def create(
     ModelError: an unknown name (with the nearest ones), option or value.
   """
   if name not in NETWORKS:
-    raise ModelError(f"model {name!r} does not exist; {nearest(name, NETWORKS)}")
+    raise ModelError(f'model {name!r} does not exist; {nearest(name, NETWORKS)}')
   if not width > 0:
-    raise ModelError(f"model width is {width}: it must be above 0")
+    raise ModelError(f'model width is {width}: it must be above 0')
   if num_classes < 1:
-    raise ModelError(f"model num_classes is {num_classes}: it must be at least 1")
+    raise ModelError(f'model num_classes is {num_classes}: it must be at least 1')
   for option, rate in {
-    "dropout": dropout,
-    "stochastic_depth": stochastic_depth,
+    'dropout': dropout,
+    'stochastic_depth': stochastic_depth,
   }.items():
     if not 0 <= rate < 1:
-      raise ModelError(f"model {option} is {rate}: a rate is in [0, 1)")
+      raise ModelError(f'model {option} is {rate}: a rate is in [0, 1)')
   fields = {field.name for field in dataclasses.fields(Style)}
   for option, value in style.items():
     if option not in fields:
       raise ModelError(
-        f"model option {option!r} does not exist; {nearest(option, fields)}"
+        f'model option {option!r} does not exist; {nearest(option, fields)}'
       )
     if value is not None and value not in CHOICES.get(option, (value,)):
       raise ModelError(
-        f"model {option} is {value!r}: it must be one of {', '.join(CHOICES[option])}"
+        f'model {option} is {value!r}: it must be one of {", ".join(CHOICES[option])}'
       )
   network = NETWORKS[name]
   given = {option: value for option, value in style.items() if value is not None}
@@ -84,5 +84,5 @@ def nearest(name: str, known) -> str:
   """'did you mean ...?' where something is near, else all there is."""
   close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
   if close:
-    return f"did you mean {' or '.join(close)}?"
-  return f"there are {', '.join(sorted(known))}"
+    return f'did you mean {" or ".join(close)}?'
+  return f'there are {", ".join(sorted(known))}'

@@ -1,0 +1,151 @@
+"""What all experiments share: the fields of a config, and the argument after its ':'."""
+
+import difflib
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def base() -> ConfigDict:
+  """Every field of an experiment, with the defaults of none in particular.
+
+  Durations say their unit. A placeholder (None) means the default of what reads it:
+  the network's own, the optimizer's own.
+  """
+  config = ConfigDict()
+  config.seed = 0
+  config.resolution = 224  # px; stands for {resolution} in the op strings below
+
+  config.model = ConfigDict()
+  config.model.name = ''
+  config.model.width = 1.0
+  config.model.dropout = 0.0
+  config.model.stochastic_depth = 0.0
+  config.model.padding = placeholder(str)
+  config.model.norm_momentum = placeholder(float)
+  config.model.norm_epsilon = placeholder(float)
+  config.model.init = placeholder(str)
+  config.model.dtype = 'float32'
+  config.model.lowering = 'auto'
+
+  config.data = ConfigDict()
+  config.data.name = 'imagenet2012'  # a TFDS name, 'folder', 'digits' or 'made'
+  config.data.dir = ''  # the folder, or TFDS' directory ('' is TFDS' default)
+  config.data.train_split = 'train'
+  config.data.eval_split = 'validation'
+  config.data.holdout = 0.2  # of a folder without train/: the share for evaluation
+  config.data.train_ops = 'inception_crop({resolution})|flip|value_range(-1, 1)'
+  config.data.eval_ops = (
+    'central_fraction(0.875)|resize({resolution})|value_range(-1, 1)'
+  )
+  config.data.batch_ops = ''  # 'mixup(0.2)' and the like
+  config.data.corrupt_limit = 10  # unreadable images before the run stops
+  config.data.shuffle_buffer = 50_000  # examples, of data that is read in order
+  config.data.made_examples = 1024
+  config.data.made_classes = 10
+
+  config.batch_size = 256  # over all devices
+  config.eval_batch_size = 256
+  config.epochs = 100.0
+  config.steps = placeholder(int)  # instead of epochs
+
+  config.optimizer = ConfigDict()
+  config.optimizer.name = 'rmsprop_tf'
+  config.optimizer.decay = placeholder(float)
+  config.optimizer.momentum = placeholder(float)
+  config.optimizer.eps = placeholder(float)
+  config.optimizer.nesterov = placeholder(bool)
+  config.optimizer.b1 = placeholder(float)
+  config.optimizer.b2 = placeholder(float)
+  config.optimizer.weight_decay = placeholder(float)  # decoupled: adamw's
+  config.optimizer.decay_depthwise = False
+  config.optimizer.clip_norm = placeholder(float)
+
+  config.schedule = ConfigDict()
+  config.schedule.name = 'cosine'
+  config.schedule.learning_rate = 0.1
+  config.schedule.reference_batch_size = placeholder(int)
+  config.schedule.warmup_epochs = 0.0
+  config.schedule.warmup_from = 0.0
+  config.schedule.decay_rate = placeholder(float)
+  config.schedule.decay_every_epochs = placeholder(float)
+  config.schedule.staircase = placeholder(bool)
+  config.schedule.end_factor = placeholder(float)
+  config.schedule.power = placeholder(float)
+
+  config.loss = ConfigDict()
+  config.loss.label_smoothing = 0.0
+  config.loss.l2 = 0.0  # factor of 0.5 * sum(w^2), in the loss
+  config.loss.l2_depthwise = False
+
+  config.ema_decay = placeholder(float)
+  config.max_skipped_in_a_row = 20  # non-finite steps before the run stops
+  config.log_steps = 100
+  config.eval_every_epochs = 1.0
+  config.checkpoint_every_epochs = 1.0
+  return config
+
+
+def parse_arg(arg: str | None, **defaults):
+  """Reads the text after a config's ':', 'width=0.75,resolution=192,quick'.
+
+  Args:
+    arg: comma-separated name=value, or a name alone for True; None for none.
+    **defaults: the names there are; a value is read as the type of its default.
+
+  Returns:
+    A dict of all names.
+
+  Raises:
+    ValueError: an unknown name, or a value of another type; one line.
+  """
+  values = dict(defaults)
+  for part in filter(None, (arg or '').split(',')):
+    name, given, text = part.partition('=')
+    if name not in defaults:
+      near = difflib.get_close_matches(name, defaults, n=1, cutoff=0.5)
+      hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(defaults)}'
+      raise ValueError(f'config argument {name!r} does not exist; {hint}')
+    kind = type(defaults[name])
+    if kind is bool:
+      if given and text not in ('true', 'True', 'false', 'False'):
+        raise ValueError(f'config argument {part!r}: {name} is true or false')
+      values[name] = not given or text in ('true', 'True')
+      continue
+    try:
+      values[name] = kind(text)
+    except ValueError:
+      raise ValueError(
+        f'config argument {part!r}: {name} is {_KINDS[kind]}, such as '
+        f'{name}={defaults[name]}'
+      ) from None
+  return values
+
+
+_KINDS = {int: 'a whole number', float: 'a number', str: 'a word'}
+
+
+def quick(config: ConfigDict) -> ConfigDict:
+  """Shrinks an experiment to a minute: made data, narrow, small, few steps.
+
+  Optimizer, loss, schedule, augmentation and averages stay the experiment's own, with
+  the learning rate of its batch size brought down to the small batch.
+  """
+  shrink = 16 / config.batch_size
+  if config.schedule.reference_batch_size is None:
+    config.schedule.learning_rate *= shrink
+  config.data.name = 'made'
+  config.data.dir = ''
+  config.data.train_split, config.data.eval_split = 'train', 'validation'
+  config.data.made_examples = 256
+  config.model.width = 0.25
+  config.resolution = 64
+  config.batch_size = 16
+  config.eval_batch_size = 32
+  config.epochs = 4.0
+  config.steps = None
+  config.schedule.warmup_epochs = min(config.schedule.warmup_epochs, 1.0)
+  config.log_steps = 8
+  config.eval_every_epochs = 2.0
+  config.checkpoint_every_epochs = 2.0
+  return config

@@ -1,0 +1,98 @@
+"""Reading flags and configs so that a mistake is one clear line, not a traceback."""
+
+import difflib
+import importlib.util
+import pathlib
+import sys
+
+from absl import flags
+from ml_collections import ConfigDict
+
+
+def parse(argv: list[str]) -> list[str]:
+  """Parses the command line; a mistake in it ends the program with exit code 2."""
+  try:
+    return flags.FLAGS(argv)
+  except Exception as error:
+    print(f'error: {explain(argv, error)}', file=sys.stderr)
+    sys.exit(2)
+
+
+def explain(argv: list[str], error: Exception) -> str:
+  """One line on why a command line cannot be parsed."""
+  try:
+    config = load_config(config_argument(argv))
+  except Exception as cause:
+    return _one_line(cause)
+  fields = _fields(config)
+  for argument in argv[1:]:
+    name, _, value = argument.lstrip('-').partition('=')
+    if not argument.startswith('-') or not name.startswith('config.'):
+      continue
+    field = name.removeprefix('config.')
+    if field not in fields:
+      close = difflib.get_close_matches(field, fields, n=3, cutoff=0.5)
+      hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/common.py'
+      return f'config field {field!r} does not exist; {hint}'
+    if isinstance(fields[field], ConfigDict):
+      return f'config field {field!r} is a section: set one of its fields'
+    if f'--{name}={value}' in str(error):
+      kind = type(fields[field]).__name__
+      return f'config field {field} = {value!r} must be of type {kind}'
+  return _one_line(error)
+
+
+def config_argument(argv: list[str]) -> str:
+  """The value of --config in a command line.
+
+  Raises:
+    ValueError: there is none though one of its fields is set.
+  """
+  for n, argument in enumerate(argv):
+    name, given, value = argument.lstrip('-').partition('=')
+    if argument.startswith('-') and name == 'config':
+      return value if given else ''.join(argv[n + 1 : n + 2])
+  raise ValueError(
+    'give a config: --config=configs/quickstart.py'
+    if any(argument.startswith('--config.') for argument in argv)
+    else 'the command line cannot be read; --help lists the flags'
+  )
+
+
+def load_config(argument: str) -> ConfigDict:
+  """Runs `get_config` of 'path/to/config.py:arg'.
+
+  Raises:
+    ValueError: there is no such file, or the argument after the ':' is wrong.
+  """
+  path, given, arg = argument.partition(':')
+  if not pathlib.Path(path).is_file():
+    folder = pathlib.Path(path).parent
+    known = sorted(str(file) for file in folder.glob('[!_]*.py'))
+    close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
+    hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/'
+    raise ValueError(f'config file {path!r} does not exist; {hint}')
+  spec = importlib.util.spec_from_file_location('config_to_explain', path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(arg) if given else module.get_config()
+
+
+def config_name(argument: str) -> str:
+  """'configs/v1.py:width=0.5,quick' -> 'v1-width=0.5,quick', fit for a folder."""
+  path, _, arg = argument.partition(':')
+  return '-'.join(filter(None, (pathlib.Path(path).stem, arg.replace('/', '_'))))
+
+
+def _fields(config: ConfigDict, prefix: str = '') -> dict:
+  fields = {}
+  for name in config:
+    value = config.get_ref(name).get() if config.get_ref(name) else config[name]
+    fields[prefix + name] = value
+    if isinstance(value, ConfigDict):
+      fields |= _fields(value, f'{prefix}{name}.')
+  return fields
+
+
+def _one_line(error: Exception) -> str:
+  return ' '.join(str(error).split()) or type(error).__name__

@@ -1,0 +1,223 @@
+"""How well each class is told from the others, and each example's prediction."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+
+import numpy as np
+import rich.console
+
+from mobilenet.reports import terminal
+from mobilenet.training import files, logs
+
+_COLUMNS = ('name', 'support', 'precision', 'recall', 'f1')
+_BINS = 15  # confidence bins of the calibration error; Guo et al., arXiv:1706.04599
+
+
+def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
+  """Counts, int64 (num_classes, num_classes): rows are true, columns predicted.
+
+  Raises:
+    ValueError: a label or prediction is not in [0, num_classes).
+  """
+  labels, predictions = np.asarray(labels), np.asarray(predictions)
+  for what, values in (('label', labels), ('prediction', predictions)):
+    wrong = values[(values < 0) | (values >= num_classes)]
+    if wrong.size:
+      raise ValueError(f'{what} {wrong[0]} is not one of {num_classes} classes')
+  flat = labels.astype(np.int64) * num_classes + predictions
+  counts = np.bincount(flat, minlength=num_classes**2)
+  return counts.reshape(num_classes, num_classes)
+
+
+def per_class(
+  labels, predictions, probabilities, class_names
+) -> tuple[list[dict], dict]:
+  """Precision, recall and F1 of every class, and their averages.
+
+  A class without examples has no recall (None) and is left out of the averages, so
+  'balanced_accuracy' is the mean recall of the classes that occur. A class that is
+  never predicted has precision 0.
+
+  Args:
+    labels: int (N,), true classes.
+    predictions: int (N,), predicted classes.
+    probabilities: float (N, K), or None when there are none.
+    class_names: K names.
+
+  Returns:
+    (rows, overall). A row has 'name', 'support' (examples), 'precision', 'recall',
+    'f1'. Overall has 'num_examples', 'accuracy', 'balanced_accuracy', and
+    '<macro|weighted>_<precision|recall|f1>'; with probabilities also
+    'calibration_error' (expected calibration error, 15 bins); for two classes
+    'positive' (the second name), 'sensitivity' and 'specificity', and with
+    probabilities 'roc_auc'. All numbers are fractions; None where undefined.
+
+  Raises:
+    ValueError: no examples, or a label or prediction that is not a class.
+  """
+  import sklearn.metrics
+
+  labels, predictions = np.asarray(labels), np.asarray(predictions)
+  if not labels.size:
+    raise ValueError('a per-class report needs at least one example')
+  confusion_matrix(labels, predictions, len(class_names))  # checks the range
+  scores = sklearn.metrics.precision_recall_fscore_support(
+    labels, predictions, labels=np.arange(len(class_names)), zero_division=0
+  )
+  rows = []
+  for name, precision, recall, f1, support in zip(class_names, *scores, strict=True):
+    row = {'name': str(name), 'support': int(support), 'precision': float(precision)}
+    row['recall'], row['f1'] = (float(recall), float(f1)) if support else (None, None)
+    if not support and not (predictions == len(rows)).any():
+      row['precision'] = None
+    rows.append(row)
+
+  occurring = [row for row in rows if row['support']]
+  support = np.array([row['support'] for row in occurring])
+  overall = {
+    'num_examples': int(labels.size),
+    'accuracy': float((labels == predictions).mean()),
+  }
+  for score in ('precision', 'recall', 'f1'):
+    values = np.array([row[score] for row in occurring])
+    overall[f'macro_{score}'] = float(values.mean())
+    overall[f'weighted_{score}'] = float(np.average(values, weights=support))
+  overall['balanced_accuracy'] = overall['macro_recall']
+  if probabilities is not None:
+    probabilities = np.asarray(probabilities, np.float64)
+    overall['calibration_error'] = _calibration_error(
+      probabilities[np.arange(labels.size), predictions], labels == predictions
+    )
+  if len(class_names) == 2:
+    overall['positive'] = rows[1]['name']
+    overall['sensitivity'] = rows[1]['recall']
+    overall['specificity'] = rows[0]['recall']
+    if probabilities is not None:
+      both = len(occurring) == 2 and np.isfinite(probabilities).all()
+      overall['roc_auc'] = (
+        float(sklearn.metrics.roc_auc_score(labels, probabilities[:, 1]))
+        if both
+        else None
+      )
+  return rows, overall
+
+
+def _calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+  """Mean gap between confidence and accuracy over equal bins of confidence."""
+  bins = np.clip((np.nan_to_num(confidence) * _BINS).astype(int), 0, _BINS - 1)
+  gap = np.bincount(bins, weights=confidence - correct, minlength=_BINS)
+  return float(np.abs(gap).sum() / confidence.size)
+
+
+def write_per_class(
+  path: str | os.PathLike, rows: list[dict], overall: dict
+) -> pathlib.Path:
+  """Writes the rows as CSV and, beside it with the ending .json, the averages.
+
+  Raises:
+    TrainingError: a file cannot be written.
+  """
+  path = pathlib.Path(path)
+  text = json.dumps(logs.to_json(overall), indent=2, ensure_ascii=False)
+  files.replace_file(path.with_suffix('.json'), (text + '\n').encode())
+  table = [[row[column] for column in _COLUMNS] for row in rows]
+  return _write_csv(path, ('class', *_COLUMNS[1:]), table)
+
+
+def print_per_class(
+  rows: list[dict],
+  overall: dict,
+  *,
+  limit: int = 30,
+  console: rich.console.Console | None = None,
+) -> None:
+  """Prints the rows and averages; beyond `limit` classes only those of lowest F1."""
+  title, shown = 'Classes', rows
+  if len(rows) > limit:
+    occurring = [row for row in rows if row['support']]
+    shown = sorted(occurring, key=lambda row: row['f1'])[:limit]
+    title = f'The {len(shown)} classes of {len(rows)} with the lowest F1'
+  columns = [('class', 'left'), *((column, 'right') for column in _COLUMNS[1:])]
+  table = terminal.make_table(title, columns)
+  for row in shown:
+    name = terminal.shorten(row['name'], 40)
+    terminal.add_row(table, name, f'{row["support"]:,}', *_scores(row))
+  table.add_section()
+  for average in ('macro', 'weighted'):
+    means = {score: overall[f'{average}_{score}'] for score in _COLUMNS[2:]}
+    terminal.add_row(
+      table, f'{average} average', f'{overall["num_examples"]:,}', *_scores(means)
+    )
+  terminal.show(table, console)
+  words = [
+    f'{name.replace("_", " ")} {terminal.percent(overall[name])}'
+    for name in ('accuracy', 'balanced_accuracy', 'sensitivity', 'specificity')
+    if name in overall
+  ]
+  if 'positive' in overall:
+    words[2] += f' (positive: {overall["positive"]})'
+  for name, label in (('roc_auc', 'ROC AUC'), ('calibration_error', None)):
+    if overall.get(name) is not None:
+      words.append(f'{label or name.replace("_", " ")} {overall[name]:.4f}')
+  console = console or rich.console.Console()
+  console.print(', '.join(words), markup=False, highlight=False, soft_wrap=True)
+
+
+def _scores(row: dict) -> list[str]:
+  return [terminal.percent(row[score], 1) for score in _COLUMNS[2:]]
+
+
+def write_predictions(
+  path: str | os.PathLike,
+  names,
+  labels,
+  predictions,
+  probability,
+  *,
+  class_names=None,
+) -> pathlib.Path:
+  """Writes one CSV row an example: name, label, prediction, correct, probability.
+
+  Args:
+    path: of the CSV.
+    names: N names of examples (file names, for example).
+    labels: int (N,).
+    predictions: int (N,).
+    probability: float (N,), of the predicted class.
+    class_names: K names to write in place of class numbers.
+
+  Raises:
+    TrainingError: the file cannot be written.
+    ValueError: the columns differ in length.
+  """
+  table = []
+  for name, label, prediction, p in zip(
+    names, labels, predictions, probability, strict=True
+  ):
+    shown = [int(label), int(prediction)]
+    if class_names is not None:
+      shown = [class_names[index] for index in shown]
+    table.append([name, *shown, int(label == prediction), f'{float(p):.6f}'])
+  columns = ('example', 'label', 'prediction', 'correct', 'probability')
+  return _write_csv(path, columns, table)
+
+
+def worst_mistakes(labels, predictions, probability, count: int) -> np.ndarray:
+  """Positions of up to `count` wrong predictions, the most certain first; int (n,)."""
+  wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predictions))
+  order = np.argsort(-np.asarray(probability)[wrong], kind='stable')
+  return wrong[order[:count]]
+
+
+def _write_csv(path: str | os.PathLike, columns, table) -> pathlib.Path:
+  text = io.StringIO(newline='')
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(columns)
+  for row in table:
+    writer.writerow(
+      [f'{cell:.6f}' if isinstance(cell, float) else cell for cell in row]
+    )
+  return files.replace_file(path, text.getvalue().encode())

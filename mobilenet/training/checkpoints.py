@@ -1,0 +1,293 @@
+"""Saving and restoring a run's state: orbax's CheckpointManager behind one class."""
+
+import contextlib
+import gc
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from mobilenet.training import files
+from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.workdir import local_path
+
+FOLDER = 'checkpoints'
+
+
+class Checkpointer:
+  """The checkpoints of a workdir, in `<workdir>/checkpoints/<step>/`.
+
+  A checkpoint is written under a temporary name and renamed when it is whole, so one
+  that was cut short by a kill or a full disk is never seen, and an older one is
+  removed only after a newer one is whole. Writing goes on in the background, from a
+  copy: the state may be donated as soon as `save` returns. An error of that writing is
+  raised by the next `save`, `wait` or `close`. On several processes all of them call
+  every method, with a workdir that all of them see.
+
+  Args:
+    workdir: the run's folder on a local or mounted disk.
+    keep: how many checkpoints stay, the newest ones.
+    read_only: for looking at a run that may still be going on: nothing is made,
+      tidied or written.
+
+  Raises:
+    TrainingError: the folder cannot be made or read.
+  """
+
+  def __init__(
+    self, workdir: str | os.PathLike, *, keep: int = 2, read_only: bool = False
+  ):
+    require(keep >= 1, f'keep = {keep}: at least one checkpoint has to stay')
+    self.folder = local_path(workdir) / FOLDER
+    self._keep = keep
+    self._read_only = read_only
+    self._manager: ocp.CheckpointManager | None = None
+    self._pending: int | None = None  # the step being written
+    self._current: int | None = None  # the last step saved or restored here
+    # Orbax logs each stage of each save, and every error once per thread that it
+    # passes through, before raising it; this class raises it as one line.
+    self._silence = lambda record: f'{os.sep}orbax{os.sep}' not in record.pathname
+    logging.getLogger('absl').addFilter(self._silence)
+    try:
+      self._open()
+    except BaseException:
+      logging.getLogger('absl').removeFilter(self._silence)
+      raise
+
+  def steps(self) -> list[int]:
+    """The steps of the whole checkpoints, ascending."""
+    manager = self._open()
+    return sorted(manager.all_steps()) if manager else []
+
+  def latest_step(self) -> int | None:
+    """The step of the newest whole checkpoint; None where there is none."""
+    return max(self.steps(), default=None)
+
+  def save(self, step: int, state: Any) -> None:
+    """Starts writing `state` (a pytree of arrays) as the checkpoint of `step`.
+
+    Waits for the save before it, if that still goes on. Does nothing where the last
+    save or restore was this very step.
+
+    Raises:
+      TrainingError: the save before, or the start of this one, failed to write; or
+        the workdir holds a checkpoint of this step or a later one by another run.
+    """
+    require(not self._read_only, f'{self.folder} was opened for reading only')
+    self.wait()
+    step = int(step)
+    if step == self._current:
+      return
+    newest = self.latest_step()
+    require(
+      newest is None or newest < step,
+      f'{self.folder} holds step {newest} already, so step {step} is not saved; delete '
+      f'the folders of step {step} and above, or choose another --workdir',
+    )
+    self._pending = step
+    try:
+      self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
+    except OSError as error:
+      raise self._write_failed(error) from error
+
+  def restore(self, state_like: Any, step: int | None = None) -> Any:
+    """Reads a checkpoint into the structure and the shardings of `state_like`.
+
+    Args:
+      state_like: a pytree of `jax.ShapeDtypeStruct` or arrays, of the structure that
+        was saved. A leaf without a sharding goes to the default device.
+      step: which checkpoint; None for the newest.
+
+    Returns:
+      A pytree like `state_like`, with the bits that were saved.
+
+    Raises:
+      TrainingError: there is no such checkpoint, it cannot be read, or it doesn't
+        fit `state_like` (the first leaf that differs is named).
+    """
+    self.wait()
+    steps = self.steps()
+    require(bool(steps), f'{self.folder} holds no checkpoint')
+    step = steps[-1] if step is None else int(step)
+    require(
+      step in steps,
+      f'{self.folder} holds no step {step}; it holds {", ".join(map(str, steps))}',
+    )
+    target = jax.tree.map(_abstract, state_like)
+    with _no_words_from_finalizers():
+      state, reason = self._read(step, target)
+      if reason:
+        gc.collect()  # what is left of the failed read, while nobody listens
+    if reason:
+      raise TrainingError(self._unreadable(step, steps, reason))
+    self._current = step
+    return state
+
+  def wait(self) -> None:
+    """Returns when the last save is whole on disk.
+
+    Raises:
+      TrainingError: it could not be written; the checkpoints before it are whole.
+    """
+    if self._pending is None:
+      return
+    try:
+      self._manager.wait_until_finished()
+    except Exception as error:
+      raise self._write_failed(error) from error
+    self._current, self._pending = self._pending, None
+
+  def close(self) -> None:
+    """Waits for the last save and lets go; raises as `wait`."""
+    try:
+      self.wait()
+      if self._manager:
+        self._manager.close()
+        self._manager = None
+    finally:
+      logging.getLogger('absl').removeFilter(self._silence)
+
+  def __enter__(self) -> 'Checkpointer':
+    return self
+
+  def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
+    try:
+      self.close()
+    except TrainingError as failure:
+      if error is None:
+        raise
+      error.add_note(str(failure))  # the first error is the one to hear about
+
+  def _open(self) -> ocp.CheckpointManager | None:
+    if self._manager is None and not (self._read_only and not self.folder.is_dir()):
+      options = ocp.CheckpointManagerOptions(
+        preservation_policy=preservation_policy.LatestN(self._keep),
+        read_only=self._read_only,
+        create=not self._read_only,
+      )
+      try:
+        self._tidy()
+        self._manager = ocp.CheckpointManager(
+          self.folder, options=options, item_handlers=ocp.StandardCheckpointHandler()
+        )
+      except OSError as error:
+        if self._read_only:
+          raise TrainingError(f'cannot read {self.folder}: {_reason(error)}') from error
+        raise files.write_error(self.folder, error) from error
+    return self._manager
+
+  def _tidy(self) -> None:
+    """Removes what killed or failed writes have left, to free the space now.
+
+    Orbax can do it too, but in a thread that nothing waits for: a program that ends
+    soon after makes it fail aloud.
+    """
+    if not self._read_only and jax.process_index() == 0:
+      for left in self.folder.glob('*.orbax-checkpoint-tmp*'):
+        shutil.rmtree(left)
+
+  def _read(self, step: int, target: Any) -> tuple[Any, str]:
+    """The state, or why it cannot be read.
+
+    The reason is text, since an exception would keep alive the coroutines of the
+    failed read, whose own complaints then appear when they are collected.
+    """
+    try:
+      stored = self._manager.item_metadata(step)
+      if stored is not None:
+        self._check_fits(step, _leaves(stored), _leaves(target))
+      state = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+    except (TrainingError, MemoryError, jax.errors.JaxRuntimeError):
+      raise  # not the checkpoint's fault: another model, or too little memory
+    except Exception as error:
+      return None, _reason(error)
+    return state, ''
+
+  def _check_fits(
+    self, step: int, stored: dict[str, Any], wanted: dict[str, Any]
+  ) -> None:
+    for path in [*wanted, *stored]:
+      there, here = (_describe(leaves.get(path)) for leaves in (stored, wanted))
+      require(
+        there == here,
+        f'checkpoint {self.folder / str(step)} is of another model or optimizer: '
+        f'{path} is {there} there and {here} here; use the config it was made with, or '
+        'another --workdir',
+      )
+
+  def _unreadable(self, step: int, steps: list[int], reason: str) -> str:
+    older = [s for s in steps if s < step]
+    then = f'go on from step {older[-1]}' if older else 'start from the beginning'
+    return (
+      f'checkpoint {self.folder / str(step)} cannot be read ({reason}); delete that '
+      f'folder to {then}'
+    )
+
+  def _write_failed(self, error: Exception) -> TrainingError:
+    # The manager counts the failed step among its own: the next use lists the disk.
+    step, self._pending, self._manager = self._pending, None, None
+    code = _os_error(error)
+    if code:
+      error = OSError(code, os.strerror(code))
+      return files.write_error(self.folder / str(step), error)
+    return TrainingError(
+      f'checkpoint {self.folder / str(step)} was not written: {_reason(error)}; older '
+      'ones are whole: run the same command again'
+    )
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+  sharding = getattr(leaf, 'sharding', None)
+  if sharding is None:
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+  """'params/block_00/conv/kernel' -> leaf; attributes and keys read the same."""
+  flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+  return {jax.tree_util.keystr(k, simple=True, separator='/'): v for k, v in flat}
+
+
+def _describe(leaf: Any) -> str:
+  return 'absent' if leaf is None else f'{leaf.dtype}{list(leaf.shape)}'
+
+
+def _root(error: BaseException) -> BaseException:
+  while error.__cause__ or error.__context__:
+    error = error.__cause__ or error.__context__
+  return error
+
+
+def _os_error(error: Exception) -> int | None:
+  """The errno behind an error; TensorStore has it in its text only."""
+  for cause in (error, _root(error)):
+    if isinstance(cause, OSError) and cause.errno:
+      return cause.errno
+    if match := re.search(r"os_error_code='(\d+)'", str(cause)):
+      return int(match[1])
+  return None
+
+
+def _reason(error: Exception) -> str:
+  """What went wrong first, on one line of bearable length."""
+  cause = _root(error)
+  text = ' '.join(str(cause).split()) or type(cause).__name__
+  return text if len(text) <= 200 else f'{text[:80]} ... {text[-115:]}'
+
+
+@contextlib.contextmanager
+def _no_words_from_finalizers() -> Iterator[None]:
+  """Drops 'Exception ignored in ...' of coroutines that a failed read leaves."""
+  hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+  try:
+    yield
+  finally:
+    sys.unraisablehook = hook

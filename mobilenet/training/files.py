@@ -1,0 +1,61 @@
+"""Files that are written whole or not at all, and what a failed write says."""
+
+import errno
+import os
+import pathlib
+
+from mobilenet.training.errors import TrainingError
+
+_REMEDIES = {
+  errno.ENOSPC: 'free some space and run the same command again',
+  errno.EDQUOT: 'free some of the quota and run the same command again',
+  errno.EROFS: 'choose a --workdir that can be written',
+  errno.EACCES: 'choose a --workdir that can be written',
+  errno.EPERM: 'choose a --workdir that can be written',
+  errno.ENOTDIR: 'choose a --workdir that is a folder',
+  errno.EEXIST: 'choose a --workdir that is a folder',
+}
+
+
+def write_error(path: str | os.PathLike, error: OSError) -> TrainingError:
+  """The one line a person gets when `path` cannot be written."""
+  remedy = _REMEDIES.get(error.errno, 'make it writable and run the same command again')
+  reason = error.strerror or str(error) or type(error).__name__
+  return TrainingError(f'cannot write {path}: {reason}; {remedy}')
+
+
+def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
+  """Puts `data` at `path`, making its folder; a reader sees the old file or the new.
+
+  The bytes reach the disk under a temporary name in the same folder before the
+  rename, so that neither a kill nor a full disk halves what was there before.
+
+  Raises:
+    TrainingError: the folder or the file cannot be written; the old file stays.
+  """
+  path = pathlib.Path(path)
+  temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+      with open(temporary, 'wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+      os.replace(temporary, path)
+    finally:
+      temporary.unlink(missing_ok=True)
+  except OSError as error:
+    raise write_error(path, error) from error
+  return path
+
+
+def append(file, data: bytes) -> None:
+  """Appends all of `data` to a raw (unbuffered) binary file.
+
+  A raw write may take only a part, which is how a disk that fills up begins; the
+  rest is then offered again, so that the failure surfaces here and not at close.
+  """
+  rest = memoryview(data)
+  while rest:
+    rest = rest[file.write(rest) :]

@@ -1,0 +1,190 @@
+"""The training loop: one for all tasks, on one device or many, resumed by itself."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from mobilenet.training import logs, sharding
+from mobilenet.training.checkpoints import Checkpointer
+from mobilenet.training.evaluation import Evaluation, evaluate
+from mobilenet.training.plan import Plan
+from mobilenet.training.preemption import StopRequest
+from mobilenet.training.progress import Progress
+from mobilenet.training.state import TrainState, create
+from mobilenet.training.step import first_non_finite, make_eval_step, make_train_step
+from mobilenet.training.step_log import StepLog, seconds_before
+
+Batches = Iterator[dict[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """Where batches come from: this process's share, as dicts of NumPy arrays.
+
+  train: first step -> endless iterator. It holds no state that a checkpoint must keep:
+    what it yields from step k on is what the one from 0 yields after k batches.
+  evaluate: () -> iterator over every example once (see `evaluation.evaluate`).
+  num_eval_examples: of the evaluation split.
+  """
+
+  train: Callable[[int], Batches]
+  evaluate: Callable[[], Batches]
+  num_eval_examples: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """What a run came to.
+
+  state: after the last step done. stopped: by what signal, or None if it is finished.
+  evaluations: 'raw', and 'ema' where averages are kept; empty if stopped.
+  seconds: of all starts of this run together, up to what was logged.
+  """
+
+  state: TrainState
+  evaluations: dict[str, Evaluation]
+  stopped: str | None
+  seconds: float
+  images_per_second: float | None
+
+
+def train(
+  *,
+  model: nn.Module,
+  task,
+  tx: optax.GradientTransformation,
+  learning_rate: Callable[[int], jax.Array],
+  variables: Callable[[], dict[str, Any]],
+  data: Data,
+  plan: Plan,
+  batch_size: int,
+  seed: int,
+  ema_decay: float | None,
+  workdir: str,
+  mesh: Mesh,
+) -> Outcome:
+  """Trains from the newest checkpoint of `workdir`, or from `variables()`.
+
+  Raises:
+    TrainingError: a workdir that cannot be written or read, a checkpoint of another
+      model, or too many non-finite steps in a row (with the first bad layer named).
+  """
+
+  def new_state(initial):
+    return create(initial, tx, task.zero_sums(), ema=ema_decay is not None)
+
+  with contextlib.ExitStack() as stack:
+    checkpointer = stack.enter_context(Checkpointer(workdir))
+    everywhere = sharding.replicated(mesh)
+    if checkpointer.latest_step() is None:
+      state = jax.jit(new_state, out_shardings=everywhere)(variables())
+    else:
+      state = checkpointer.restore(
+        jax.tree.map(
+          lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=everywhere
+          ),
+          jax.eval_shape(new_state, variables()),
+        )
+      )
+    start = int(state.step)
+    first_process = jax.process_index() == 0
+    writer = stack.enter_context(
+      logs.Writer(
+        workdir,
+        start_step=start,
+        steps_per_epoch=plan.steps_per_epoch,
+        enabled=first_process,
+      )
+    )
+    progress = stack.enter_context(
+      Progress(
+        plan.total_steps,
+        batch_size=batch_size,
+        steps_per_epoch=plan.steps_per_epoch,
+        start_step=start,
+        enabled=first_process,
+      )
+    )
+    stop = stack.enter_context(StopRequest())
+    train_step = make_train_step(model, task, tx, mesh, seed=seed, ema_decay=ema_decay)
+    eval_step = make_eval_step(model, task, mesh)
+    log = StepLog(
+      task,
+      learning_rate,
+      writer,
+      progress,
+      max_skipped_in_a_row=plan.max_skipped_in_a_row,
+      seconds_before=seconds_before(workdir),
+      find_bad=lambda state, batch: first_non_finite(
+        model, task, state.variables, batch, seed=seed
+      ),
+    )
+    evaluations: dict[str, Evaluation] = {}
+
+    def evaluate_all(state, last: bool) -> dict[str, Evaluation]:
+      kinds = {'raw': state.variables}
+      if state.ema is not None:
+        kinds['ema'] = state.ema
+      with progress.pause('evaluating'):
+        return {
+          kind: evaluate(
+            eval_step,
+            task,
+            variables,
+            data.evaluate(),
+            mesh,
+            num_examples=data.num_eval_examples,
+            keep_predictions=last,
+          )
+          for kind, variables in kinds.items()
+        }
+
+    if start < plan.total_steps:
+      batches = data.train(start)
+    elif first_process:
+      progress.note(f'{workdir} is finished at step {start}: nothing to train')
+    for step in range(start + 1, plan.total_steps + 1):
+      began = time.monotonic()
+      batch = next(batches)
+      waited = time.monotonic() - began
+      batch = sharding.put(mesh, batch)
+      state, skips = train_step(state, batch)
+      progress.advance(waited=waited)
+      # The numbers of an earlier step are read now that the device has work to do.
+      log.flush(state, batch)
+      last = step == plan.total_steps
+      if step % plan.log_steps == 0 or last:
+        log.hold(step, state.sums, skips)
+        state = state.replace(sums=jax.device_put(task.zero_sums(), everywhere))
+      if step % plan.eval_steps == 0 or last:
+        log.flush(state, batch)
+        evaluations = evaluate_all(state, last)
+        log.evaluated(step, evaluations)
+      stopping = stop.after(step)
+      if step % plan.checkpoint_steps == 0 or last or stopping:
+        log.flush(state, batch)
+        with progress.pause('saving a checkpoint'):
+          checkpointer.save(step, state)
+      if stopping and not last:
+        checkpointer.wait()
+        break
+    else:
+      if not evaluations:
+        evaluations = evaluate_all(state, last=True)
+    finished = int(state.step) >= plan.total_steps
+    return Outcome(
+      state=state,
+      evaluations=evaluations if finished else {},
+      stopped=None if finished else stop.received,
+      seconds=log.seconds(),
+      images_per_second=progress.average_images_per_second,
+    )

@@ -1,0 +1,102 @@
+"""Per-example losses and hits, and the L2 penalty; everything in float32."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mobilenet.training.errors import require
+
+
+def cross_entropy(
+  logits: jax.Array, labels: jax.Array, *, label_smoothing: float = 0.0
+) -> jax.Array:
+  """Softmax cross-entropy of each example.
+
+  Smoothing takes `label_smoothing` from the target distribution and spreads it evenly
+  over all K classes, the right one among them (Inception V3, section 7).
+
+  Args:
+    logits: (B, K), any float type.
+    labels: (B,) integers in [0, K), or (B, K) floats that add up to one.
+    label_smoothing: in [0, 1).
+
+  Returns:
+    (B,) float32, in nats. An integer label outside [0, K) gives NaN: a wrong label
+    must not pass for a loss of zero.
+
+  Raises:
+    TrainingError: for shapes or types that don't go together.
+  """
+  require(
+    0 <= label_smoothing < 1, f'label_smoothing = {label_smoothing} not in [0, 1)'
+  )
+  _check_shapes(logits, labels)
+  classes = logits.shape[-1]
+  log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))
+  if labels.ndim == 1:
+    targets = jax.nn.one_hot(labels, classes, dtype=jnp.float32)
+  else:
+    targets = labels.astype(jnp.float32)
+  targets = targets * (1 - label_smoothing) + label_smoothing / classes
+  loss = -jnp.sum(targets * log_probs, axis=-1)
+  if labels.ndim == 1:
+    loss = jnp.where((labels >= 0) & (labels < classes), loss, jnp.nan)
+  return loss
+
+
+def top_k_correct(logits: jax.Array, labels: jax.Array, k: int) -> jax.Array:
+  """Whether each example's label is among its k highest logits.
+
+  Classes with equal logits rank by index, the lower first, as in `argmax` and
+  `jax.lax.top_k`: a constant output scores 1/K on balanced classes, not 1.
+
+  Args:
+    logits: (B, K), any float type.
+    labels: (B,) integers, or (B, K) floats, of which the largest is the label.
+    k: at least 1; with fewer classes than k every example is a hit.
+
+  Returns:
+    (B,) float32, 1 or 0; 0 where the logits hold a NaN or the label is no class.
+  """
+  require(k >= 1, f'top-k needs k of at least 1, not {k}')
+  _check_shapes(logits, labels)
+  classes = jnp.arange(logits.shape[-1])
+  if labels.ndim == 2:
+    labels = jnp.argmax(labels, axis=-1)
+  is_label = classes == labels[:, None]
+  own = jnp.sum(jnp.where(is_label, logits, 0), axis=-1, keepdims=True)
+  ahead = (logits > own) | ((logits == own) & (classes < labels[:, None]))
+  rank = jnp.sum(ahead, axis=-1)
+  valid = jnp.any(is_label, axis=-1) & ~jnp.any(jnp.isnan(logits), axis=-1)
+  return (valid & (rank < k)).astype(jnp.float32)
+
+
+def l2_penalty(params: Any, mask: Any) -> jax.Array:
+  """Half the sum of the squared parameters that `mask` marks, as `tf.nn.l2_loss`.
+
+  Multiply by the recipe's L2 factor and add to the loss: the gradient is factor * w.
+
+  Args:
+    params: a tree of arrays.
+    mask: a tree of bools of the same structure (`optimizer.path_mask`).
+
+  Returns:
+    A float32 scalar; zero where nothing is marked.
+  """
+  halves = jax.tree.map(
+    lambda w, use: 0.5 * jnp.sum(jnp.square(w.astype(jnp.float32))) if use else None,
+    params,
+    mask,
+  )
+  return sum(jax.tree.leaves(halves), jnp.zeros((), jnp.float32))
+
+
+def _check_shapes(logits: jax.Array, labels: jax.Array) -> None:
+  integer = jnp.issubdtype(labels.dtype, jnp.integer)
+  expected = logits.shape[:1] if integer else logits.shape
+  require(
+    logits.ndim == 2 and labels.shape == expected,
+    f"labels {labels.dtype}{list(labels.shape)} don't go with logits "
+    f'{list(logits.shape)}; give integers [B] or floats [B, K]',
+  )

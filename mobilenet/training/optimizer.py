@@ -1,0 +1,191 @@
+"""Optimizers by the name under which the papers' recipes know them, on optax.
+
+`rmsprop` means two things: TensorFlow's and PyTorch's differ in four places, and a
+recipe tuned for one fails with the other. So both are here, under their own names.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+
+from mobilenet.training import fields
+from mobilenet.training.errors import TrainingError, require
+
+Mask = Callable[[Any], Any]
+
+_SHARED = ('clip_norm', 'decay_depthwise')
+
+
+def make_optimizer(
+  cfg: Any, schedule: optax.Schedule, *, params: Any = None
+) -> optax.GradientTransformation:
+  """Builds the optimizer that `cfg.name` names.
+
+  The learning rate of update n (from 0) is `schedule(n)`; the state counts the updates
+  that were made. The state is a plain pytree of arrays.
+
+  Fields of `cfg`, beside `name`; None is the default in brackets:
+    clip_norm: scales the gradients of a step down to this global norm (no clipping).
+    decay_depthwise: whether weight decay takes in depthwise kernels (False); who adds
+      an L2 penalty gives the same to `path_mask`.
+    rmsprop_tf: decay (.9), momentum (.9), eps (1e-10, as TF; recipes state their own).
+    rmsprop_torch: decay (.99), momentum (0), eps (1e-8), as PyTorch.
+    sgd: momentum (0), nesterov (False).
+    adamw: b1 (.9), b2 (.999), eps (1e-8), weight_decay (1e-4).
+
+  Only adamw has a `weight_decay`: the others would add it to the gradient, which is the
+  L2 penalty of `losses.l2_penalty` under another name, and belongs in the loss.
+
+  Args:
+    cfg: the section of the config; any object with these fields.
+    schedule: step -> learning rate.
+    params: where given, the decay mask is tried on them at once.
+
+  Raises:
+    TrainingError: for an unknown name or field, a value out of range, or parameters of
+      which none would be decayed though weight_decay is set.
+  """
+  name, weight_decay = fields.get(cfg, 'name'), fields.get(cfg, 'weight_decay')
+  if weight_decay and name in _COUPLED:
+    raise TrainingError(
+      f'optimizer.weight_decay = {weight_decay!r} has no decoupled meaning for '
+      f"{name!r}; put it in the loss as L2, or use 'adamw'"
+    )
+  build, own = fields.choose('optimizer', cfg, _OPTIMIZERS, _SHARED)
+  for field in own.keys() & _LIMITS.keys():
+    own[field] = fields.number('optimizer', field, own[field], **_LIMITS[field])
+  decay_depthwise = bool(fields.get(cfg, 'decay_depthwise'))
+
+  def mask(params: Any) -> Any:
+    return path_mask(params, decay_depthwise)
+
+  require(
+    params is None or not weight_decay or any(jax.tree.leaves(mask(params))),
+    f'optimizer.weight_decay = {weight_decay!r} would decay nothing: no parameter that '
+    "it may take is named 'kernel'",
+  )
+  tx = build(schedule, mask, **own)
+  clip_norm = fields.get(cfg, 'clip_norm')
+  if clip_norm is None:
+    return tx
+  limit = fields.number('optimizer', 'clip_norm', clip_norm, above=0)
+  return optax.chain(optax.clip_by_global_norm(limit), tx)
+
+
+def path_mask(params: Any, decay_depthwise: bool) -> Any:
+  """Marks the parameters that weight decay and L2 apply to.
+
+  Those are the kernels of convolutions and dense layers; scales and biases are left
+  out, and depthwise kernels unless `decay_depthwise` (MobileNetV1, section 3.2: "very
+  little or no weight decay (l2 regularization) on the depthwise filters").
+
+  Args:
+    params: a tree whose paths are the names of modules and parameters.
+    decay_depthwise: whether kernels below a module with 'depthwise' in its name count.
+
+  Returns:
+    A tree of bools of the same structure.
+  """
+
+  def decays(path: tuple[Any, ...], _: Any) -> bool:
+    names = [str(getattr(key, 'key', getattr(key, 'name', key))) for key in path]
+    depthwise = any('depthwise' in name for name in names)
+    return names[-1:] == ['kernel'] and (decay_depthwise or not depthwise)
+
+  return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def _rmsprop_tf(
+  schedule: optax.Schedule,
+  mask: Mask,
+  *,
+  decay: float = 0.9,
+  momentum: float = 0.9,
+  eps: float = 1e-10,
+) -> optax.GradientTransformation:
+  """tf.compat.v1.train.RMSPropOptimizer, the ApplyRMSProp kernel.
+
+  ms  <- decay * ms + (1 - decay) * g^2            from one
+  mom <- momentum * mom + lr * g / sqrt(ms + eps)  from zero
+  w   <- w - mom
+  """
+  del mask
+  return optax.rmsprop(
+    schedule,
+    decay=decay,
+    eps=eps,
+    initial_scale=1.0,
+    eps_in_sqrt=True,
+    momentum=momentum or None,
+  )
+
+
+def _rmsprop_torch(
+  schedule: optax.Schedule,
+  mask: Mask,
+  *,
+  decay: float = 0.99,
+  momentum: float = 0.0,
+  eps: float = 1e-8,
+) -> optax.GradientTransformation:
+  """torch.optim.RMSprop, whose learning rate stays outside the momentum.
+
+  sq  <- decay * sq + (1 - decay) * g^2          from zero
+  buf <- momentum * buf + g / (sqrt(sq) + eps)   from zero
+  w   <- w - lr * buf
+  """
+  del mask
+  return optax.chain(
+    optax.scale_by_rms(decay=decay, eps=eps, initial_scale=0.0, eps_in_sqrt=False),
+    optax.trace(decay=momentum) if momentum else optax.identity(),
+    optax.scale_by_learning_rate(schedule),
+  )
+
+
+def _sgd(
+  schedule: optax.Schedule, mask: Mask, *, momentum: float = 0.0, nesterov: bool = False
+) -> optax.GradientTransformation:
+  """Gradient descent; buf <- momentum * buf + g, w <- w - lr * buf."""
+  del mask
+  require(
+    bool(momentum) or not nesterov,
+    'optimizer.nesterov = True needs optimizer.momentum above 0',
+  )
+  return optax.sgd(schedule, momentum=momentum or None, nesterov=nesterov)
+
+
+def _adamw(
+  schedule: optax.Schedule,
+  mask: Mask,
+  *,
+  b1: float = 0.9,
+  b2: float = 0.999,
+  eps: float = 1e-8,
+  weight_decay: float = 1e-4,
+) -> optax.GradientTransformation:
+  """Adam with decoupled decay: w <- w - lr * (adam(g) + weight_decay * mask * w)."""
+  return optax.adamw(
+    schedule, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=mask
+  )
+
+
+_OPTIMIZERS = {
+  'rmsprop_tf': _rmsprop_tf,
+  'rmsprop_torch': _rmsprop_torch,
+  'sgd': _sgd,
+  'adamw': _adamw,
+}
+
+_COUPLED = ('rmsprop_tf', 'rmsprop_torch', 'sgd')
+
+_BELOW_ONE = {'low': 0.0, 'below': 1.0}
+_LIMITS = {
+  'decay': _BELOW_ONE,
+  'momentum': _BELOW_ONE,
+  'b1': _BELOW_ONE,
+  'b2': _BELOW_ONE,
+  'eps': {'low': 0.0},
+  'weight_decay': {'low': 0.0},
+}

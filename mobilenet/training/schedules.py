@@ -1,0 +1,199 @@
+"""Learning-rate schedules: pure functions of the step.
+
+Durations stand in a config in epochs; `epochs_to_steps` is the one place where they
+become steps. The recipes that use these schedules are those of MobileNetV1 to V4,
+MnasNet (https://arxiv.org/abs/1807.11626) and ShuffleNet.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mobilenet.training import fields
+from mobilenet.training.errors import TrainingError, require
+
+Schedule = Callable[[Any], jax.Array]
+
+_SHARED = ('learning_rate', 'warmup_epochs', 'warmup_from', 'reference_batch_size')
+
+
+def epochs_to_steps(epochs: float, steps_per_epoch: float) -> int:
+  """Returns the nearest whole number of steps to `epochs` epochs."""
+  return round(epochs * steps_per_epoch)
+
+
+def make_schedule(
+  cfg: Any,
+  *,
+  total_steps: int,
+  steps_per_epoch: float,
+  batch_size: int | None = None,
+) -> Schedule:
+  """Builds the learning rate as a function of the step.
+
+  Every decay counts from step 0 of the run, warm-up included, and the warm-up lies
+  over its beginning: while `step < warmup_steps` the rate rises in a straight line
+  from `warmup_from` to `learning_rate`, afterwards it is the decay's. TF's MnasNet and
+  EfficientNet trainers and timm do the same. (TF Model Garden counts alike, but its
+  ramp ends at the decayed value; torchvision and big_vision count the decay from the
+  end of the warm-up.) A decay that ends does so at `total_steps`, one after the last
+  step that a run takes, and stays there.
+
+  Fields of `cfg`, beside `name`:
+    learning_rate: the peak.
+    warmup_epochs (0), warmup_from (0): length and first value of the ramp.
+    reference_batch_size: where set, `learning_rate` and `warmup_from` are those of this
+      batch size and are multiplied by batch_size / reference_batch_size (the linear
+      rule; MnasNet's .016 per 256).
+    exponential: decay_rate, decay_every_epochs, staircase (True).
+    cosine: end_factor (0), the final rate as a part of the peak.
+    polynomial: power (1), end_factor (0).
+    constant: nothing more.
+
+  Args:
+    cfg: the section of the config; any object with these fields. None is the default.
+    total_steps: optimizer steps of the whole run.
+    steps_per_epoch: optimizer steps in an epoch; need not be whole.
+    batch_size: the global batch; needed with `reference_batch_size`.
+
+  Returns:
+    step (an int or an integer array) -> the rate, float32 of the same shape; may be
+    traced.
+
+  Raises:
+    TrainingError: for an unknown name or field, or a value that makes no sense.
+  """
+  require(total_steps >= 1, f'a run needs at least one step, not {total_steps}')
+  require(
+    steps_per_epoch > 0,
+    f'steps_per_epoch = {steps_per_epoch} must be positive; is the '
+    'training set smaller than a batch?',
+  )
+  build, own = fields.choose('schedule', cfg, _SCHEDULES, _SHARED)
+  scale = _batch_scale(fields.get(cfg, 'reference_batch_size'), batch_size)
+  peak = scale * _number(cfg, 'learning_rate', low=0)
+  start = scale * _number(cfg, 'warmup_from', default=0, low=0)
+  warmup_epochs = _number(cfg, 'warmup_epochs', default=0, low=0)
+  warmup_steps = epochs_to_steps(warmup_epochs, steps_per_epoch)
+  require(
+    warmup_steps < total_steps,
+    f'schedule.warmup_epochs = {warmup_epochs:g} is {warmup_steps} steps, but the '
+    f'whole run has {total_steps}; shorten the warm-up or train longer',
+  )
+  decay = build(peak, total_steps, steps_per_epoch, **own)
+
+  def schedule(step: Any) -> jax.Array:
+    step = jnp.asarray(step, jnp.int32)
+    rate = decay(step)
+    if warmup_steps:
+      ramp = start + (peak - start) * (step / warmup_steps)
+      rate = jnp.where(step < warmup_steps, ramp, rate)
+    return rate.astype(jnp.float32)
+
+  return schedule
+
+
+def _exponential(
+  peak: float,
+  total_steps: int,
+  steps_per_epoch: float,
+  *,
+  decay_rate: float,
+  decay_every_epochs: float,
+  staircase: bool = True,
+) -> Schedule:
+  """peak * decay_rate ** (step / decay_steps), the exponent cut to whole numbers."""
+  del total_steps
+  decay_rate = fields.number('schedule', 'decay_rate', decay_rate, above=0, high=1)
+  decay_every_epochs = fields.number(
+    'schedule', 'decay_every_epochs', decay_every_epochs, above=0
+  )
+  decay_steps = epochs_to_steps(decay_every_epochs, steps_per_epoch)
+  require(
+    decay_steps >= 1,
+    f'schedule.decay_every_epochs = {decay_every_epochs:g} is less than one step at '
+    f'{steps_per_epoch:g} steps per epoch',
+  )
+
+  def decay(step: jax.Array) -> jax.Array:
+    # Integers divide exactly: in float32 a boundary can fall one step late.
+    exponent = step // decay_steps if staircase else step / decay_steps
+    return peak * jnp.power(jnp.float32(decay_rate), exponent.astype(jnp.float32))
+
+  return decay
+
+
+def _cosine(
+  peak: float, total_steps: int, steps_per_epoch: float, *, end_factor: float = 0.0
+) -> Schedule:
+  """Half a cosine wave from the peak down to end_factor * peak."""
+  del steps_per_epoch
+  end_factor = fields.number('schedule', 'end_factor', end_factor, low=0, high=1)
+
+  def decay(step: jax.Array) -> jax.Array:
+    # (1 + cos(pi p)) / 2 as a squared sine: the sum cancels in float32 near the end.
+    wave = jnp.square(jnp.sin(0.5 * jnp.pi * _left(step, total_steps)))
+    return peak * (end_factor + (1 - end_factor) * wave)
+
+  return decay
+
+
+def _polynomial(
+  peak: float,
+  total_steps: int,
+  steps_per_epoch: float,
+  *,
+  power: float = 1.0,
+  end_factor: float = 0.0,
+) -> Schedule:
+  """(1 - step / total_steps) ** power, from the peak down to end_factor * peak."""
+  del steps_per_epoch
+  power = fields.number('schedule', 'power', power, above=0)
+  end_factor = fields.number('schedule', 'end_factor', end_factor, low=0, high=1)
+
+  def decay(step: jax.Array) -> jax.Array:
+    fall = jnp.power(_left(step, total_steps), power)
+    return peak * (end_factor + (1 - end_factor) * fall)
+
+  return decay
+
+
+def _constant(peak: float, total_steps: int, steps_per_epoch: float) -> Schedule:
+  """The peak at every step."""
+  del total_steps, steps_per_epoch
+  return lambda step: jnp.full(step.shape, peak, jnp.float32)
+
+
+_SCHEDULES = {
+  'exponential': _exponential,
+  'cosine': _cosine,
+  'polynomial': _polynomial,
+  'constant': _constant,
+}
+
+
+def _left(step: jax.Array, total_steps: int) -> jax.Array:
+  """The part of the run that is still to do, from one to zero."""
+  return jnp.maximum(total_steps - step, 0) / total_steps
+
+
+def _number(cfg: Any, field: str, default: float | None = None, **limits) -> float:
+  value = fields.get(cfg, field)
+  value = default if value is None else value
+  if value is None:
+    raise TrainingError(f'schedule.{field} is missing; every schedule needs it')
+  return fields.number('schedule', field, value, **limits)
+
+
+def _batch_scale(reference: int | None, batch_size: int | None) -> float:
+  if reference is None:
+    return 1.0
+  fields.number('schedule', 'reference_batch_size', reference, low=1)
+  require(
+    batch_size is not None,
+    f'schedule.reference_batch_size = {reference} scales the learning rate with the '
+    'batch, so make_schedule needs batch_size',
+  )
+  return batch_size / reference

@@ -1,0 +1,147 @@
+"""One training step and one evaluation step, jitted over the mesh."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from mobilenet.training import sharding
+from mobilenet.training.state import TrainState, ema_decay_at
+
+# What the seed of a config is folded with, so that no two uses share a stream.
+DROPOUT = 1
+
+
+def make_train_step(
+  model: nn.Module,
+  task,
+  tx: optax.GradientTransformation,
+  mesh: Mesh,
+  *,
+  seed: int,
+  ema_decay: float | None,
+) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
+  """Jits (state, batch) -> (state, skips); the state given is donated: gone afterwards.
+
+  `skips` are the two counters of the new state, to be read while it is donated on.
+
+  A non-finite loss or gradient leaves no trace: parameters, optimizer, statistics and
+  averages stay as they were and the step is counted as skipped.
+  """
+  dropout_key = jax.random.fold_in(jax.random.key(seed), DROPOUT)
+
+  def train_step(state: TrainState, batch):
+    def loss_fn(params):
+      logits, updates = model.apply(
+        {**state.variables, 'params': params},
+        batch['image'],
+        train=True,
+        mutable=['batch_stats'],
+        rngs={'dropout': jax.random.fold_in(dropout_key, state.step)},
+      )
+      return task.loss(params, logits, batch), (logits, updates)
+
+    params = state.variables['params']
+    (loss, (logits, statistics)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
+      params
+    )
+    good = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradients))
+    updates, opt_state = tx.update(gradients, state.opt_state, params)
+    variables = {'params': optax.apply_updates(params, updates), **statistics}
+    sums = jax.tree.map(jnp.add, state.sums, task.sums(logits, batch))
+    ema = state.ema
+    if ema_decay is not None:
+      decay = ema_decay_at(state.step, ema_decay)
+      ema = jax.tree.map(lambda old, new: new + decay * (old - new), ema, variables)
+    kept = jax.tree.map(
+      lambda new, old: jnp.where(good, new, old),
+      (variables, opt_state, ema, sums),
+      (state.variables, state.opt_state, state.ema, state.sums),
+    )
+    variables, opt_state, ema, sums = kept
+    bad = 1 - good.astype(jnp.int32)
+    state = TrainState(
+      step=state.step + 1,
+      variables=variables,
+      opt_state=opt_state,
+      ema=ema,
+      sums=sums,
+      skipped=state.skipped + bad,
+      skipped_in_a_row=(state.skipped_in_a_row + bad) * bad,
+    )
+    return state, {'total': state.skipped, 'in_a_row': state.skipped_in_a_row}
+
+  everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
+  # Data parallelism in one line: the state is replicated, the batch is split, and the
+  # compiler sums gradients and BatchNorm statistics over the global batch.
+  return jax.jit(
+    train_step,
+    in_shardings=(everywhere, over_devices),
+    out_shardings=everywhere,
+    donate_argnums=0,
+  )
+
+
+def make_eval_step(model: nn.Module, task, mesh: Mesh) -> Callable[[dict, dict], tuple]:
+  """Jits (variables, batch) -> (sums over the whole batch, predictions per example)."""
+
+  def eval_step(variables, batch):
+    logits = model.apply(variables, batch['image'], train=False)
+    sums = task.sums(logits, batch)
+    sums['seen'] = jnp.sum((batch['index'] >= 0).astype(jnp.float32))
+    return sums, task.predictions(logits)
+
+  everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
+  return jax.jit(
+    eval_step,
+    in_shardings=(everywhere, over_devices),
+    out_shardings=(everywhere, over_devices),
+  )
+
+
+def first_non_finite(model: nn.Module, task, variables, batch, *, seed: int) -> str:
+  """Names where a batch's first non-finite number arises, for an error message.
+
+  Looks at the layers' outputs in the order of the forward pass, then at the loss and
+  the gradients, deepest layer first, as backpropagation meets them.
+  """
+  if not bool(jnp.all(jnp.isfinite(batch['image']))):
+    return 'the images of the batch'
+  names = []
+
+  def forward(params):
+    names.clear()
+    finite = []
+
+    def watch(next_call, args, kwargs, context):
+      outputs = next_call(*args, **kwargs)
+      if context.method_name == '__call__' and isinstance(outputs, jax.Array):
+        names.append('/'.join(context.module.path) or 'the logits')
+        finite.append(jnp.all(jnp.isfinite(outputs)))
+      return outputs
+
+    with nn.intercept_methods(watch):
+      logits, _ = model.apply(
+        {**variables, 'params': params},
+        batch['image'],
+        train=True,
+        mutable=['batch_stats'],
+        rngs={'dropout': jax.random.key(seed)},
+      )
+    return task.loss(params, logits, batch), finite
+
+  (loss, finite), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(
+    variables['params']
+  )
+  for name, is_finite in zip(names, finite, strict=True):
+    if not bool(is_finite):
+      return f'the output of {name}'
+  if not bool(jnp.isfinite(loss)):
+    return 'the loss'
+  for path, gradient in reversed(jax.tree_util.tree_leaves_with_path(gradients)):
+    if not bool(jnp.all(jnp.isfinite(gradient))):
+      return f'the gradient of {jax.tree_util.keystr(path, simple=True, separator="/")}'
+  return 'no layer any more: the numbers were finite when looked at again'

@@ -1,0 +1,79 @@
+"""What a run learns: a loss, and metrics as sums that are divided once.
+
+A task is all that differs between classification and what else the loop can train; the
+loop, the step and the evaluation know nothing of classes.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from mobilenet.training.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.training.optimizer import path_mask
+
+Batch = dict[str, jax.Array]
+Sums = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Classification:
+  """Softmax cross-entropy with label smoothing, and the papers' L2 in the loss.
+
+  label_smoothing: in [0, 1).
+  l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
+  l2_depthwise: whether depthwise kernels are among them; V1's paper says no.
+  """
+
+  label_smoothing: float = 0.0
+  l2: float = 0.0
+  l2_depthwise: bool = False
+
+  def loss(self, params, logits: jax.Array, batch: Batch) -> jax.Array:
+    """The objective of a training batch, a scalar."""
+    loss = jnp.mean(
+      cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
+    )
+    if self.l2:
+      loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
+    return loss
+
+  def sums(self, logits: jax.Array, batch: Batch) -> Sums:
+    """Metric sums of a batch; 'count' is what they are divided by.
+
+    The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
+    that training and evaluation can be compared. Examples with mask 0 count nothing.
+    """
+    labels = batch['label']
+    mask = batch.get('mask', jnp.ones(logits.shape[:1], jnp.float32))
+    # where, not a product: padding must not bring in a NaN.
+    loss = jnp.where(mask > 0, cross_entropy(logits, labels), 0.0)
+    return {
+      'loss': jnp.sum(loss),
+      'top1': jnp.sum(mask * top_k_correct(logits, labels, 1)),
+      'top5': jnp.sum(mask * top_k_correct(logits, labels, 5)),
+      'count': jnp.sum(mask),
+    }
+
+  def zero_sums(self) -> Sums:
+    """What `sums` adds up from."""
+    return {name: jnp.zeros((), jnp.float32) for name in self.names()}
+
+  def names(self) -> tuple[str, ...]:
+    return ('loss', 'top1', 'top5', 'count')
+
+  def metrics(self, sums) -> dict[str, float]:
+    """Sums to metrics: loss in nats, top1 and top5 in percent."""
+    count = max(float(sums['count']), 1.0)
+    return {
+      'loss': float(sums['loss']) / count,
+      'top1': 100.0 * float(sums['top1']) / count,
+      'top5': 100.0 * float(sums['top5']) / count,
+    }
+
+  def predictions(self, logits: jax.Array) -> dict[str, jax.Array]:
+    """Per example: the class of the highest logit, and all probabilities (B, K)."""
+    return {
+      'prediction': jnp.argmax(logits, axis=-1),
+      'probabilities': jax.nn.softmax(logits, axis=-1),
+    }

@@ -1,0 +1,301 @@
+"""Checkpoints: bits, what is kept, and what a failure leaves behind."""
+
+import gc
+import logging
+import os
+import resource
+import shutil
+import sys
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from mobilenet.training.checkpoints import Checkpointer
+from mobilenet.training.errors import TrainingError
+
+
+@flax.struct.dataclass
+class State:
+  step: jax.Array
+  params: dict
+  opt_state: tuple
+
+
+@pytest.fixture(scope='module')
+def sharding():
+  mesh = jax.make_mesh((1,), ('data',), axis_types=(AxisType.Auto,))
+  return NamedSharding(mesh, PartitionSpec())
+
+
+@pytest.fixture(scope='module')
+def state(sharding):
+  draw = np.random.default_rng(0)
+  kernel = draw.standard_normal((3, 3, 8, 16)).astype('f')
+  # Bit patterns that a round trip through text or another type would lose.
+  kernel.flat[:4] = [np.nan, -0.0, np.inf, np.float32(1e-45)]
+  half = jnp.asarray(draw.standard_normal(7), jnp.bfloat16)
+  params = {'block_00': {'conv': {'kernel': kernel}}, 'scale': half}
+  tx = optax.adamw(
+    optax.constant_schedule(0.1), mask={'block_00': True, 'scale': False}
+  )
+  return jax.device_put(State(jnp.int32(7), params, tx.init(params)), sharding)
+
+
+def like(state):
+  return jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
+  )
+
+
+def same_bits(a, b):
+  assert jax.tree.structure(a) == jax.tree.structure(b)
+  for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+    assert x.dtype == y.dtype
+    assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
+
+
+def one_line(caught):
+  assert '\n' not in str(caught.value)
+  return str(caught.value)
+
+
+def test_round_trip_is_bit_exact_and_keeps_the_sharding(tmp_path, state, sharding):
+  with Checkpointer(tmp_path) as checkpointer:
+    assert checkpointer.latest_step() is None
+    checkpointer.save(7, state)
+  assert (tmp_path / 'checkpoints' / '7').is_dir()
+  with Checkpointer(tmp_path) as checkpointer:
+    restored = checkpointer.restore(like(state))
+  assert isinstance(restored, State)
+  same_bits(restored, state)
+  assert all(leaf.sharding == sharding for leaf in jax.tree.leaves(restored))
+
+
+def test_restore_without_shardings_goes_to_the_default_device(tmp_path, state):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(7, state)
+    restored = checkpointer.restore(jax.eval_shape(lambda: state))
+  same_bits(restored, state)
+  assert restored.step.devices() == {jax.devices()[0]}
+
+
+def test_the_newest_are_kept(tmp_path, state):
+  with Checkpointer(tmp_path, keep=2) as checkpointer:
+    for step in (5, 10, 15):
+      checkpointer.save(step, state.replace(step=jnp.int32(step)))
+    checkpointer.wait()
+    assert checkpointer.steps() == [10, 15]
+    assert int(checkpointer.restore(like(state)).step) == 15
+    assert int(checkpointer.restore(like(state), step=10).step) == 10
+    with pytest.raises(TrainingError, match='holds no step 5; it holds 10, 15'):
+      checkpointer.restore(like(state), step=5)
+  assert sorted(os.listdir(tmp_path / 'checkpoints')) == ['10', '15']
+
+
+def test_a_donated_state_is_saved_as_it_was(tmp_path, sharding):
+  draw = np.random.default_rng(1)
+  arrays = {str(i): draw.standard_normal((400, 400)).astype('f') for i in range(20)}
+  state = jax.device_put(arrays, sharding)
+  update = jax.jit(lambda t: jax.tree.map(lambda x: x + 1, t), donate_argnums=0)
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(1, state)
+    for _ in range(5):
+      state = jax.block_until_ready(update(state))
+    restored = checkpointer.restore(like(state))
+  same_bits(restored, arrays)
+
+
+def test_saving_the_same_step_twice_is_saving_it_once(tmp_path, state):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(7, state)
+    checkpointer.save(7, state)
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.restore(like(state))
+    checkpointer.save(7, state)
+    assert checkpointer.steps() == [7]
+
+
+def test_a_later_checkpoint_is_not_mixed_with_an_earlier_run(tmp_path, state):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, state)
+    checkpointer.save(10, state)
+    checkpointer.restore(like(state), step=5)
+    with pytest.raises(TrainingError, match='holds step 10 already') as caught:
+      checkpointer.save(7, state)
+    assert 'delete the folders of step 7 and above' in one_line(caught)
+    assert checkpointer.steps() == [5, 10]
+
+
+def test_a_half_written_checkpoint_is_never_seen(tmp_path, state):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, state)
+  folder = tmp_path / 'checkpoints'
+  half = folder / '10.orbax-checkpoint-tmp'
+  shutil.copytree(folder / '5', half)
+  with Checkpointer(tmp_path, read_only=True) as checkpointer:
+    assert checkpointer.steps() == [5]
+  assert half.exists(), 'a reader must not tidy: the writer may be at work'
+  with Checkpointer(tmp_path) as checkpointer:
+    assert not half.exists()
+    assert checkpointer.latest_step() == 5
+    same_bits(checkpointer.restore(like(state)), state)
+    checkpointer.save(10, state)
+  assert sorted(os.listdir(folder)) == ['10', '5']
+
+
+@pytest.fixture
+def full_disk():
+  """Makes writes beyond 100 kB of a file fail, as a full disk does."""
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+  yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_failed_write_is_one_line_and_loses_nothing(tmp_path, full_disk, caplog):
+  small = {'w': jnp.arange(8.0)}
+  noise = np.random.default_rng(0).standard_normal((500, 500)).astype('f')
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(1, small)
+    checkpointer.save(2, small)
+    checkpointer.save(3, {'w': jnp.asarray(noise)})
+    with pytest.raises(TrainingError, match='File too large') as caught:
+      checkpointer.save(4, small)
+    assert f'cannot write {tmp_path}/checkpoints/3:' in one_line(caught)
+    assert checkpointer.steps() == [1, 2]
+    same_bits(checkpointer.restore(like(small)), small)
+    full_disk()
+    checkpointer.save(4, small)
+  with Checkpointer(tmp_path) as checkpointer:
+    assert checkpointer.steps() == [2, 4]
+  assert caplog.records == []
+
+
+def test_a_failed_write_surfaces_at_close(tmp_path, full_disk):
+  noise = np.random.default_rng(0).standard_normal((500, 500)).astype('f')
+  checkpointer = Checkpointer(tmp_path)
+  checkpointer.save(3, {'w': jnp.asarray(noise)})
+  with pytest.raises(TrainingError, match='File too large'):
+    checkpointer.close()
+
+
+def test_the_first_error_is_the_one_raised(tmp_path, full_disk):
+  noise = np.random.default_rng(0).standard_normal((500, 500)).astype('f')
+  with pytest.raises(KeyError) as caught, Checkpointer(tmp_path) as checkpointer:  # noqa: PT012
+    checkpointer.save(3, {'w': jnp.asarray(noise)})
+    raise KeyError('the training failed')
+  assert 'File too large' in caught.value.__notes__[0]
+
+
+def test_an_error_at_the_start_of_a_save(tmp_path, state, monkeypatch):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(1, state)
+    checkpointer.wait()
+
+    def refuse(*args, **kwargs):
+      raise OSError(30, 'Read-only file system')
+
+    monkeypatch.setattr(checkpointer._manager, 'save', refuse)
+    with pytest.raises(TrainingError, match='Read-only file system') as caught:
+      checkpointer.save(2, state)
+    assert 'choose a --workdir that can be written' in one_line(caught)
+    assert checkpointer.steps() == [1]
+
+
+def test_a_workdir_that_cannot_be_made(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(TrainingError, match='cannot write') as caught:
+    Checkpointer(tmp_path / 'file' / 'run')
+  one_line(caught)
+
+
+def damage(folder, kind):
+  if kind == 'array data':
+    for data in folder.glob('default/**/d/*'):
+      os.truncate(data, data.stat().st_size // 2)
+  elif kind == 'manifest':
+    (folder / 'default' / 'manifest.ocdbt').write_bytes(b'')
+  elif kind == 'metadata':
+    (folder / 'default' / '_METADATA').unlink()
+  else:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@pytest.mark.parametrize('kind', ['array data', 'manifest', 'metadata', 'everything'])
+def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path, state, kind, monkeypatch):
+  noise = []
+  monkeypatch.setattr(sys, 'unraisablehook', noise.append)
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, state)
+    checkpointer.save(10, state)
+  newest = tmp_path / 'checkpoints' / '10'
+  damage(newest, kind)
+  with Checkpointer(tmp_path) as checkpointer:
+    with pytest.raises(TrainingError, match='cannot be read') as caught:
+      checkpointer.restore(like(state))
+    message = one_line(caught)
+    assert str(newest) in message
+    assert message.endswith('delete that folder to go on from step 5')
+    assert len(message) < 400
+    same_bits(checkpointer.restore(like(state), step=5), state)
+  shutil.rmtree(newest)
+  with Checkpointer(tmp_path) as checkpointer:
+    assert checkpointer.latest_step() == 5
+  gc.collect()
+  assert noise == [], 'the failed read complained once more when it was collected'
+
+
+def test_another_model_names_the_first_leaf_that_differs(tmp_path, state):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, state)
+    wider = like(state)
+    wider.params['block_00']['conv']['kernel'] = jax.ShapeDtypeStruct(
+      (3, 3, 8, 24), jnp.float32
+    )
+    with pytest.raises(TrainingError) as caught:
+      checkpointer.restore(wider)
+    assert (
+      'params/block_00/conv/kernel is float32[3, 3, 8, 16] there and '
+      'float32[3, 3, 8, 24] here'
+    ) in one_line(caught)
+    fewer = like(state)
+    del fewer.params['scale']
+    with pytest.raises(
+      TrainingError, match=r'params/scale is bfloat16\[7\] there and ab'
+    ):
+      checkpointer.restore(fewer)
+    retyped = like(state).replace(step=jax.ShapeDtypeStruct((), jnp.float32))
+    with pytest.raises(TrainingError, match=r'step is int32\[\] there and float32'):
+      checkpointer.restore(retyped)
+
+
+def test_a_reader_makes_nothing(tmp_path, state):
+  with Checkpointer(tmp_path / 'run', read_only=True) as checkpointer:
+    assert checkpointer.latest_step() is None
+    with pytest.raises(TrainingError, match='holds no checkpoint'):
+      checkpointer.restore(like(state))
+    with pytest.raises(TrainingError, match='opened for reading only'):
+      checkpointer.save(1, state)
+  assert not (tmp_path / 'run').exists()
+
+
+def test_orbax_does_not_talk_to_the_terminal(tmp_path, state, caplog):
+  caplog.set_level(logging.DEBUG, logger='absl')
+  absl = logging.getLogger('absl')
+  filters = list(absl.filters)
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(1, state)
+    checkpointer.restore(like(state))
+  assert caplog.records == []
+  assert absl.filters == filters
+
+
+def test_keep_0_is_refused(tmp_path):
+  with pytest.raises(TrainingError, match='at least one checkpoint'):
+    Checkpointer(tmp_path, keep=0)
