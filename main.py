@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 import jax
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 import input_pipeline
@@ -21,6 +21,7 @@ from mobilenet.models import counting, zoo
 from mobilenet.models.initializers import init_variables
 from mobilenet.reports import figures, result, run_report, summary
 from mobilenet.training import checkpoints, loop, sharding, workdir
+from mobilenet.training.allocator import keep_freed_memory
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import Evaluation, evaluate
 from mobilenet.training.files import replace_file
@@ -317,6 +318,8 @@ def main(argv: list[str]) -> int:
   if len(argv) > 1:
     print(f'error: what is {argv[1]!r}? flags begin with --', file=sys.stderr)
     return 2
+  logging.set_verbosity(logging.WARNING)  # of libraries; the run prints its own lines
+  keep_freed_memory()
   try:
     if MULTIHOST.value:
       jax.distributed.initialize()

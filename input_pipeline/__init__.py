@@ -1,0 +1,39 @@
+"""Images and labels in, dicts of numpy arrays out: a pure function of (seed, step).
+
+    source = open_source('digits', 'train')
+    batches = train_batches(source, ops='resize(32)|value_range(-1, 1)',
+                            batch_size=64, seed=0)
+    next(batches)  # {'image': float32 (64, 32, 32, 3), 'label': int32 (64,)}
+
+TensorFlow is imported by what opens data, not by this package, so that reading an op
+string (and reporting a typo in it) costs nothing.
+"""
+
+import importlib
+
+from input_pipeline.errors import DataError
+from input_pipeline.op_string import check_ops, parse_ops
+
+__all__ = [
+  'DataError',
+  'Source',
+  'check_ops',
+  'eval_batches',
+  'open_source',
+  'parse_ops',
+  'train_batches',
+]
+
+# Public names whose modules import TensorFlow -> module.
+_NEED_TENSORFLOW = {
+  'Source': 'input_pipeline.source',
+  'open_source': 'input_pipeline.opening',
+  'train_batches': 'input_pipeline.pipeline',
+  'eval_batches': 'input_pipeline.pipeline',
+}
+
+
+def __getattr__(name):
+  if name not in _NEED_TENSORFLOW:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  return getattr(importlib.import_module(_NEED_TENSORFLOW[name]), name)

@@ -1,0 +1,273 @@
+"""Every op of the op strings: its arguments, their defaults and their ranges.
+
+A function here is called with the arguments of the op string, checks them and returns
+them all by name; what the op does to an image is in `image_ops` (and, for batch ops,
+in `mixing`). This module imports no TensorFlow: a mistake in a config is found before
+anything slow starts.
+
+Images are (height, width, 3) and stay on the scale 0..255 until `value_range` or
+`normalize`, which come last.
+"""
+
+from input_pipeline.errors import DataError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+RESIZE_METHODS = ('bilinear', 'bicubic', 'nearest', 'area')
+ERASE_FILLS = ('noise', 'black', 'grey')
+# The names of the RandAugment paper (https://arxiv.org/abs/1909.13719).
+TRANSFORMS = (
+  'AutoContrast',
+  'Equalize',
+  'Invert',
+  'Rotate',
+  'Posterize',
+  'Solarize',
+  'Color',
+  'Contrast',
+  'Brightness',
+  'Sharpness',
+  'ShearX',
+  'ShearY',
+  'TranslateX',
+  'TranslateY',
+  'Cutout',
+  'SolarizeAdd',
+)
+
+
+def _number(name, value, low=None, high=None):
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
+    raise DataError(f'{name}={value!r} must be a number')
+  if (low is not None and value < low) or (high is not None and value > high):
+    limits = f'at least {low}' if high is None else f'from {low} to {high}'
+    raise DataError(f'{name}={value!r} must be {limits}')
+
+
+def _whole(name, value, low):
+  if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    raise DataError(f'{name}={value!r} must be a whole number, at least {low}')
+
+
+def _pair(name, value, low, high=None):
+  if not isinstance(value, (tuple, list)) or len(value) != 2:
+    raise DataError(f'{name}={value!r} must be a pair (lowest, highest)')
+  for part in value:
+    _number(name, part, low, high)
+  if value[0] > value[1]:
+    raise DataError(f'{name}={value!r} must be (lowest, highest), in this order')
+
+
+def _choice(name, value, choices):
+  if value not in choices:
+    raise DataError(f'{name}={value!r} must be one of {", ".join(map(repr, choices))}')
+
+
+def _channels(name, value):
+  if not isinstance(value, (tuple, list)) or len(value) != 3:
+    raise DataError(f'{name}={value!r} must have three numbers, one per channel')
+  for part in value:
+    _number(name, part)
+
+
+def inception_crop(size, area=(0.08, 1.0), aspect=(0.75, 4 / 3), antialias=False):
+  """Random part of the image (share of the area, width / height), to size x size.
+
+  https://arxiv.org/abs/1409.4842, section 6. As the first op of a string it is fused
+  with JPEG decoding: only the part is decoded.
+  """
+  _whole('size', size, 1)
+  _pair('area', area, 0.0001, 1)
+  _pair('aspect', aspect, 0.01)
+  return {'size': size, 'area': area, 'aspect': aspect, 'antialias': bool(antialias)}
+
+
+def random_crop(size, pad=0):
+  """A random size x size part after `pad` black pixels were added on every side."""
+  _whole('size', size, 1)
+  _whole('pad', pad, 0)
+  return {'size': size, 'pad': pad}
+
+
+def central_crop(size):
+  """The central size x size pixels; the image must be at least that large."""
+  _whole('size', size, 1)
+  return {'size': size}
+
+
+def central_fraction(fraction):
+  """The central part, `fraction` of height and width (0.875 in slim's evaluation)."""
+  _number('fraction', fraction, 0.01, 1)
+  return {'fraction': fraction}
+
+
+def resize(size, method='bilinear', antialias=False):
+  """To size x size whatever the aspect ratio was.
+
+  `antialias` widens the filter when the image shrinks, as PIL does; without it every
+  output pixel is interpolated from its nearest neighbours, as TF's models were trained.
+  """
+  _whole('size', size, 1)
+  _choice('method', method, RESIZE_METHODS)
+  return {'size': size, 'method': method, 'antialias': bool(antialias)}
+
+
+def resize_small(size, method='bilinear', antialias=False):
+  """The short side to `size`, the aspect ratio kept; arguments as `resize`."""
+  return resize(size, method, antialias)
+
+
+def flip(prob=0.5):
+  """Mirror left and right with this probability."""
+  _number('prob', prob, 0, 1)
+  return {'prob': prob}
+
+
+def color(brightness=32 / 255, saturation=(0.5, 1.5), contrast=(1.0, 1.0), hue=0.0):
+  """Inception's colour distortion; the defaults are slim's fast mode.
+
+  Brightness is added (share of the full scale), saturation and contrast are factors,
+  hue is a share of the colour circle. The order is drawn: as named, or reversed.
+  """
+  _number('brightness', brightness, 0, 1)
+  _pair('saturation', saturation, 0)
+  _pair('contrast', contrast, 0)
+  _number('hue', hue, 0, 0.5)
+  return {
+    'brightness': brightness,
+    'saturation': saturation,
+    'contrast': contrast,
+    'hue': hue,
+  }
+
+
+def randaug(layers, magnitude, prob=1.0, std=0.0, exclude=('Cutout',)):
+  """RandAugment: `layers` transforms in turn, drawn anew for every image.
+
+  `magnitude` is on the scale 0..10, with normal noise of `std`; each layer is applied
+  with probability `prob`. https://arxiv.org/abs/1909.13719
+  """
+  _whole('layers', layers, 1)
+  if layers > 16:
+    raise DataError(f'layers={layers} must be at most 16')
+  _number('magnitude', magnitude, 0, 10)
+  _number('prob', prob, 0, 1)
+  _number('std', std, 0)
+  exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+  for name in exclude:
+    _choice('exclude', name, TRANSFORMS)
+  if len(set(exclude)) == len(TRANSFORMS):
+    raise DataError('exclude leaves no transform')
+  return {
+    'layers': layers,
+    'magnitude': magnitude,
+    'prob': prob,
+    'std': std,
+    'exclude': exclude,
+  }
+
+
+def autoaug(policy='v0'):
+  """AutoAugment with the ImageNet policy of the EfficientNet recipes ('v0')."""
+  _choice('policy', policy, ('v0',))
+  return {'policy': policy}
+
+
+def erase(prob, area=(0.02, 1 / 3), aspect=(0.3, 10 / 3), fill='noise'):
+  """Random erasing of a rectangle (share of the area, width / height).
+
+  'noise' is uniform in every pixel, the paper's best. https://arxiv.org/abs/1708.04896
+  """
+  _number('prob', prob, 0, 1)
+  _pair('area', area, 0, 1)
+  _pair('aspect', aspect, 0.01)
+  _choice('fill', fill, ERASE_FILLS)
+  return {'prob': prob, 'area': area, 'aspect': aspect, 'fill': fill}
+
+
+def rotate(degrees, fill=0):
+  """Turn about the centre by an angle drawn from -degrees..degrees (bilinear)."""
+  _number('degrees', degrees, 0, 180)
+  _number('fill', fill, 0, 255)
+  return {'degrees': degrees, 'fill': fill}
+
+
+def shift(pixels, fill=0):
+  """Move by whole pixels drawn from -pixels..pixels, down and right."""
+  _whole('pixels', pixels, 0)
+  _number('fill', fill, 0, 255)
+  return {'pixels': pixels, 'fill': fill}
+
+
+def grey():
+  """Luma (ITU-R BT.601) in three equal channels."""
+  return {}
+
+
+def value_range(low, high):
+  """0..255 to low..high, linearly."""
+  _number('low', low)
+  _number('high', high)
+  return {'low': low, 'high': high}
+
+
+def normalize(mean=IMAGENET_MEAN, std=IMAGENET_STD):
+  """(image / 255 - mean) / std per channel; the defaults are PyTorch's ImageNet."""
+  _channels('mean', mean)
+  _channels('std', std)
+  if min(std) <= 0:
+    raise DataError(f'std={std!r} must be positive')
+  return {'mean': mean, 'std': std}
+
+
+def mixup(alpha, prob=1.0):
+  """Blend each image and label with its neighbour's, weight from Beta(alpha, alpha).
+
+  https://arxiv.org/abs/1710.09412
+  """
+  _number('alpha', alpha, 0.001)
+  _number('prob', prob, 0, 1)
+  return {'alpha': alpha, 'prob': prob}
+
+
+def cutmix(alpha, prob=1.0):
+  """Paste a rectangle of the neighbour's image, its area from Beta(alpha, alpha).
+
+  https://arxiv.org/abs/1905.04899
+  """
+  return mixup(alpha, prob)
+
+
+IMAGE_OPS = {
+  'autoaug': autoaug,
+  'central_crop': central_crop,
+  'central_fraction': central_fraction,
+  'color': color,
+  'erase': erase,
+  'flip': flip,
+  'grey': grey,
+  'inception_crop': inception_crop,
+  'normalize': normalize,
+  'randaug': randaug,
+  'random_crop': random_crop,
+  'resize': resize,
+  'resize_small': resize_small,
+  'rotate': rotate,
+  'shift': shift,
+  'value_range': value_range,
+}
+BATCH_OPS = {'cutmix': cutmix, 'mixup': mixup}
+
+# Same image, same result: what evaluation may use.
+FIXED_OPS = (
+  'central_crop',
+  'central_fraction',
+  'grey',
+  'normalize',
+  'resize',
+  'resize_small',
+  'value_range',
+)
+# They leave the scale 0..255, which every other op expects.
+LAST_OPS = ('normalize', 'value_range')

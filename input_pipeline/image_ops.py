@@ -1,0 +1,228 @@
+"""What the ops of the catalogue do to one image.
+
+Every op takes an image (height, width, 3), uint8 or float32 on the scale 0..255, a key
+(see `keys`), and the arguments of its entry in `catalogue`, all by name. Images stay
+uint8 until an op needs fractions.
+"""
+
+import functools
+import math
+
+import tensorflow as tf
+
+from input_pipeline import affine, keys, randaug, transforms
+from input_pipeline.errors import DataError
+
+
+def _floats(image):
+  return tf.cast(image, tf.float32)
+
+
+def _bytes(image):
+  """uint8; fractions (after a resize) are rounded."""
+  if image.dtype == tf.uint8:
+    return image
+  return tf.saturate_cast(tf.round(image), tf.uint8)
+
+
+def _part(image, window):
+  y, x, height, width = tf.unstack(window)
+  return image[y : y + height, x : x + width]
+
+
+# Windows: which part of an image of a given shape an op takes, int32 (y, x, height,
+# width). They need only the shape, so that a JPEG can be cropped while it is decoded.
+
+
+def inception_window(shape, key, size, area, aspect, antialias):
+  del size, antialias
+  begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
+    shape,
+    bounding_boxes=tf.constant([0.0, 0.0, 1.0, 1.0], shape=[1, 1, 4]),
+    seed=key,
+    # At its default of 0.1 this would cut off areas below a tenth of the image.
+    min_object_covered=0.0,
+    aspect_ratio_range=aspect,
+    area_range=area,
+    max_attempts=100,
+  )
+  return tf.concat([begin[:2], extent[:2]], axis=0)
+
+
+def central_window(shape, key, fraction):
+  del key
+  size = tf.cast(shape[:2], tf.float32)
+  # Truncated on both sides alike, as tf.image.central_crop does.
+  begin = tf.cast((size - size * fraction) / 2, tf.int32)
+  return tf.concat([begin, shape[:2] - 2 * begin], axis=0)
+
+
+def inception_finish(image, size, area, aspect, antialias):
+  del area, aspect
+  return resize(image, None, size, 'bilinear', antialias)
+
+
+def central_finish(image, fraction):
+  del fraction
+  return image
+
+
+# Op -> (window, what remains to be done to the part).
+WINDOWED = {
+  'inception_crop': (inception_window, inception_finish),
+  'central_fraction': (central_window, central_finish),
+}
+
+
+def _windowed(name, image, key, **args):
+  window, finish = WINDOWED[name]
+  return finish(_part(image, window(tf.shape(image), key, **args)), **args)
+
+
+def random_crop(image, key, size, pad):
+  if pad:
+    image = tf.pad(image, [[pad, pad], [pad, pad], [0, 0]])
+  image = _large_enough(image, size, 'random_crop')
+  free = tf.cast(tf.shape(image)[:2] - size + 1, tf.float32)
+  y = tf.cast(keys.uniform(key, 0) * free[0], tf.int32)
+  x = tf.cast(keys.uniform(key, 1) * free[1], tf.int32)
+  return tf.ensure_shape(image[y : y + size, x : x + size], [size, size, 3])
+
+
+def central_crop(image, key, size):
+  del key
+  image = _large_enough(image, size, 'central_crop')
+  begin = (tf.shape(image)[:2] - size) // 2
+  y, x = begin[0], begin[1]
+  return tf.ensure_shape(image[y : y + size, x : x + size], [size, size, 3])
+
+
+def _large_enough(image, size, name):
+  """The image, after a check that it holds size x size pixels."""
+  message = f'{name}({size}): an image is smaller; put resize_small({size}) before it'
+  known = [side for side in image.shape[:2] if side is not None]
+  if known and min(known) < size:
+    raise DataError(message)
+  check = tf.debugging.assert_greater_equal(
+    tf.reduce_min(tf.shape(image)[:2]), size, message=message
+  )
+  with tf.control_dependencies([] if check is None else [check]):
+    return tf.identity(image)
+
+
+def resize(image, key, size, method, antialias):
+  del key
+  return tf.image.resize(image, [size, size], method, antialias=antialias)
+
+
+def resize_small(image, key, size, method, antialias):
+  del key
+  height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+  ratio = size / tf.minimum(height, width)
+  shape = tf.cast(tf.round(tf.stack([height, width]) * ratio), tf.int32)
+  return tf.image.resize(image, shape, method, antialias=antialias)
+
+
+def flip(image, key, prob):
+  return tf.cond(
+    keys.uniform(key, 0) < prob, lambda: tf.reverse(image, [1]), lambda: image
+  )
+
+
+def color(image, key, brightness, saturation, contrast, hue):
+  steps = []
+  if brightness:
+    added = keys.uniform(key, 0, -brightness, brightness)
+    steps.append(lambda x: x + added)
+  if tuple(saturation) != (1, 1):
+    saturated = keys.uniform(key, 1, *saturation)
+    steps.append(lambda x: tf.image.adjust_saturation(x, saturated))
+  if hue:
+    turned = keys.uniform(key, 2, -hue, hue)
+    steps.append(lambda x: tf.image.adjust_hue(x, turned))
+  if tuple(contrast) != (1, 1):
+    contrasted = keys.uniform(key, 3, *contrast)
+    steps.append(lambda x: tf.image.adjust_contrast(x, contrasted))
+
+  def run(order):
+    return functools.reduce(lambda x, step: step(x), order, _floats(image) / 255.0)
+
+  distorted = tf.cond(
+    keys.uniform(key, 4) < 0.5, lambda: run(steps), lambda: run(steps[::-1])
+  )
+  return tf.clip_by_value(distorted, 0.0, 1.0) * 255.0
+
+
+def erase(image, key, prob, area, aspect, fill):
+  def erased():
+    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
+    size = tf.cast(rows * columns, tf.float32) * keys.uniform(key, 1, *area)
+    ratio = tf.exp(keys.uniform(key, 2, math.log(aspect[0]), math.log(aspect[1])))
+    height = tf.minimum(tf.cast(tf.round(tf.sqrt(size / ratio)), tf.int32), rows)
+    width = tf.minimum(tf.cast(tf.round(tf.sqrt(size * ratio)), tf.int32), columns)
+    free_y, free_x = tf.cast(rows - height + 1, tf.float32), columns - width + 1
+    y = tf.cast(keys.uniform(key, 3) * free_y, tf.int32)
+    x = tf.cast(keys.uniform(key, 4) * tf.cast(free_x, tf.float32), tf.int32)
+    in_rows = (tf.range(rows) >= y) & (tf.range(rows) < y + height)
+    in_columns = (tf.range(columns) >= x) & (tf.range(columns) < x + width)
+    if fill == 'noise':
+      filled = keys.uniform(key, 5, 0, 256, tf.shape(image), tf.int32)
+    else:
+      filled = tf.constant({'black': 0, 'grey': 128}[fill])
+    hole = (in_rows[:, None] & in_columns[None, :])[..., None]
+    return tf.where(hole, tf.cast(filled, image.dtype), image)
+
+  return tf.cond(keys.uniform(key, 0) < prob, erased, lambda: image)
+
+
+def rotate(image, key, degrees, fill):
+  angle = keys.uniform(key, 0, -degrees, degrees) if degrees else tf.constant(0.0)
+  return affine.rotate(image, angle, fill, 'BILINEAR')
+
+
+def shift(image, key, pixels, fill):
+  moves = keys.uniform(key, 0, -pixels, pixels + 1, [2], tf.int32)
+  right, down = tf.unstack(tf.cast(moves, tf.float32))
+  return affine.translate(image, right, down, fill)
+
+
+def grey(image, key):
+  del key
+  return transforms.luma(image) * tf.ones([1, 1, 3])
+
+
+def value_range(image, key, low, high):
+  del key
+  return _floats(image) * ((high - low) / 255.0) + low
+
+
+def normalize(image, key, mean, std):
+  del key
+  scale = tf.constant([1 / (255.0 * s) for s in std])
+  offset = tf.constant([m / s for m, s in zip(mean, std, strict=True)])
+  return _floats(image) * scale - offset
+
+
+def _on_bytes(op, image, key, **args):
+  return op(_bytes(image), key, **args)
+
+
+# Op -> function; the names are those of `catalogue.IMAGE_OPS`.
+OPS = {
+  'autoaug': functools.partial(_on_bytes, randaug.autoaug),
+  'central_crop': central_crop,
+  'central_fraction': functools.partial(_windowed, 'central_fraction'),
+  'color': color,
+  'erase': erase,
+  'flip': flip,
+  'grey': grey,
+  'inception_crop': functools.partial(_windowed, 'inception_crop'),
+  'normalize': normalize,
+  'randaug': functools.partial(_on_bytes, randaug.randaug),
+  'random_crop': random_crop,
+  'resize': resize,
+  'resize_small': resize_small,
+  'rotate': rotate,
+  'shift': shift,
+  'value_range': value_range,
+}

@@ -1,0 +1,74 @@
+"""Opens a split of a data set by name: folder, digits, made, or any TFDS name."""
+
+import os
+
+from input_pipeline.source import Source
+
+
+def open_source(
+  name: str,
+  split: str,
+  *,
+  data_dir: str = '',
+  seed: int = 0,
+  holdout: float = 0.2,
+  made_examples: int = 1024,
+  made_size: int = 256,
+  num_classes: int = 10,
+) -> Source:
+  """Opens one split.
+
+  Args:
+    name: 'folder' (images in class folders under `data_dir`), 'digits' (5,000 MNIST
+      digits, built on first use, nothing is downloaded), 'made' (random images that
+      can be learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
+      'oxford_flowers102:2.*.*', prepared before.
+    split: 'train', 'validation' or 'test'; a folder knows 'val' too, and TFDS any
+      subsplit ('train[:90%]').
+    data_dir: the folder, or TFDS' directory; '' is TFDS' default.
+    seed: of a folder's own split, and of the made images.
+    holdout: share of a folder without train/ that becomes validation.
+    made_examples: size of the made training split; the other splits have a quarter.
+    made_size: height and width of made images.
+    num_classes: classes of the made set; the other sets know theirs.
+
+  Returns:
+    A `Source`.
+
+  Raises:
+    DataError: the set, the split or a file is not there, or cannot be used.
+  """
+  hide_accelerators()
+  # Imported here so that a folder does not wait for TFDS.
+  if name == 'folder':
+    from input_pipeline.folder import open_folder
+
+    return open_folder(split, data_dir, seed=seed, holdout=holdout)
+  if name == 'made':
+    from input_pipeline.made import open_made
+
+    return open_made(
+      split, seed=seed, examples=made_examples, size=made_size, num_classes=num_classes
+    )
+  if name == 'digits':
+    from input_pipeline.digits import open_digits
+
+    return open_digits(split, data_dir)
+  from input_pipeline.tfds_source import open_tfds
+
+  return open_tfds(name, split, data_dir)
+
+
+def hide_accelerators() -> None:
+  """Keeps TensorFlow on the host: it would otherwise take all the memory of a GPU.
+
+  Must run before TensorFlow's first op; opening a source does it.
+  """
+  # TensorFlow's start-up lines are no concern of a training log; a user's own setting
+  # of the variable stays.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  import tensorflow as tf
+
+  for kind in ('GPU', 'TPU'):
+    if tf.config.get_visible_devices(kind):
+      tf.config.set_visible_devices([], kind)

@@ -1,0 +1,300 @@
+"""Batches for training and evaluation, a pure function of (seed, step, process)."""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from input_pipeline import decoding, keys, mixing, recovery
+from input_pipeline.errors import DataError
+from input_pipeline.op_string import parse_ops
+from input_pipeline.order import eval_order, train_order
+from input_pipeline.source import Source
+
+
+class Batches(Iterator):
+  """Iterator over dicts of numpy arrays.
+
+  Attributes:
+    corrupt: sorted names of the unreadable examples met so far.
+  """
+
+  def __init__(self, batches, unreadable):
+    self._batches = batches
+    self._unreadable = unreadable
+
+  def __next__(self):
+    return next(self._batches)
+
+  @property
+  def corrupt(self) -> list[str]:
+    return sorted(self._unreadable)
+
+
+def train_batches(
+  source: Source,
+  *,
+  ops: str,
+  batch_ops: str = '',
+  batch_size: int,
+  seed: int,
+  start_step: int = 0,
+  process_index: int = 0,
+  process_count: int = 1,
+  shuffle_buffer: int = 10_000,
+  corrupt_limit: int = 10,
+  threads: int = 0,
+  prefetch: int = 2,
+) -> Batches:
+  """Endless training batches of this process.
+
+  Epochs follow each other without a gap: every example comes once per epoch, and a
+  batch may reach from one epoch into the next. Augmentation depends on (seed, epoch,
+  example) alone. What starts at `start_step=k` yields, to the bit, what started at 0
+  yields after k batches.
+
+  Args:
+    source: from `open_source`.
+    ops: op string for one image, see `catalogue`; it must leave all images alike in
+      size.
+    batch_ops: op string of mixup and cutmix; '' for none.
+    batch_size: examples per batch of this process.
+    seed: of the order, the augmentation and the mixing.
+    start_step: batches to pass over; nothing of them is decoded.
+    process_index: of this process.
+    process_count: number of processes; their shares are disjoint.
+    shuffle_buffer: undecoded records held for shuffling a TFDS set; a folder is
+      permuted exactly and needs none.
+    corrupt_limit: different unreadable examples that are tolerated. Each is replaced by
+      the next readable one of its batch.
+    threads: of tf.data for this iterator; 0 leaves it to TensorFlow.
+    prefetch: batches prepared ahead.
+
+  Returns:
+    Iterator of {'image': float32 (batch_size, height, width, 3), 'label': int32
+    (batch_size,)}; with `batch_ops` the label is float32 (batch_size, num_classes).
+
+  Raises:
+    DataError: here for a wrong argument; by the iterator for unreadable data.
+  """
+  image_ops, mix_ops = parse_ops(ops, 'train'), parse_ops(batch_ops, 'batch')
+  _check_numbers(batch_size, start_step, process_index, process_count)
+  if shuffle_buffer < 1:
+    raise DataError(f'shuffle_buffer={shuffle_buffer} must be at least 1')
+  prepare = _preparation(source, ops, image_ops, keys.named_seed(seed, 'augment'))
+  mix_seed = keys.named_seed(seed, 'mixing', process_index)
+
+  @tf.autograph.experimental.do_not_convert
+  def mixed(step, batch):
+    key = keys.position_key(mix_seed, 0, step)
+    image, label = mixing.mix(
+      batch['image'], batch['label'], key, mix_ops, source.num_classes
+    )
+    return {**batch, 'image': image, 'label': label}
+
+  def build(step, guarded):
+    examples = train_order(
+      source,
+      seed=seed,
+      start=step * batch_size,
+      process_index=process_index,
+      process_count=process_count,
+      shuffle_buffer=shuffle_buffer,
+    ).map(functools.partial(prepare, guarded), tf.data.AUTOTUNE)
+    batches = examples.batch(batch_size, drop_remainder=True)
+    if guarded:
+      batches = batches.map(recovery.replace_unreadable)
+    if mix_ops:
+      batches = batches.enumerate(step).map(mixed, tf.data.AUTOTUNE)
+    return _configured(batches, threads, prefetch)
+
+  unreadable = set()
+
+  def batches():
+    for step, batch in recovery.recovering(build, start_step):
+      ok = batch.pop('ok')
+      recovery.note(unreadable, source, batch.pop('index')[~ok], corrupt_limit)
+      if not ok.any():
+        raise DataError(
+          f'none of the {len(ok)} images of step {step} can be read: '
+          f'{recovery.some(sorted(unreadable))}'
+        )
+      yield batch
+
+  return Batches(batches(), unreadable)
+
+
+def eval_batches(
+  source: Source,
+  *,
+  ops: str,
+  batch_size: int,
+  process_index: int = 0,
+  process_count: int = 1,
+  corrupt_limit: int = 10,
+  threads: int = 0,
+  prefetch: int = 2,
+) -> Batches:
+  """Every example of the split once, over all processes, in a fixed order.
+
+  All processes yield the same number of batches, ceil(largest share / batch_size); what
+  fills them up has mask 0, index -1 and zeros. An unreadable example keeps its index
+  and has mask 0, so that sum(mask) + number of unreadable ones = number of examples.
+
+  Args:
+    source, batch_size, process_index, process_count, corrupt_limit, threads, prefetch:
+      as in `train_batches`.
+    ops: op string without random ops.
+
+  Returns:
+    Iterator of {'image': float32 (batch_size, height, width, 3), 'label': int32
+    (batch_size,), 'mask': float32 (batch_size,), 'index': int64 (batch_size,)}.
+
+  Raises:
+    DataError: here for a wrong argument; by the iterator for unreadable data.
+  """
+  image_ops = parse_ops(ops, 'eval')
+  _check_numbers(batch_size, 0, process_index, process_count)
+  prepare = _preparation(source, ops, image_ops, 0)
+  _, largest = eval_order(
+    source, start=0, process_index=process_index, process_count=process_count
+  )
+  count = -(-largest // batch_size)
+
+  def build(step, guarded):
+    examples, _ = eval_order(
+      source,
+      start=step * batch_size,
+      process_index=process_index,
+      process_count=process_count,
+    )
+    examples = examples.map(functools.partial(prepare, guarded), tf.data.AUTOTUNE)
+    return _configured(examples.batch(batch_size), threads, prefetch)
+
+  unreadable = set()
+
+  def batches():
+    done, shape = 0, None
+    for _, batch in recovery.recovering(build, 0):
+      ok = batch.pop('ok')
+      recovery.note(unreadable, source, batch['index'][~ok], corrupt_limit)
+      shape = batch['image'].shape[1:]
+      yield _padded({**batch, 'mask': ok.astype(np.float32)}, batch_size)
+      done += 1
+    shape = prepare.output_shape if shape is None else shape
+    for _ in range(done, count):
+      yield _padded(_nothing(shape), batch_size)
+
+  return Batches(batches(), unreadable)
+
+
+def _check_numbers(batch_size, start_step, process_index, process_count):
+  if batch_size < 1:
+    raise DataError(f'batch_size={batch_size} must be at least 1')
+  if start_step < 0:
+    raise DataError(f'start_step={start_step} must not be negative')
+  if not 0 <= process_index < process_count:
+    raise DataError(
+      f'process_index={process_index} must lie in 0..process_count-1, process_count='
+      f'{process_count}'
+    )
+
+
+def _preparation(source, string, ops, base):
+  """(guarded, epoch, index, item) -> {'image', 'label', 'index', 'ok'} of one example.
+
+  Ops run as one traced function, so that the size they leave is known beforehand.
+  """
+  encoded = 'encoded' in _example_spec(source)
+  in_size = source.image_size
+  if decoding.starts_with_window(ops, encoded):
+    in_size = (None, None)
+
+  @tf.function(
+    autograph=False,
+    input_signature=[
+      tf.TensorSpec((*in_size, 3), tf.uint8),
+      tf.TensorSpec((2,), tf.int64),
+    ],
+  )
+  def augment(image, key):
+    return decoding.apply_ops(image, ops, key, encoded)
+
+  try:
+    traced = augment.get_concrete_function()
+  except (tf.errors.InvalidArgumentError, ValueError) as error:
+    raise DataError(
+      f'op string {string!r} fails: {recovery.first_line(error)}'
+    ) from None
+  shape = traced.output_shapes
+  if not shape.is_fully_defined():
+    raise DataError(
+      f'op string {string!r} leaves images of different sizes; add resize(size), '
+      'central_crop(size) or inception_crop(size)'
+    )
+
+  def read(epoch, index, item):
+    example = source.read(item)
+    key = keys.position_key(base, epoch, index)
+    return decoding.read_image(example, ops, key), example['label']
+
+  def finished(image, epoch, index):
+    image = tf.ensure_shape(image, (*in_size, 3))
+    return traced(image, keys.position_key(base, epoch, index))
+
+  @tf.autograph.experimental.do_not_convert
+  def prepare(guarded, epoch, index, item):
+    if not guarded:
+      image, label = read(epoch, index, item)
+      image, ok = finished(image, epoch, index), tf.constant(True)
+    else:
+      ok, image, label = recovery.attempt(read, epoch, index, item)
+      image = tf.cond(
+        ok, lambda: finished(image, epoch, index), lambda: tf.zeros(shape)
+      )
+    return {
+      'image': tf.ensure_shape(image, shape),
+      'label': label,
+      'index': index,
+      'ok': ok,
+    }
+
+  prepare.output_shape = tuple(shape)
+  return prepare
+
+
+def _example_spec(source):
+  """The keys of what `source.read` returns."""
+  item = tf.TensorSpec([], tf.int64 if source.slices is None else tf.string)
+  read = tf.function(source.read, autograph=False)
+  return read.get_concrete_function(item).structured_outputs
+
+
+def _configured(batches, threads, prefetch):
+  options = tf.data.Options()
+  options.deterministic = True
+  if threads:
+    options.threading.private_threadpool_size = threads
+  return batches.prefetch(prefetch).with_options(options)
+
+
+def _nothing(shape):
+  return {
+    'image': np.zeros((0, *shape), np.float32),
+    'label': np.zeros(0, np.int32),
+    'mask': np.zeros(0, np.float32),
+    'index': np.zeros(0, np.int64),
+  }
+
+
+def _padded(batch, size):
+  missing = size - len(batch['label'])
+  if not missing:
+    return batch
+  padded = {}
+  for name, array in batch.items():
+    width = [(0, missing)] + [(0, 0)] * (array.ndim - 1)
+    fill = -1 if name == 'index' else 0
+    padded[name] = np.pad(array, width, constant_values=fill)
+  return padded

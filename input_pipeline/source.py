@@ -1,0 +1,47 @@
+"""What a data set must tell the pipeline, whatever it is stored in."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSlice:
+  """Consecutive records of one TFRecord file; `start` is the index of the first."""
+
+  filename: str
+  skip: int
+  take: int
+  start: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """One split of a data set, opened.
+
+  An example's index is its place in the split, 0..num_examples-1, and stays the same
+  whatever the process count or the shuffling.
+
+  Attributes:
+    name: the data set, as it was asked for.
+    split: the split, as it was asked for.
+    num_examples: examples in the split, over all processes.
+    num_classes: classes of the data set, not only of this split.
+    class_names: their names, in the order of the labels.
+    describe: index -> file name, or 'cifar10/test[17]': what a person can look up.
+    read: what `slices` yields, or an index, -> {'encoded': string} or {'image': uint8
+      (height, width, channels)}, and 'label': int32.
+    image_size: (height, width), None where it differs between images.
+    slices: (process_index, process_count) -> that process's `FileSlice`s; None for a
+      source with random access, whose `read` takes an index.
+  """
+
+  name: str
+  split: str
+  num_examples: int
+  num_classes: int
+  class_names: tuple[str, ...]
+  describe: Callable[[int], str]
+  read: Callable[[Any], dict[str, Any]]
+  image_size: tuple[int | None, int | None] = (None, None)
+  slices: Callable[[int, int], tuple[FileSlice, ...]] | None = None

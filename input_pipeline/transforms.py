@@ -1,0 +1,183 @@
+"""The sixteen transforms of RandAugment and AutoAugment, on uint8 images.
+
+Names and strengths are those of the EfficientNet recipes, in which the MobileNet
+results with these augmentations were obtained: https://arxiv.org/abs/1805.09501,
+https://arxiv.org/abs/1909.13719. Each takes an image uint8 (height, width, 3), a level
+(float32 scalar, 0..10) and a key, and returns an image of the same shape. As published,
+Posterize keeps `0.4 * level` bits and Solarize inverts above `25.6 * level`: both grow
+weaker with the level.
+"""
+
+import tensorflow as tf
+
+from input_pipeline import affine, keys
+
+MAX_LEVEL = 10.0
+GREY = 128  # what comes from outside the image
+# The published lengths are pixels of a 224 px image; other sizes scale them.
+_PUBLISHED_SIDE = 224.0
+
+
+def _blend(first, second, factor):
+  """first + factor * (second - first), which extrapolates beyond 1."""
+  first = tf.cast(first, tf.float32)
+  mixed = first + factor * (tf.cast(second, tf.float32) - first)
+  return tf.cast(tf.clip_by_value(mixed, 0.0, 255.0), tf.uint8)
+
+
+def _signed(value, key):
+  return tf.where(keys.uniform(key, 0) < 0.5, -value, value)
+
+
+def _scale(image):
+  return tf.cast(tf.reduce_min(tf.shape(image)[:2]), tf.float32) / _PUBLISHED_SIDE
+
+
+def luma(image):
+  """ITU-R BT.601 luma, float32 (height, width, 1), on the scale of the image."""
+  weights = tf.constant([[0.299], [0.587], [0.114]])
+  return tf.tensordot(tf.cast(image, tf.float32), weights, 1)
+
+
+def autocontrast(image, level, key):
+  del level, key
+  values = tf.cast(image, tf.float32)
+  low = tf.reduce_min(values, axis=[0, 1])
+  high = tf.reduce_max(values, axis=[0, 1])
+  stretched = (values - low) * (255.0 / tf.maximum(high - low, 1.0))
+  stretched = tf.cast(tf.clip_by_value(stretched, 0.0, 255.0), tf.uint8)
+  return tf.where(high > low, stretched, image)
+
+
+def equalize(image, level, key):
+  """As PIL does it: per channel, by the cumulated histogram."""
+  del level, key
+  channels = [_equalize_channel(image[..., c]) for c in range(3)]
+  return tf.stack(channels, axis=-1)
+
+
+def _equalize_channel(channel):
+  values = tf.cast(channel, tf.int32)
+  counts = tf.math.bincount(tf.reshape(values, [-1]), minlength=256, maxlength=256)
+  brightest = tf.reduce_max(values)
+  step = (tf.reduce_sum(counts) - counts[brightest]) // 255
+  before = tf.cumsum(counts, exclusive=True)
+  table = (before + step // 2) // tf.maximum(step, 1)
+  table = tf.cast(tf.clip_by_value(table, 0, 255), tf.uint8)
+  return tf.where(step > 0, tf.gather(table, values), channel)
+
+
+def invert(image, level, key):
+  del level, key
+  return 255 - image
+
+
+def rotate(image, level, key):
+  degrees = _signed(level / MAX_LEVEL * 30.0, key)
+  return affine.rotate(image, degrees, GREY, 'NEAREST')
+
+
+def posterize(image, level, key):
+  del key
+  dropped = tf.cast(8 - tf.cast(level / MAX_LEVEL * 4.0, tf.int32), tf.uint8)
+  # A shift by 8 of 8 bits is undefined, hence 16 bits in between.
+  wide, dropped = tf.cast(image, tf.uint16), tf.cast(dropped, tf.uint16)
+  shifted = tf.bitwise.right_shift(wide, dropped)
+  return tf.cast(tf.bitwise.left_shift(shifted, dropped), tf.uint8)
+
+
+def solarize(image, level, key):
+  del key
+  threshold = tf.cast(level / MAX_LEVEL * 256.0, tf.int32)
+  return tf.where(tf.cast(image, tf.int32) < threshold, image, 255 - image)
+
+
+def solarize_add(image, level, key):
+  del key
+  added = tf.cast(image, tf.int32) + tf.cast(level / MAX_LEVEL * 110.0, tf.int32)
+  added = tf.cast(tf.clip_by_value(added, 0, 255), tf.uint8)
+  return tf.where(image < 128, added, image)
+
+
+def _strength(level):
+  return level / MAX_LEVEL * 1.8 + 0.1
+
+
+def color(image, level, key):
+  del key
+  grey = tf.floor(luma(image)) + tf.zeros([1, 1, 3])
+  return _blend(grey, image, _strength(level))
+
+
+def contrast(image, level, key):
+  del key
+  mean = tf.floor(tf.reduce_mean(tf.floor(luma(image))) + 0.5)
+  return _blend(tf.fill(tf.shape(image), mean), image, _strength(level))
+
+
+def brightness(image, level, key):
+  del key
+  return _blend(tf.zeros_like(image), image, _strength(level))
+
+
+def sharpness(image, level, key):
+  """Away from (or to) a 3 x 3 smoothing; the border pixels stay."""
+  del key
+  values = tf.cast(image, tf.float32)
+  # Rows first, then columns: sums of whole numbers, exact in any order.
+  rows = values[:-2] + values[1:-1] + values[2:]
+  total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+  smooth = tf.floor((total + 4.0 * values[1:-1, 1:-1]) / 13.0)
+  inner = tf.pad(smooth, [[1, 1], [1, 1], [0, 0]])
+  inside = tf.pad(tf.ones_like(smooth, tf.bool), [[1, 1], [1, 1], [0, 0]])
+  return _blend(tf.where(inside, inner, values), image, _strength(level))
+
+
+def shear_x(image, level, key):
+  return affine.shear(image, _signed(level / MAX_LEVEL * 0.3, key), 0.0, GREY)
+
+
+def shear_y(image, level, key):
+  return affine.shear(image, 0.0, _signed(level / MAX_LEVEL * 0.3, key), GREY)
+
+
+def translate_x(image, level, key, longest=100.0):
+  pixels = _signed(level / MAX_LEVEL * longest * _scale(image), key)
+  return affine.translate(image, pixels, 0.0, GREY)
+
+
+def translate_y(image, level, key, longest=100.0):
+  pixels = _signed(level / MAX_LEVEL * longest * _scale(image), key)
+  return affine.translate(image, 0.0, pixels, GREY)
+
+
+def cutout(image, level, key, half_side=40.0):
+  """A grey square of 80 px (of 224) around a random pixel, whatever the level."""
+  del level
+  size = tf.cast(tf.shape(image)[:2], tf.float32)
+  center_y, center_x = keys.uniform(key, 1) * size[0], keys.uniform(key, 2) * size[1]
+  half = half_side * _scale(image)
+  rows = tf.abs(tf.range(size[0]) - tf.floor(center_y)) < half
+  columns = tf.abs(tf.range(size[1]) - tf.floor(center_x)) < half
+  hole = (rows[:, None] & columns[None, :])[..., None]
+  return tf.where(hole, tf.constant(GREY, tf.uint8), image)
+
+
+TRANSFORMS = {
+  'AutoContrast': autocontrast,
+  'Equalize': equalize,
+  'Invert': invert,
+  'Rotate': rotate,
+  'Posterize': posterize,
+  'Solarize': solarize,
+  'Color': color,
+  'Contrast': contrast,
+  'Brightness': brightness,
+  'Sharpness': sharpness,
+  'ShearX': shear_x,
+  'ShearY': shear_y,
+  'TranslateX': translate_x,
+  'TranslateY': translate_y,
+  'Cutout': cutout,
+  'SolarizeAdd': solarize_add,
+}

@@ -1,0 +1,163 @@
+"""TFDS sets: the embedded digits, sharded files, and sets that are not there."""
+
+import pathlib
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from input_pipeline import DataError, eval_batches, open_source
+
+
+def _labels(source):
+  batches = eval_batches(source, ops='value_range(0, 255)', batch_size=500)
+  return np.concatenate([b['label'][b['mask'] > 0] for b in batches])
+
+
+def test_digits_are_balanced_and_fixed(digits_dir):
+  train = open_source('digits', 'train', data_dir=digits_dir)
+  test = open_source('digits', 'test', data_dir=digits_dir)
+  assert (train.num_examples, test.num_examples) == (4000, 1000)
+  assert train.num_classes == 10
+  assert train.class_names == tuple('0123456789')
+  assert train.image_size == (28, 28)
+  assert test.describe(17) == 'digits/test[17]'
+  assert np.bincount(_labels(train)).tolist() == [400] * 10
+  labels = _labels(test)
+  assert np.bincount(labels).tolist() == [100] * 10
+  # The order is part of the data set: predictions are compared by index.
+  assert labels[:8].tolist() == [3, 8, 7, 2, 6, 3, 8, 9]
+
+
+def test_digits_validation_is_the_test_split(digits_dir):
+  source = open_source('digits', 'validation', data_dir=digits_dir)
+  np.testing.assert_array_equal(
+    _labels(source), _labels(open_source('digits', 'test', data_dir=digits_dir))
+  )
+
+
+def test_digits_in_a_directory_that_cannot_be_made(tmp_path):
+  (tmp_path / 'file').touch()
+  with pytest.raises(DataError, match='a directory that can be written'):
+    open_source('digits', 'train', data_dir=str(tmp_path / 'file' / 'sub'))
+
+
+def test_digits_built_by_two_processes_at_once(tmp_path):
+  code = (
+    'import sys; from input_pipeline import open_source\n'
+    'print(open_source("digits", "train", data_dir=sys.argv[1]).num_examples)'
+  )
+  command = [sys.executable, '-c', code, str(tmp_path)]
+  running = [
+    subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(2)
+  ]
+  for process in running:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert out == '4000\n'  # and nothing else on stdout
+  assert [p.name for p in (tmp_path / 'digits').iterdir()] == ['1.0.0']
+
+
+def test_digits_from_a_data_dir_that_cannot_be_written(digits_dir):
+  root = pathlib.Path(digits_dir)
+  mode = stat.S_IMODE(root.stat().st_mode)
+  root.chmod(0o555)
+  try:
+    assert open_source('digits', 'test', data_dir=digits_dir).num_examples == 1000
+  finally:
+    root.chmod(mode)
+
+
+def test_sharded_files_and_subsplits(sharded_dir):
+  source = open_source('sharded', 'train', data_dir=sharded_dir)
+  assert source.num_examples == 41
+  np.testing.assert_array_equal(_labels(source), np.arange(41) % 7)
+  part = open_source('sharded', 'train[18:30]', data_dir=sharded_dir)
+  assert part.num_examples == 12
+  np.testing.assert_array_equal(_labels(part), np.arange(18, 30) % 7)
+  assert part.describe(3) == 'sharded/train[18:30][3]'
+
+
+def test_imagenet_not_prepared(tmp_path):
+  with pytest.raises(DataError) as error:
+    open_source('imagenet2012', 'train', data_dir=str(tmp_path))
+  message = str(error.value)
+  assert '\n' not in message
+  for part in (
+    f'nothing in {tmp_path}/imagenet2012/5.1.0',
+    'ILSVRC2012_img_train.tar',
+    'ILSVRC2012_img_val.tar',
+    f'{tmp_path}/downloads/manual/',
+    f'`tfds build imagenet2012 --data_dir={tmp_path}`',
+    ':quick',
+    'configs/quickstart.py',
+  ):
+    assert part in message
+
+
+@pytest.mark.parametrize(
+  ('name', 'split', 'expected'),
+  [
+    ('cifar10', 'train', '`tfds build cifar10 --data_dir='),
+    ('cifar1o', 'train', 'did you mean cifar10'),
+    ('digit', 'train', 'digits'),
+    ('foldr', 'train', 'folder'),
+    ('cifar10:1.0.0', 'train', 'cannot be loaded at version 1.0.0'),
+    ('sharded', 'test', "no split 'test', only train"),
+    ('sharded', 'train[:0]', 'is empty'),
+    ('sharded', 'train[50:60]', 'cannot be split by'),
+    ('sharded', 'train[bad]', 'cannot be split by'),
+    ('made', 'trian', 'did you mean train'),
+  ],
+)
+def test_errors(sharded_dir, name, split, expected):
+  with pytest.raises(DataError) as error:
+    open_source(name, split, data_dir=sharded_dir)
+  assert expected in str(error.value)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('features', 'expected'),
+  [
+    ({'text': 'Text'}, "no feature 'image', it has text"),
+    (
+      {'image': 'Image', 'objects': 'Text'},
+      "no feature 'label', it has image, objects",
+    ),
+    ({'image': 'Text', 'label': 'Label'}, "'image' of odd is a Text"),
+    ({'image': 'Image16', 'label': 'Label'}, 'are uint16, not uint8'),
+  ],
+)
+def test_sets_without_images_and_labels(features, expected):
+  import tensorflow_datasets as tfds
+
+  from input_pipeline import tfds_source
+
+  kinds = {
+    'Text': tfds.features.Text(),
+    'Image': tfds.features.Image(),
+    'Image16': tfds.features.Image(shape=(8, 8, 1), dtype=np.uint16),
+    'Label': tfds.features.ClassLabel(num_classes=3),
+  }
+  features = tfds.features.FeaturesDict({k: kinds[v] for k, v in features.items()})
+  with pytest.raises(DataError) as error:
+    tfds_source._check_features(features, 'odd')
+  assert expected in str(error.value)
+
+
+def test_tensorflow_is_kept_from_accelerators(monkeypatch):
+  import tensorflow as tf
+
+  hidden = []
+  monkeypatch.setattr(tf.config, 'get_visible_devices', lambda kind: [f'{kind}:0'])
+  monkeypatch.setattr(
+    tf.config,
+    'set_visible_devices',
+    lambda *arguments: hidden.append(arguments),
+  )
+  open_source('made', 'train')
+  assert hidden == [([], 'GPU'), ([], 'TPU')]
