@@ -10,7 +10,7 @@ from configs import common
 
 
 def get_config(arg=None):
-  arg = common.parse_arg(arg, width=0.5, resolution=48, epochs=12.0)
+  arg = common.parse_arg(arg, width=0.5, resolution=48, epochs=20.0)
   config = common.base()
   config.model.name = 'mobilenet_v3_small'
   config.model.width = arg['width']
