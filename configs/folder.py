@@ -11,7 +11,7 @@ from configs import common
 
 def get_config(arg=None):
   arg = common.parse_arg(
-    arg, model='mobilenet_v3_small', width=1.0, resolution=112, epochs=60.0
+    arg, model='mobilenet_v3_small', width=1.0, resolution=96, epochs=50.0
   )
   config = common.base()
   config.model.name = arg['model']
@@ -30,12 +30,14 @@ def get_config(arg=None):
   config.batch_size = 64
   config.eval_batch_size = 128
   config.epochs = arg['epochs']
-  config.optimizer.eps = 0.001
-  config.schedule.learning_rate = 0.01
+  # From scratch on a few thousand photos this starts faster than the papers' RMSprop.
+  config.optimizer.name = 'adamw'
+  config.optimizer.eps = 1e-6
+  config.optimizer.weight_decay = 0.05
+  config.schedule.learning_rate = 0.003
   config.schedule.warmup_epochs = 3.0
   config.loss.label_smoothing = 0.1
-  config.loss.l2 = 1e-5
-  config.ema_decay = 0.999
+  config.ema_decay = 0.99
   config.log_steps = 50
   config.eval_every_epochs = 5.0
   config.checkpoint_every_epochs = 5.0

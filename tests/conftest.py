@@ -1,0 +1,13 @@
+"""Settings of all tests: compiled programs are kept between runs."""
+
+import os
+import pathlib
+
+CACHE = pathlib.Path(__file__).parents[1] / '.jax_cache'
+
+# Before JAX is imported, and inherited by the commands that tests start.
+os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(CACHE))
+os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.3')
+# Four devices of one CPU: what is said of meshes is tested, not believed.
+os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')

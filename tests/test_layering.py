@@ -1,0 +1,150 @@
+"""The rules on who may import whom, kept by reading the source."""
+
+import ast
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+ROOMS = ('configs', 'input_pipeline', 'mobilenet')
+FILES = sorted(
+  [ROOT / 'main.py', *(f for room in ROOMS for f in (ROOT / room).rglob('*.py'))]
+)
+STANDARD = set(sys.stdlib_module_names)
+
+
+def under(*parts):
+  return [f for f in FILES if f.is_relative_to(ROOT.joinpath(*parts))]
+
+
+def imports(path, *, top_level_only=False):
+  """Dotted names of what a file imports."""
+  tree = ast.parse(path.read_text())
+  nodes = tree.body if top_level_only else ast.walk(tree)
+  names = set()
+  for node in nodes:
+    if isinstance(node, ast.Import):
+      names |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f'{path} has a relative import'
+      names |= {node.module} | {f'{node.module}.{alias.name}' for alias in node.names}
+  return names
+
+
+def packages(path, **kwargs):
+  return {name.split('.')[0] for name in imports(path, **kwargs)}
+
+
+def test_there_is_something_to_check():
+  assert len(under('mobilenet', 'models')) > 5
+  assert len(under('mobilenet', 'training')) > 5
+  assert len(under('input_pipeline')) > 5
+  assert len(under('configs')) > 5
+
+
+@pytest.mark.parametrize('path', under('mobilenet', 'models'), ids=str)
+def test_models_import_jax_linen_and_themselves(path):
+  allowed = STANDARD | {'jax', 'flax', 'numpy', 'mobilenet'}
+  assert packages(path) <= allowed
+  for name in imports(path):
+    if name.startswith('mobilenet.'):
+      assert name.startswith('mobilenet.models')
+    if name.startswith('flax.'):
+      assert name.split('.')[1] in ('linen', 'struct')
+
+
+@pytest.mark.parametrize('path', under('mobilenet', 'training'), ids=str)
+def test_training_gets_iterators(path):
+  assert not packages(path) & {
+    'tensorflow',
+    'tensorflow_datasets',
+    'input_pipeline',
+    'configs',
+    'main',
+  }
+  assert not [n for n in imports(path) if n.startswith('mobilenet.reports')]
+
+
+@pytest.mark.parametrize('path', under('input_pipeline'), ids=str)
+def test_data_knows_nothing_of_models(path):
+  forbidden = {'jax', 'flax', 'optax', 'mobilenet', 'configs', 'main'}
+  assert not packages(path) & forbidden
+
+
+@pytest.mark.parametrize('path', under('configs'), ids=str)
+def test_reading_a_config_starts_no_device(path):
+  assert packages(path) <= STANDARD | {'ml_collections', 'configs'}
+
+
+@pytest.mark.parametrize(
+  'path', under('mobilenet', 'weights') + under('mobilenet', 'export'), ids=str
+)
+def test_foreign_frameworks_are_imported_where_they_are_needed(path):
+  heavy = {'tensorflow', 'keras', 'torch', 'onnx', 'onnxruntime'}
+  assert not packages(path, top_level_only=True) & heavy
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_configs_models_and_data_meet_in_main_and_reports_only(path):
+  if path.name == 'main.py' or path.is_relative_to(ROOT / 'mobilenet' / 'reports'):
+    return
+  seen = packages(path) & {'configs', 'input_pipeline'}
+  if path.is_relative_to(ROOT / 'mobilenet'):
+    assert not seen
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_nobody_imports_main(path):
+  assert 'main' not in packages(path)
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_no_wildcards_and_no_rooms_for_everything(path):
+  assert not [name for name in imports(path) if name.endswith('.*')]
+  assert path.stem not in ('utils', 'util', 'helpers', 'misc', 'base')
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_only_linen_and_struct_of_flax(path):
+  for name in imports(path):
+    assert not name.startswith(('flax.training', 'flax.jax_utils', 'flax.metrics'))
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_train_is_keyword_only_and_false_by_default(path):
+  """The flag of models; the data room's `train` is a folder."""
+  if path.is_relative_to(ROOT / 'input_pipeline'):
+    return
+  for node in ast.walk(ast.parse(path.read_text())):
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+      continue
+    positional = [a.arg for a in node.args.posonlyargs + node.args.args]
+    assert 'train' not in positional, f'{node.name} takes train by position'
+    for argument, default in zip(
+      node.args.kwonlyargs, node.args.kw_defaults, strict=True
+    ):
+      if argument.arg == 'train' and default is not None:
+        assert isinstance(default, ast.Constant)
+        assert default.value is False
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_importing_does_nothing(path):
+  """Modules define; they don't call at import, save for flags in main."""
+  if path.name == 'main.py':
+    return
+  for node in ast.parse(path.read_text()).body:
+    call = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(call, ast.Call):
+      name = ast.unparse(call.func)
+      # Binding a gradient to its function is part of the definition.
+      assert name.endswith('.defvjp'), f'{path} calls {name} at import'
+
+
+def test_summary_needs_no_tensorflow():
+  """What runs on a machine with JAX and Flax only imports no TensorFlow."""
+  for path in under('mobilenet', 'models') + under('mobilenet', 'reports'):
+    assert not packages(path) & {'tensorflow', 'tensorflow_datasets'}
+  main = imports(ROOT / 'main.py', top_level_only=True)
+  assert not {n for n in main if n.startswith('tensorflow')}

@@ -1,0 +1,265 @@
+"""The command line as a person uses it: jobs, errors, resuming."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+# As small as the experiment goes: what is tested is the road, not the destination.
+TINY = (
+  '--config=configs/v3_small.py:quick',
+  '--config.resolution=32',
+  '--config.data.made_examples=48',
+  '--config.epochs=2',
+  '--config.log_steps=2',
+  '--config.eval_every_epochs=1',
+  '--config.checkpoint_every_epochs=1',
+)
+
+
+def command(*arguments):
+  return [sys.executable, 'main.py', *map(str, arguments)]
+
+
+def environment():
+  """The tests' compile cache, on one device."""
+  return {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+
+
+def main(*arguments):
+  return subprocess.run(
+    command(*arguments),
+    cwd=ROOT,
+    env=environment(),
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+  )
+
+
+def error(*arguments):
+  """The one line of a command that must fail."""
+  done = main(*arguments)
+  assert done.returncode != 0, done.stdout
+  assert 'Traceback' not in done.stderr
+  lines = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+  assert len(lines) == 1, done.stderr
+  return lines[0]
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('runs') / 'tiny'
+  done = main(*TINY, f'--workdir={workdir}')
+  assert done.returncode == 0, done.stderr
+  return workdir, done.stdout
+
+
+def test_a_run_leaves_what_the_readme_says(finished):
+  workdir, out = finished
+  assert 'mobilenet_v3_small x0.25 at 32 px' in out
+  assert 'img/s' in out
+  result = json.loads((workdir / 'result.json').read_text())
+  assert result['steps'] == 6
+  assert result['num_examples'] == 12
+  assert 0 <= result['top1'] <= result['top5'] <= 100
+  assert result['environment']['jax']
+  for name in ('config.json', 'metrics.jsonl', 'classes.json', 'tensorboard'):
+    assert (workdir / name).exists(), name
+  for name in ('curves', 'confusion', 'mistakes'):
+    assert (workdir / 'report' / f'{name}.png').read_bytes()[:4] == b'\x89PNG'
+  for name in ('classes.csv', 'classes.json', 'predictions.csv'):
+    assert (workdir / 'report' / name).stat().st_size > 0
+  assert len((workdir / 'report' / 'predictions.csv').read_text().splitlines()) == 13
+  assert (workdir / 'checkpoints' / '6').is_dir()
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(finished):
+  workdir, _ = finished
+  before = json.loads((workdir / 'result.json').read_text())
+  done = main(*TINY, f'--workdir={workdir}')
+  assert done.returncode == 0, done.stderr
+  assert 'nothing to train' in done.stdout
+  after = json.loads((workdir / 'result.json').read_text())
+  assert (after['top1'], after['loss']) == (before['top1'], before['loss'])
+
+
+def test_eval_of_a_workdir_says_what_training_said(finished):
+  workdir, _ = finished
+  done = main('--job=eval', f'--workdir={workdir}')
+  assert done.returncode == 0, done.stderr
+  assert (workdir / 'report-validation' / 'confusion.png').is_file()
+  trained = (workdir / 'report' / 'classes.json').read_text()
+  assert (workdir / 'report-validation' / 'classes.json').read_text() == trained
+  done = main('--job=eval', f'--workdir={workdir}', '--split=train')
+  assert done.returncode == 0, done.stderr
+  assert 'on train' in done.stdout
+  assert '48' in done.stdout
+
+
+def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
+  workdir, _ = finished
+  before = (workdir / 'config.json').read_bytes()
+  done = main(*TINY, '--config.seed=7', f'--workdir={workdir}')
+  assert done.returncode == 1
+  assert 'Traceback' not in done.stderr
+  assert 'seed: 0 -> 7' in done.stderr
+  assert (workdir / 'config.json').read_bytes() == before
+
+
+def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
+  """A real kill of the real command, as soon as a checkpoint is there."""
+  reference, _ = finished
+  arguments = (*TINY, f'--workdir={tmp_path}')
+  running = subprocess.Popen(
+    command(*arguments),
+    cwd=ROOT,
+    env=environment(),
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.DEVNULL,
+  )
+  deadline = time.monotonic() + 240
+  while not (tmp_path / 'checkpoints' / '3').is_dir():
+    assert time.monotonic() < deadline, 'no checkpoint came'
+    assert running.poll() is None, 'it ended before it could be killed'
+    time.sleep(0.02)
+  running.send_signal(signal.SIGKILL)
+  running.wait()
+  done = main(*arguments)
+  assert done.returncode == 0, done.stderr
+
+  def metrics(workdir):
+    clocked = ('images_per_second', 'waiting_share', 'seconds')
+    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').open()]
+    return [{k: v for k, v in m.items() if k not in clocked} for m in lines]
+
+  assert metrics(tmp_path) == metrics(reference)
+  predictions = 'report/predictions.csv'
+  assert (tmp_path / predictions).read_text() == (reference / predictions).read_text()
+
+
+def test_summary_adds_up(tmp_path):
+  done = main('--job=summary', '--config=configs/v3_large.py')
+  assert done.returncode == 0, done.stderr
+  assert '5,483,032' in done.stdout
+  assert '216,589,760' in done.stdout
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'expected'),
+  [
+    (['--config=configs/v3_lagre.py'], 'did you mean configs/v3_large.py'),
+    (
+      ['--config=configs/v1.py', '--config.optimzer.eps=1.0'],
+      'did you mean optimizer.eps',
+    ),
+    (
+      ['--config=configs/v1.py', '--config.epochs=many'],
+      "epochs = 'many' must be of type",
+    ),
+    (['--config=configs/v1.py', '--config.optimizer=sgd'], 'is a section'),
+    (
+      ['--config=configs/v1.py:widht=0.5'],
+      "'widht' does not exist; did you mean width",
+    ),
+    (['--config=configs/v1.py:width=wide'], 'width is a number'),
+    (['--config=configs/v1.py', '--conifg=x'], 'conifg'),
+    (['--config.epochs=3'], 'give a config'),
+    ([], 'give a config'),
+    (['--job=eval', '--workdir=/nowhere/at/all'], 'no run began there'),
+    ([*TINY, '--config.model.name=mobilenet_v9'], 'did you mean mobilenet_v'),
+    ([*TINY, '--config.optimizer.name=rmsprop'], 'did you mean rmsprop_'),
+    ([*TINY, '--config.schedule.name=cosin'], 'did you mean cosine'),
+    ([*TINY, '--config.data.train_ops=flipp|value_range(-1, 1)'], 'did you mean flip'),
+    ([*TINY, '--config.data.name=imagenet2013'], 'imagenet2012'),
+    ([*TINY, '--config.batch_size=0'], 'batch_size = 0'),
+    ([*TINY, '--config.epochs=-1'], 'epochs = -1'),
+  ],
+  ids=lambda value: ' '.join(value[-1:]) if isinstance(value, list) else '',
+)
+def test_mistakes_are_one_clear_line(arguments, expected, tmp_path):
+  if '--job=eval' not in arguments:
+    arguments = [*arguments, f'--workdir={tmp_path}']
+  assert expected in error(*arguments)
+  assert not list(tmp_path.iterdir()), 'a mistake leaves nothing behind'
+
+
+def test_imagenet_that_is_not_prepared(tmp_path):
+  """Where it looked, how to prepare it, what to run instead; at once."""
+  line = error(
+    '--config=configs/v3_large.py',
+    f'--config.data.dir={tmp_path}',
+    f'--workdir={tmp_path / "run"}',
+  )
+  for part in (str(tmp_path), 'tfds build imagenet2012', 'quickstart.py', ':quick'):
+    assert part in line
+
+
+@pytest.fixture
+def photos(tmp_path):
+  """Two classes of six PNGs, red and green with noise."""
+  tf = pytest.importorskip('tensorflow')
+  rng = np.random.default_rng(0)
+  for label, name in enumerate(('green', 'red')):
+    folder = tmp_path / 'photos' / name
+    folder.mkdir(parents=True)
+    for n in range(6):
+      image = rng.integers(0, 90, (20, 24, 3)).astype(np.uint8)
+      image[..., 1 - label] += 120
+      (folder / f'{n}.png').write_bytes(tf.io.encode_png(image).numpy())
+  return tmp_path / 'photos'
+
+
+FOLDER = (
+  '--config=configs/folder.py:width=0.25,resolution=32,epochs=1',
+  '--config.schedule.warmup_epochs=0',
+  '--config.batch_size=4',
+  '--config.eval_batch_size=4',
+  '--config.log_steps=1',
+)
+
+
+def test_a_folder_with_a_corrupt_photo(photos, tmp_path):
+  broken = photos / 'red' / 'broken.jpg'
+  broken.write_bytes(b'\xff\xd8\xff\xe0 this is no photo')
+  run = (*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
+  done = main(*run)
+  assert done.returncode == 0, done.stderr
+  assert 'broken.jpg' in done.stdout + done.stderr
+  assert 'red' in done.stdout
+  line = error(
+    *run[:-1], '--config.data.corrupt_limit=0', f'--workdir={tmp_path / "b"}'
+  )
+  assert 'broken.jpg' in line
+
+
+def test_an_empty_class_folder(photos, tmp_path):
+  (photos / 'blue').mkdir()
+  line = error(*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
+  assert 'blue' in line
+
+
+def test_classes_that_changed_since_training(finished):
+  workdir, _ = finished
+  path = workdir / 'classes.json'
+  names = json.loads(path.read_text())
+  path.write_text(json.dumps([*names[:-1], 'zebra']))
+  try:
+    assert 'zebra' in error('--job=eval', f'--workdir={workdir}')
+  finally:
+    path.write_text(json.dumps(names))
+
+
+def test_a_workdir_that_is_a_file(tmp_path):
+  path = tmp_path / 'file'
+  path.write_text('mine')
+  assert 'cannot' in error(*TINY, f'--workdir={path}')
+  assert path.read_text() == 'mine'

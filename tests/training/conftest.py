@@ -1,0 +1,137 @@
+"""A network of three rows and the means to train it in a second."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from mobilenet.models.classifier import Classifier
+from mobilenet.models.initializers import init_variables
+from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
+from mobilenet.training import loop, optimizer, schedules, sharding, tasks
+from mobilenet.training.plan import Plan
+
+CLASSES, SIZE, TRAIN, EVAL = 4, 12, 20, 11
+
+NETWORK = Network(
+  rows=(
+    Conv(3, 8, 2, 'hard_swish'),
+    Inverted(3, 2, 8, 1, 0.25, 'relu'),
+    Conv(1, 16, 1, 'hard_swish'),
+  ),
+  head=Head(8, 'hard_swish'),
+  style=Style(norm_momentum=0.8),
+)
+
+
+def examples(count, seed):
+  rng = np.random.default_rng(seed)
+  labels = np.arange(count) % CLASSES
+  images = rng.standard_normal((count, SIZE, SIZE, 3)) * 0.3
+  images[..., 0] += labels[:, None, None] - 1.5
+  return images.astype(np.float32), labels.astype(np.int32)
+
+
+def train_batches(start_step, batch_size=8):
+  """Endless; a pure function of the step, over epochs of another order each."""
+  images, labels = examples(TRAIN, 0)
+  position = start_step * batch_size
+  while True:
+    rows = []
+    for p in range(position, position + batch_size):
+      order = np.random.default_rng(p // TRAIN).permutation(TRAIN)
+      rows.append(order[p % TRAIN])
+    position += batch_size
+    yield {'image': images[rows], 'label': labels[rows]}
+
+
+def eval_batches(batch_size=8):
+  images, labels = examples(EVAL, 1)
+  for start in range(0, EVAL, batch_size):
+    index = np.arange(start, start + batch_size)
+    real = index < EVAL
+    rows = np.minimum(index, EVAL - 1)
+    yield {
+      'image': images[rows],
+      'label': labels[rows],
+      'mask': real.astype(np.float32),
+      'index': np.where(real, index, -1),
+    }
+
+
+@dataclasses.dataclass
+class Run:
+  """Arguments of `loop.train`, of which tests change one or two."""
+
+  total_steps: int = 12
+  ema_decay: float | None = 0.9
+  batch_size: int = 8
+  devices: int = 1
+  learning_rate: float = 0.01
+  max_skipped_in_a_row: int = 3
+  log_steps: int = 4
+  checkpoint_steps: int = 5
+  eval_steps: int = 6
+  train: object = train_batches
+  task: object = tasks.Classification(label_smoothing=0.1, l2=1e-4)
+
+  @property
+  def model(self):
+    return Classifier(NETWORK, CLASSES, dropout=0.2, stochastic_depth=0.2)
+
+  @property
+  def mesh(self):
+    return sharding.make_mesh(jax.devices()[: self.devices])
+
+  def variables(self):
+    return init_variables(self.model, (SIZE, SIZE, 3), 0)
+
+  def schedule(self):
+    return schedules.make_schedule(
+      {'name': 'cosine', 'learning_rate': self.learning_rate},
+      total_steps=self.total_steps,
+      steps_per_epoch=TRAIN / self.batch_size,
+    )
+
+  def optimizer(self):
+    return optimizer.make_optimizer(
+      {'name': 'rmsprop_tf', 'eps': 1e-3}, self.schedule()
+    )
+
+  def __call__(self, workdir):
+    return loop.train(
+      model=self.model,
+      task=self.task,
+      tx=self.optimizer(),
+      learning_rate=self.schedule(),
+      variables=self.variables,
+      data=loop.Data(
+        train=lambda step: self.train(step, self.batch_size),
+        evaluate=lambda: eval_batches(self.batch_size),
+        num_eval_examples=EVAL,
+      ),
+      plan=Plan(
+        total_steps=self.total_steps,
+        steps_per_epoch=TRAIN / self.batch_size,
+        log_steps=self.log_steps,
+        eval_steps=self.eval_steps,
+        checkpoint_steps=self.checkpoint_steps,
+        max_skipped_in_a_row=self.max_skipped_in_a_row,
+      ),
+      batch_size=self.batch_size,
+      seed=3,
+      ema_decay=self.ema_decay,
+      workdir=str(workdir),
+      mesh=self.mesh,
+    )
+
+
+@pytest.fixture
+def run():
+  return Run()
+
+
+@pytest.fixture
+def make_run():
+  return Run

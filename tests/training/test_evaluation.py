@@ -1,0 +1,70 @@
+"""Exact evaluation: every example once."""
+
+import numpy as np
+import pytest
+
+from mobilenet.training.evaluation import evaluate
+from mobilenet.training.step import make_eval_step
+from tests.training import conftest
+
+
+@pytest.mark.parametrize('devices', [1, 4])
+@pytest.mark.parametrize('batch_size', [4, 8, 16])
+def test_metrics_do_not_depend_on_batches_or_devices(make_run, devices, batch_size):
+  run = make_run(devices=devices, batch_size=batch_size)
+  variables = run.variables()
+  evaluation = evaluate(
+    make_eval_step(run.model, run.task, run.mesh),
+    run.task,
+    variables,
+    conftest.eval_batches(batch_size),
+    run.mesh,
+    num_examples=conftest.EVAL,
+    keep_predictions=True,
+  )
+  images, labels = conftest.examples(conftest.EVAL, 1)
+  logits = np.asarray(run.model.apply(variables, images), np.float64)
+  shifted = logits - logits.max(1, keepdims=True)
+  log_probabilities = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+  assert evaluation.count == conftest.EVAL
+  np.testing.assert_allclose(
+    evaluation.metrics['loss'],
+    -log_probabilities[np.arange(conftest.EVAL), labels].mean(),
+    rtol=1e-4,
+  )
+  top1 = 100 * np.mean(logits.argmax(1) == labels)
+  np.testing.assert_allclose(evaluation.metrics['top1'], top1, rtol=1e-5)
+  assert evaluation.metrics['top5'] == 100  # four classes
+  kept = evaluation.predictions
+  np.testing.assert_array_equal(kept['index'], np.arange(conftest.EVAL))
+  np.testing.assert_array_equal(kept['label'], labels)
+  np.testing.assert_array_equal(kept['prediction'], logits.argmax(1))
+  np.testing.assert_allclose(
+    kept['probabilities'], np.exp(log_probabilities), rtol=1e-3, atol=1e-5
+  )
+
+
+def test_a_lost_example_is_a_bug_not_a_rounding(run):
+  with pytest.raises(AssertionError, match='evaluated 8 examples of 11'):
+    evaluate(
+      make_eval_step(run.model, run.task, run.mesh),
+      run.task,
+      run.variables(),
+      list(conftest.eval_batches(8))[:1],
+      run.mesh,
+      num_examples=conftest.EVAL,
+    )
+
+
+def test_unreadable_examples_are_counted_apart(run):
+  batches = list(conftest.eval_batches(8))
+  batches[0]['mask'][2] = 0
+  evaluation = evaluate(
+    make_eval_step(run.model, run.task, run.mesh),
+    run.task,
+    run.variables(),
+    iter(batches),
+    run.mesh,
+    num_examples=conftest.EVAL,
+  )
+  assert (evaluation.count, evaluation.unreadable) == (conftest.EVAL - 1, 1)

@@ -1,0 +1,146 @@
+"""The loop: killed anywhere and started again, stopped, poisoned, finished."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from mobilenet.training.errors import TrainingError
+
+# What a clock measured differs from run to run; all else may not.
+CLOCKED = ('images_per_second', 'waiting_share', 'seconds')
+
+
+class Killed(Exception):
+  pass
+
+
+def killed_after(batches, steps):
+  """Batches that end the process, as it were, when step `steps` + 1 asks for one."""
+
+  def train(start_step, batch_size):
+    for step, batch in enumerate(batches(start_step, batch_size), start_step):
+      if step == steps:
+        raise Killed
+      yield batch
+
+  return train
+
+
+def metrics(workdir):
+  lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').open()]
+  return [{k: v for k, v in line.items() if k not in CLOCKED} for line in lines]
+
+
+def assert_same(outcome, other):
+  jax.tree.map(np.testing.assert_array_equal, outcome.state, other.state)
+  for kind, evaluation in outcome.evaluations.items():
+    assert evaluation.metrics == other.evaluations[kind].metrics
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(tmp_path_factory):
+  from tests.training.conftest import Run
+
+  workdir = tmp_path_factory.mktemp('uninterrupted')
+  return Run()(workdir), metrics(workdir)
+
+
+@pytest.mark.parametrize('step', range(12))
+def test_killed_at_any_step_it_ends_the_same_to_the_bit(
+  step, uninterrupted, make_run, tmp_path
+):
+  with pytest.raises(Killed):
+    make_run(train=killed_after(make_run().train, step))(tmp_path)
+  outcome = make_run()(tmp_path)
+  assert_same(uninterrupted[0], outcome)
+  assert metrics(tmp_path) == uninterrupted[1]
+
+
+def test_what_an_uninterrupted_run_leaves(uninterrupted):
+  outcome, lines = uninterrupted
+  assert int(outcome.state.step) == 12
+  assert outcome.stopped is None
+  assert [(m['step'], m['kind']) for m in lines] == [
+    (4, 'train'),
+    (6, 'eval'),
+    (8, 'train'),
+    (12, 'train'),
+    (12, 'eval'),
+  ]
+  evaluation = lines[-1]
+  assert {'loss', 'top1', 'top5', 'ema_loss', 'ema_top1'} <= set(evaluation)
+  assert evaluation['top1'] == outcome.evaluations['raw'].metrics['top1']
+  assert outcome.evaluations['ema'].predictions['index'].tolist() == list(range(11))
+
+
+def test_it_learns(make_run, tmp_path):
+  outcome = make_run(total_steps=60, eval_steps=60, checkpoint_steps=60)(tmp_path)
+  assert outcome.evaluations['raw'].metrics['top1'] == 100
+
+
+def test_a_finished_run_trains_no_further(uninterrupted, make_run, tmp_path, capsys):
+  make_run()(tmp_path)
+  before = (tmp_path / 'metrics.jsonl').read_bytes()
+  outcome = make_run(train=killed_after(make_run().train, 0))(tmp_path)
+  assert_same(uninterrupted[0], outcome)
+  assert (tmp_path / 'metrics.jsonl').read_bytes() == before
+  assert 'is finished at step 12' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_and_goes_on_later(
+  number, uninterrupted, make_run, tmp_path
+):
+  def train(start_step, batch_size):
+    for step, batch in enumerate(make_run().train(start_step, batch_size), start_step):
+      if step == 7 and start_step == 0:
+        os.kill(os.getpid(), number)
+      yield batch
+
+  outcome = make_run(train=train)(tmp_path)
+  assert outcome.stopped == signal.Signals(number).name
+  assert int(outcome.state.step) == 8
+  assert not outcome.evaluations
+  assert signal.getsignal(number) != signal.SIG_IGN
+  assert_same(uninterrupted[0], make_run(train=train)(tmp_path))
+  assert metrics(tmp_path) == uninterrupted[1]
+
+
+def test_too_many_bad_steps_in_a_row_end_it_with_a_diagnosis(make_run, tmp_path):
+  def train(start_step, batch_size):
+    for step, batch in enumerate(make_run().train(start_step, batch_size), start_step):
+      if step >= 6:
+        batch = {**batch, 'image': np.full_like(batch['image'], np.nan)}
+      yield batch
+
+  with pytest.raises(TrainingError, match='first in the images of the batch') as caught:
+    make_run(train=train, log_steps=2)(tmp_path)
+  assert '\n' not in str(caught.value)
+  assert 'step 10: the last 4 steps' in str(caught.value)
+  # What was good is still there.
+  assert (tmp_path / 'checkpoints' / '5').is_dir()
+  outcome = make_run(log_steps=2)(tmp_path)
+  assert int(outcome.state.step) == 12
+
+
+def test_a_few_bad_steps_are_skipped_and_said(make_run, tmp_path):
+  def train(start_step, batch_size):
+    for step, batch in enumerate(make_run().train(start_step, batch_size), start_step):
+      if step in (2, 3):
+        batch = {**batch, 'image': np.full_like(batch['image'], np.inf)}
+      yield batch
+
+  outcome = make_run(train=train)(tmp_path)
+  assert int(outcome.state.skipped) == 2
+  assert [m['skipped'] for m in metrics(tmp_path) if m['kind'] == 'train'] == [2, 2, 2]
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(outcome.state))
+
+
+def test_another_model_in_the_workdir_is_refused(make_run, tmp_path):
+  make_run()(tmp_path)
+  with pytest.raises(TrainingError, match='of another model or optimizer'):
+    make_run(ema_decay=None)(tmp_path)
