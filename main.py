@@ -199,15 +199,18 @@ def evaluate_run(folder: pathlib.Path) -> None:
         lambda leaf: leaf.update(sharding=everywhere), jax.eval_shape(new_state)
       )
     )
+  batches = eval_batches(config, source, mesh)
   evaluation = evaluate(
     make_eval_step(model, task, mesh),
     task,
     state.variables if state.ema is None else state.ema,
-    eval_batches(config, source, mesh),
+    batches,
     mesh,
     num_examples=source.num_examples,
     keep_predictions=True,
   )
+  for name in batches.corrupt:
+    print(f'left out, since it cannot be read: {name}')
   if jax.process_index() == 0:
     report = folder / f'report-{split}'
     write_report(report, evaluation, source, config, mesh)
@@ -299,7 +302,8 @@ def run() -> None:
   config = CONFIG.value
   if config is None and (JOB.value != 'eval' or WORKDIR.value is None):
     raise TrainingError(
-      'give a config (--config=configs/quickstart.py), or a run (--job=eval --workdir=...)'
+      'give a config (--config=configs/quickstart.py), '
+      'or a run (--job=eval --workdir=...)'
     )
   if WORKDIR.value is not None:
     folder = workdir.local_path(WORKDIR.value)

@@ -1,4 +1,4 @@
-"""What all experiments share: the fields of a config, and the argument after its ':'."""
+"""What all experiments share: the fields of a config and the argument after its ':'."""
 
 import difflib
 

@@ -12,6 +12,8 @@ from ml_collections import ConfigDict
 def parse(argv: list[str]) -> list[str]:
   """Parses the command line; a mistake in it ends the program with exit code 2."""
   try:
+    if any(argument.startswith(('--config=', '-config=')) for argument in argv):
+      config_file(config_argument(argv))  # the flag itself would tell much later
     return flags.FLAGS(argv)
   except Exception as error:
     print(f'error: {explain(argv, error)}', file=sys.stderr)
@@ -37,8 +39,8 @@ def explain(argv: list[str], error: Exception) -> str:
     if isinstance(fields[field], ConfigDict):
       return f'config field {field!r} is a section: set one of its fields'
     if f'--{name}={value}' in str(error):
-      kind = type(fields[field]).__name__
-      return f'config field {field} = {value!r} must be of type {kind}'
+      kind = _parent(config, field).get_type(field.rpartition('.')[2])
+      return f'config field {field} = {value!r} must be of type {kind.__name__}'
   return _one_line(error)
 
 
@@ -65,17 +67,27 @@ def load_config(argument: str) -> ConfigDict:
   Raises:
     ValueError: there is no such file, or the argument after the ':' is wrong.
   """
-  path, given, arg = argument.partition(':')
+  path, arg = config_file(argument), argument.partition(':')[2]
+  spec = importlib.util.spec_from_file_location('config_to_explain', path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(arg or None)
+
+
+def config_file(argument: str) -> str:
+  """The file of 'path/to/config.py:arg'.
+
+  Raises:
+    ValueError: there is no such file.
+  """
+  path = argument.partition(':')[0]
   if not pathlib.Path(path).is_file():
     folder = pathlib.Path(path).parent
     known = sorted(str(file) for file in folder.glob('[!_]*.py'))
     close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
     hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/'
     raise ValueError(f'config file {path!r} does not exist; {hint}')
-  spec = importlib.util.spec_from_file_location('config_to_explain', path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module.get_config(arg) if given else module.get_config()
+  return path
 
 
 def config_name(argument: str) -> str:
@@ -86,12 +98,17 @@ def config_name(argument: str) -> str:
 
 def _fields(config: ConfigDict, prefix: str = '') -> dict:
   fields = {}
-  for name in config:
-    value = config.get_ref(name).get() if config.get_ref(name) else config[name]
+  for name, value in config.items():
     fields[prefix + name] = value
     if isinstance(value, ConfigDict):
       fields |= _fields(value, f'{prefix}{name}.')
   return fields
+
+
+def _parent(config: ConfigDict, field: str) -> ConfigDict:
+  for name in field.split('.')[:-1]:
+    config = config[name]
+  return config
 
 
 def _one_line(error: Exception) -> str:

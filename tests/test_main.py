@@ -138,7 +138,8 @@ def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
 
   def metrics(workdir):
     clocked = ('images_per_second', 'waiting_share', 'seconds')
-    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').open()]
+    text = (workdir / 'metrics.jsonl').read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
     return [{k: v for k, v in m.items() if k not in clocked} for m in lines]
 
   assert metrics(tmp_path) == metrics(reference)

@@ -1,8 +1,8 @@
-"""The same networks in stock flax.linen layers: what the lowerings are measured against.
+"""The same networks in stock flax.linen layers, to measure the lowerings against.
 
 Rows, names and variables are those of `mobilenet.models`; convolutions are
-`flax.linen.Conv`, norms `flax.linen.BatchNorm`. Both give the same numbers from the same
-variables.
+`flax.linen.Conv`, norms `flax.linen.BatchNorm`. From the same variables both give the
+same numbers.
 """
 
 import flax.linen as nn

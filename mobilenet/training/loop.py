@@ -29,6 +29,8 @@ Batches = Iterator[dict[str, np.ndarray]]
 class Data:
   """Where batches come from: this process's share, as dicts of NumPy arrays.
 
+  An iterator may have `corrupt`, the names of examples it had to leave out so far.
+
   train: first step -> endless iterator. It holds no state that a checkpoint must keep:
     what it yields from step k on is what the one from 0 yields after k batches.
   evaluate: () -> iterator over every example once (see `evaluation.evaluate`).
@@ -129,24 +131,32 @@ def train(
       ),
     )
     evaluations: dict[str, Evaluation] = {}
+    noted = set()
+
+    def note_unreadable(batches) -> None:
+      for name in sorted(set(getattr(batches, 'corrupt', ())) - noted):
+        noted.add(name)
+        progress.note(f'left out, since it cannot be read: {name}')
 
     def evaluate_all(state, last: bool) -> dict[str, Evaluation]:
       kinds = {'raw': state.variables}
       if state.ema is not None:
         kinds['ema'] = state.ema
+      found = {}
       with progress.pause('evaluating'):
-        return {
-          kind: evaluate(
+        for kind, variables in kinds.items():
+          batches = data.evaluate()
+          found[kind] = evaluate(
             eval_step,
             task,
             variables,
-            data.evaluate(),
+            batches,
             mesh,
             num_examples=data.num_eval_examples,
             keep_predictions=last,
           )
-          for kind, variables in kinds.items()
-        }
+          note_unreadable(batches)
+      return found
 
     if start < plan.total_steps:
       batches = data.train(start)
@@ -163,6 +173,7 @@ def train(
       log.flush(state, batch)
       last = step == plan.total_steps
       if step % plan.log_steps == 0 or last:
+        note_unreadable(batches)
         log.hold(step, state.sums, skips)
         state = state.replace(sums=jax.device_put(task.zero_sums(), everywhere))
       if step % plan.eval_steps == 0 or last:
