@@ -7,7 +7,6 @@ meet.
 """
 
 import functools
-import json
 import pathlib
 import sys
 
@@ -24,7 +23,6 @@ from mobilenet.training import checkpoints, loop, sharding, workdir
 from mobilenet.training.allocator import keep_freed_memory
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import Evaluation, evaluate
-from mobilenet.training.files import replace_file
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import make_plan
 from mobilenet.training.schedules import make_schedule
@@ -48,7 +46,6 @@ HARMLESS = (
   'data.corrupt_limit',
   'eval_batch_size',
 )
-CLASS_NAMES = 'classes.json'
 
 
 def make_model(config: ConfigDict, num_classes: int):
@@ -91,6 +88,7 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
   workdir.check_config(folder, config.to_dict(), ignore=HARMLESS)
   mesh = sharding.make_mesh()
   local_batch_size = sharding.local_batch_size(mesh, config.batch_size)
+  sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
   make_model(config, 1)  # a wrong name or option is told before data is opened
   for name, kind in (
     ('train_ops', 'train'),
@@ -109,12 +107,12 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     batch_size=config.batch_size,
   )
   tx = make_optimizer(config.optimizer, schedule)
-  check_classes(folder, source.class_names, config.data.train_split)
+  workdir.check_classes(folder, source.class_names, config.data.train_split)
   workdir.write_config(folder, config.to_dict())
-  if jax.process_index() == 0:
-    replace_file(folder / CLASS_NAMES, json.dumps(source.class_names).encode())
+  workdir.write_classes(folder, source.class_names)
   parameters, multiply_adds = counting.count(model, config.resolution)
   announce(config, source, eval_source, parameters, multiply_adds, folder)
+  warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   outcome = loop.train(
     model=model,
     task=make_task(config),
@@ -178,11 +176,14 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
 
 def evaluate_run(folder: pathlib.Path) -> None:
   """Evaluates the newest checkpoint of a workdir, on its own split or another."""
-  config = read_config(folder)
+  config = workdir.read_config(folder)
+  if config is None:
+    raise TrainingError(f'{folder} holds no {workdir.CONFIG_FILE}: no run began there')
+  config = ConfigDict(config)
   split = SPLIT.value or config.data.eval_split
   mesh = sharding.make_mesh()
   source = open_source(config, split, DATA_DIR.value)
-  check_classes(folder, source.class_names, split)
+  workdir.check_classes(folder, source.class_names, split)
   model, task = make_model(config, source.num_classes), make_task(config)
 
   def new_state():
@@ -203,12 +204,12 @@ def evaluate_run(folder: pathlib.Path) -> None:
   evaluation = evaluate(
     make_eval_step(model, task, mesh),
     task,
-    state.variables if state.ema is None else state.ema,
+    {'best': state.variables if state.ema is None else state.ema},
     batches,
     mesh,
     num_examples=source.num_examples,
     keep_predictions=True,
-  )
+  )['best']
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
   if jax.process_index() == 0:
@@ -255,37 +256,6 @@ def write_report(report, evaluation: Evaluation, source, config, mesh) -> dict:
   )
 
 
-def check_classes(folder: pathlib.Path, class_names, split: str) -> None:
-  """Refuses data whose classes are not those the workdir was trained on."""
-  path = folder / CLASS_NAMES
-  if not path.is_file():
-    return
-  known = json.loads(path.read_text())
-  if known != list(class_names):
-    raise TrainingError(
-      f'the classes of split {split!r} are not those of {folder}: '
-      f'{_difference(known, class_names)}; give the data it was trained on'
-    )
-
-
-def _difference(known, given) -> str:
-  missing = [name for name in known if name not in given]
-  extra = [name for name in given if name not in known]
-  parts = [
-    f'{what} {", ".join(names[:5])}{" ..." if len(names) > 5 else ""}'
-    for what, names in (('without', missing), ('with unknown', extra))
-    if names
-  ]
-  return ' and '.join(parts) or 'in another order'
-
-
-def read_config(folder: pathlib.Path) -> ConfigDict:
-  config = workdir.read_config(folder)
-  if config is None:
-    raise TrainingError(f'{folder} holds no {workdir.CONFIG_FILE}: no run began there')
-  return ConfigDict(config)
-
-
 def announce(config, source, eval_source, parameters, multiply_adds, folder) -> None:
   if jax.process_index() == 0:
     device = jax.devices()[0]
@@ -295,6 +265,16 @@ def announce(config, source, eval_source, parameters, multiply_adds, folder) -> 
       f'{source.name}: {source.num_examples:,} images for training, '
       f'{eval_source.num_examples:,} for evaluation, {source.num_classes} classes\n'
       f'{jax.device_count()} x {device.device_kind}; workdir {folder}'
+    )
+
+
+def warn_of_slow_statistics(momentum: float, steps: int) -> None:
+  """The commonest reason why a network is good in training and bad in evaluation."""
+  if (left := momentum**steps) > 0.05 and jax.process_index() == 0:
+    print(
+      f'warning: at BatchNorm momentum {momentum:g}, {left:.0%} of the running '
+      f'statistics after {steps} steps are still what they began with, and evaluation '
+      'suffers; lower --config.model.norm_momentum or train longer'
     )
 
 

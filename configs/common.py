@@ -139,6 +139,7 @@ def quick(config: ConfigDict) -> ConfigDict:
   config.data.train_split, config.data.eval_split = 'train', 'validation'
   config.data.made_examples = 256
   config.model.width = 0.25
+  config.model.norm_momentum = 0.9  # few steps
   config.resolution = 64
   config.batch_size = 16
   config.eval_batch_size = 32

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -27,14 +28,14 @@ class Evaluation:
 def evaluate(
   eval_step: Callable,
   task,
-  variables,
+  variables: dict[str, Any],
   batches: Iterator[dict[str, np.ndarray]],
   mesh: Mesh,
   *,
   num_examples: int,
   keep_predictions: bool = False,
-) -> Evaluation:
-  """Evaluates `variables` over all batches.
+) -> dict[str, Evaluation]:
+  """Evaluates sets of variables by name ('raw', 'ema') over all batches, read once.
 
   Batches hold 'image', 'label', 'mask' (0 for padding and for examples that could not
   be read) and 'index' (-1 for padding). All processes must bring equally many.
@@ -43,42 +44,51 @@ def evaluate(
     AssertionError: the examples seen are not `num_examples`: a bug, never to be passed
       over, since every accuracy would be wrong by a little.
   """
-  totals: dict[str, float] = {}
-  kept: list[dict[str, np.ndarray]] = []
+  tallies = {kind: _Tally(keep_predictions) for kind in variables}
   pending = None
   for batch in batches:
-    dispatched = eval_step(variables, sharding.put(mesh, batch)), batch
+    on_devices = sharding.put(mesh, batch)
+    dispatched = {kind: eval_step(v, on_devices) for kind, v in variables.items()}
     if pending is not None:
-      _collect(pending, totals, kept if keep_predictions else None)
-    pending = dispatched  # read while the next batch is computed
+      _collect(tallies, *pending)
+    pending = dispatched, batch  # read while the next batch is computed
   if pending is not None:
-    _collect(pending, totals, kept if keep_predictions else None)
-  seen = round(totals.get('seen', 0.0))
-  count = round(totals.get('count', 0.0))
-  assert seen == num_examples, f'evaluated {seen} examples of {num_examples}'
-  return Evaluation(
-    metrics=task.metrics(totals),
-    count=count,
-    unreadable=seen - count,
-    predictions=_in_order(kept) if keep_predictions else None,
-  )
+    _collect(tallies, *pending)
+  return {kind: tally.result(task, num_examples) for kind, tally in tallies.items()}
 
 
-def _collect(pending, totals, kept):
-  (sums, predictions), batch = pending
-  for name, value in jax.device_get(sums).items():
-    totals[name] = totals.get(name, 0.0) + float(value)
-  if kept is None:
-    return
-  local = {name: _local(values) for name, values in predictions.items()}
-  real = batch['mask'] > 0
-  kept.append(
-    {
-      'index': batch['index'][real],
-      'label': batch['label'][real],
-      **{name: values[real] for name, values in local.items()},
-    }
-  )
+def _collect(tallies, outputs, batch) -> None:
+  for kind, (sums, predictions) in outputs.items():
+    tallies[kind].add(sums, predictions, batch)
+
+
+class _Tally:
+  """Adds up the outputs of one set of variables."""
+
+  def __init__(self, keep_predictions: bool):
+    self._totals: dict[str, float] = {}
+    self._kept: list[dict[str, np.ndarray]] | None = [] if keep_predictions else None
+
+  def add(self, sums, predictions, batch) -> None:
+    for name, value in jax.device_get(sums).items():
+      self._totals[name] = self._totals.get(name, 0.0) + float(value)
+    if self._kept is None:
+      return
+    real = batch['mask'] > 0
+    kept = {'index': batch['index'], 'label': batch['label']}
+    kept |= {name: _local(values) for name, values in predictions.items()}
+    self._kept.append({name: values[real] for name, values in kept.items()})
+
+  def result(self, task, num_examples: int) -> Evaluation:
+    seen = round(self._totals.get('seen', 0.0))
+    count = round(self._totals.get('count', 0.0))
+    assert seen == num_examples, f'evaluated {seen} examples of {num_examples}'
+    return Evaluation(
+      metrics=task.metrics(self._totals),
+      count=count,
+      unreadable=seen - count,
+      predictions=None if self._kept is None else _in_order(self._kept),
+    )
 
 
 def _local(values: jax.Array) -> np.ndarray:

@@ -142,20 +142,18 @@ def train(
       kinds = {'raw': state.variables}
       if state.ema is not None:
         kinds['ema'] = state.ema
-      found = {}
       with progress.pause('evaluating'):
-        for kind, variables in kinds.items():
-          batches = data.evaluate()
-          found[kind] = evaluate(
-            eval_step,
-            task,
-            variables,
-            batches,
-            mesh,
-            num_examples=data.num_eval_examples,
-            keep_predictions=last,
-          )
-          note_unreadable(batches)
+        batches = data.evaluate()
+        found = evaluate(
+          eval_step,
+          task,
+          kinds,
+          batches,
+          mesh,
+          num_examples=data.num_eval_examples,
+          keep_predictions=last,
+        )
+      note_unreadable(batches)
       return found
 
     if start < plan.total_steps:

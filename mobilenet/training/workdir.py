@@ -17,6 +17,7 @@ from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
 
 CONFIG_FILE = 'config.json'
+CLASSES_FILE = 'classes.json'
 _ABSENT = '(absent)'
 
 
@@ -108,6 +109,42 @@ def check_config(
     'here); choose another --workdir, or take these back:\n' + '\n'.join(differing),
   )
   return True
+
+
+def write_classes(workdir: str | os.PathLike, names: Sequence[str]) -> None:
+  """Writes the class names in the order of the labels; process 0 alone.
+
+  Raises:
+    TrainingError: they cannot be written.
+  """
+  if jax.process_index() == 0:
+    text = json.dumps(list(names), indent=0, ensure_ascii=False) + '\n'
+    files.replace_file(local_path(workdir) / CLASSES_FILE, text.encode())
+
+
+def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) -> None:
+  """Checks that a split has the classes, in the order, that the workdir's run has.
+
+  Raises:
+    TrainingError: it has others; those that are missing or unknown are named.
+  """
+  path = local_path(workdir) / CLASSES_FILE
+  if not path.is_file():
+    return
+  known = json.loads(path.read_text(encoding='utf-8'))
+  missing = [name for name in known if name not in names]
+  unknown = [name for name in names if name not in known]
+  differences = [
+    f'{what} {", ".join(some[:5])}{" ..." if len(some) > 5 else ""}'
+    for what, some in (('without', missing), ('with unknown', unknown))
+    if some
+  ]
+  require(
+    known == list(names),
+    f'the classes of split {split!r} are not those of {workdir}: '
+    f'{" and ".join(differences) or "in another order"}; give the data it was trained '
+    'on',
+  )
 
 
 def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Exact evaluation: every example once."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,15 +14,18 @@ from tests.training import conftest
 def test_metrics_do_not_depend_on_batches_or_devices(make_run, devices, batch_size):
   run = make_run(devices=devices, batch_size=batch_size)
   variables = run.variables()
-  evaluation = evaluate(
+  evaluations = evaluate(
     make_eval_step(run.model, run.task, run.mesh),
     run.task,
-    variables,
+    {'raw': variables, 'ema': jax.tree.map(np.zeros_like, variables)},
     conftest.eval_batches(batch_size),
     run.mesh,
     num_examples=conftest.EVAL,
     keep_predictions=True,
   )
+  # Zero weights say nothing: every class is as likely as the others.
+  np.testing.assert_allclose(evaluations['ema'].metrics['loss'], np.log(4), rtol=1e-5)
+  evaluation = evaluations['raw']
   images, labels = conftest.examples(conftest.EVAL, 1)
   logits = np.asarray(run.model.apply(variables, images), np.float64)
   shifted = logits - logits.max(1, keepdims=True)
@@ -49,7 +53,7 @@ def test_a_lost_example_is_a_bug_not_a_rounding(run):
     evaluate(
       make_eval_step(run.model, run.task, run.mesh),
       run.task,
-      run.variables(),
+      {'raw': run.variables()},
       list(conftest.eval_batches(8))[:1],
       run.mesh,
       num_examples=conftest.EVAL,
@@ -62,9 +66,9 @@ def test_unreadable_examples_are_counted_apart(run):
   evaluation = evaluate(
     make_eval_step(run.model, run.task, run.mesh),
     run.task,
-    run.variables(),
+    {'raw': run.variables()},
     iter(batches),
     run.mesh,
     num_examples=conftest.EVAL,
-  )
+  )['raw']
   assert (evaluation.count, evaluation.unreadable) == (conftest.EVAL - 1, 1)

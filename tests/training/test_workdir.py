@@ -8,9 +8,11 @@ import pytest
 
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.workdir import (
+  check_classes,
   check_config,
   local_path,
   read_config,
+  write_classes,
   write_config,
 )
 
@@ -133,3 +135,16 @@ def test_only_process_0_writes(tmp_path, monkeypatch):
   monkeypatch.setattr('jax.process_index', lambda: 1)
   write_config(tmp_path, CONFIG)
   assert os.listdir(tmp_path) == []
+
+
+def test_classes_are_checked_by_name_and_order(tmp_path):
+  check_classes(tmp_path, ['a', 'b'], 'train')  # nothing to compare with yet
+  write_classes(tmp_path, ('ash', 'birch', 'häsel'))
+  check_classes(tmp_path, ['ash', 'birch', 'häsel'], 'test')
+  for names, message in (
+    (['ash', 'birch'], r"split 'test' are not .* without häsel; give"),
+    (['ash', 'birch', 'häsel', 'oak'], 'with unknown oak'),
+    (['birch', 'ash', 'häsel'], 'in another order'),
+  ):
+    with pytest.raises(TrainingError, match=message):
+      check_classes(tmp_path, names, 'test')
