@@ -2,16 +2,25 @@
 
 import ctypes
 
+import jax
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 _PAD = 64 << 20
 
 
 def keep_freed_memory() -> bool:
-  """Stops glibc from handing large blocks back to the kernel at every free.
+  """Stops glibc from handing a step's memory back to the kernel at every free.
 
   XLA's CPU backend allocates its buffers anew for every step. glibc maps blocks of
-  over 32 MB afresh each time, so that every page of every step is faulted in and
-  cleared again: as much time as the arithmetic, in small networks more.
+  over 32 MB afresh each time, and returns the memory of other threads than the first
+  when it is free; every page is then faulted in and cleared again, which takes as long
+  as the arithmetic. So the first thread's memory is kept, and steps are run by the
+  first thread: with asynchronous dispatch another one would allocate. (A single arena
+  for all threads would do as well, but TensorFlow's readers then queue for it.)
+
+  A training step of MobileNetV3-Small at 96 px, batch 64, went from 250 to 140 ms on
+  two cores, and from 65,000 page faults to 40 (30 steps with and without the settings,
+  `resource.getrusage`). Other backends than the CPU are not affected.
 
   Returns:
     Whether this process has such an allocator and took the settings.
@@ -20,8 +29,11 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
   except (OSError, AttributeError, TypeError):  # not glibc: macOS, musl, Windows
     return False
-  return bool(
+  taken = (
     mallopt(_M_MMAP_MAX, 0)
     and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     and mallopt(_M_TOP_PAD, _PAD)
   )
+  if taken:
+    jax.config.update('jax_cpu_enable_async_dispatch', False)
+  return bool(taken)
