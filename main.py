@@ -37,7 +37,16 @@ SPLIT = flags.DEFINE_string('split', None, "eval: the split; default: the config
 DATA_DIR = flags.DEFINE_string('data_dir', None, "eval: other data than the run's.")
 DEPTH = flags.DEFINE_integer('depth', 1, 'summary: 1 blocks, 2 their parts, -1 layers.')
 CLASSES = flags.DEFINE_integer('num_classes', 1000, 'summary: outputs of the network.')
-MULTIHOST = flags.DEFINE_bool('multihost', False, 'Call jax.distributed.initialize().')
+MULTIHOST = flags.DEFINE_bool('multihost', False, 'Several processes, one run.')
+COORDINATOR = flags.DEFINE_string(
+  'coordinator',
+  None,
+  'multihost: host:port of process 0; needed where the cluster does not tell.',
+)
+PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'multihost: how many; likewise.'
+)
+PROCESS = flags.DEFINE_integer('process_id', None, 'multihost: which one; likewise.')
 
 # May differ between a run and its resumption: they change no number of the training.
 HARMLESS = (
@@ -70,15 +79,16 @@ def ops(config: ConfigDict, name: str) -> str:
   return config.data[name].replace('{resolution}', str(config.resolution))
 
 
-def eval_batches(config: ConfigDict, source, mesh):
+def eval_batches(config: ConfigDict, source, mesh, *, all_here: bool = False):
+  """This process's share of a split, or (for a report's pictures) all of it."""
   return input_pipeline.eval_batches(
     source,
     ops=ops(config, 'eval_ops'),
     batch_size=sharding.local_batch_size(
       mesh, config.eval_batch_size, 'eval_batch_size'
     ),
-    process_index=jax.process_index(),
-    process_count=jax.process_count(),
+    process_index=0 if all_here else jax.process_index(),
+    process_count=1 if all_here else jax.process_count(),
     corrupt_limit=config.data.corrupt_limit,
   )
 
@@ -252,7 +262,7 @@ def write_report(report, evaluation: Evaluation, source, config, mesh) -> dict:
     evaluation,
     class_names=source.class_names,
     describe=source.describe,
-    batches=lambda: eval_batches(config, source, mesh),
+    batches=lambda: eval_batches(config, source, mesh, all_here=True),
   )
 
 
@@ -306,7 +316,7 @@ def main(argv: list[str]) -> int:
   keep_freed_memory()
   try:
     if MULTIHOST.value:
-      jax.distributed.initialize()
+      jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
     run()
   except (TrainingError, zoo.ModelError, input_pipeline.DataError) as error:
     print(f'error: {error}', file=sys.stderr)

@@ -8,6 +8,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mobilenet.training.losses import cross_entropy, l2_penalty, top_k_correct
 from mobilenet.training.optimizer import path_mask
@@ -55,9 +56,10 @@ class Classification:
       'count': jnp.sum(mask),
     }
 
-  def zero_sums(self) -> Sums:
+  def zero_sums(self) -> dict[str, np.ndarray]:
     """What `sums` adds up from."""
-    return {name: jnp.zeros((), jnp.float32) for name in self.names()}
+    # NumPy's, which JAX can put on the devices of several processes.
+    return {name: np.zeros((), np.float32) for name in self.names()}
 
   def names(self) -> tuple[str, ...]:
     return ('loss', 'top1', 'top5', 'count')
