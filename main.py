@@ -2,8 +2,9 @@
 
 Jobs (--job): `train` trains, evaluates and reports; the same command again resumes.
 `eval` evaluates a finished or running workdir on any split. `summary` prints parameters
-and multiply-adds layer by layer. This is the only place where configs, models and data
-meet.
+and multiply-adds layer by layer. `sweep` trains all that the config's `sweep` yields.
+`table` writes the papers' tables with our counts and results beside them; no config.
+This is the only place where configs, models and data meet.
 """
 
 import functools
@@ -18,7 +19,15 @@ import input_pipeline
 from mobilenet import command_line
 from mobilenet.models import counting, zoo
 from mobilenet.models.initializers import init_variables
-from mobilenet.reports import figures, result, run_report, summary
+from mobilenet.reports import (
+  figures,
+  paper_tables,
+  result,
+  run_report,
+  summary,
+  sweep,
+  sweep_items,
+)
 from mobilenet.training import checkpoints, loop, sharding, workdir
 from mobilenet.training.allocator import keep_freed_memory
 from mobilenet.training.errors import TrainingError
@@ -32,11 +41,19 @@ from mobilenet.training.tasks import Classification
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'The experiment.')
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run; default: runs/NAME.')
-JOB = flags.DEFINE_enum('job', 'train', ['train', 'eval', 'summary'], 'What to do.')
+JOB = flags.DEFINE_enum(
+  'job', 'train', ['train', 'eval', 'summary', 'sweep', 'table'], 'What to do.'
+)
 SPLIT = flags.DEFINE_string('split', None, "eval: the split; default: the config's.")
 DATA_DIR = flags.DEFINE_string('data_dir', None, "eval: other data than the run's.")
 DEPTH = flags.DEFINE_integer('depth', 1, 'summary: 1 blocks, 2 their parts, -1 layers.')
 CLASSES = flags.DEFINE_integer('num_classes', 1000, 'summary: outputs of the network.')
+SWEEP = flags.DEFINE_string('sweep', None, "sweep: its name; default: the config's.")
+INDEX = flags.DEFINE_integer('index', None, 'sweep: run this item alone, from 0.')
+LIST = flags.DEFINE_bool('list', False, 'sweep: print the items, run nothing.')
+TABLE = flags.DEFINE_string('table', None, 'table: v1/6,v2/4 and so on; default: all.')
+MEASURE = flags.DEFINE_bool('measure', False, 'table: time batches of one image here.')
+RUNS = flags.DEFINE_string('runs', None, 'table: searched for our runs; default: runs.')
 MULTIHOST = flags.DEFINE_bool('multihost', False, 'Several processes, one run.')
 COORDINATOR = flags.DEFINE_string(
   'coordinator',
@@ -248,6 +265,45 @@ def summarize(config: ConfigDict) -> None:
   )
 
 
+def run_sweep(config: ConfigDict) -> int:
+  """Trains each item of a config's sweep in a process of its own; the exit code."""
+  if MULTIHOST.value:
+    raise TrainingError(
+      '--multihost is of one run; spread a sweep over machines with --index'
+    )
+  argument = command_line.config_argument(sys.argv)
+  name, pairs = command_line.load_sweep(argument, SWEEP.value)
+  title = f'{command_line.config_name(argument)}-{name}'
+  folder = workdir.local_path(WORKDIR.value or pathlib.Path('runs') / title)
+  given = config_flags.get_override_values(flags.FLAGS['config'])
+  items = sweep_items.make_items(argument, pairs, config, given, folder)
+  if LIST.value:
+    sweep.show_items(items, title, ignore=HARMLESS)
+    return 0
+  return sweep.run(
+    items,
+    folder,
+    title=title,
+    command=sweep.command(argument, name, given, folder),
+    given=given,
+    index=INDEX.value,
+    ignore=HARMLESS,
+  )
+
+
+def write_tables() -> None:
+  """Writes tables of the papers; no config is needed."""
+  out = workdir.local_path(WORKDIR.value or pathlib.Path('runs') / 'tables')
+  runs = workdir.local_path(RUNS.value or 'runs')
+  paper_tables.write_tables(
+    paper_tables.chosen(TABLE.value or 'all'),
+    out,
+    runs_folder=runs if RUNS.value or runs.is_dir() else None,
+    measure=MEASURE.value,
+  )
+  print(f'tables: {out}')
+
+
 def make_task(config: ConfigDict) -> Classification:
   return Classification(
     label_smoothing=config.loss.label_smoothing,
@@ -288,13 +344,22 @@ def warn_of_slow_statistics(momentum: float, steps: int) -> None:
     )
 
 
-def run() -> None:
+def run() -> int:
   config = CONFIG.value
+  if JOB.value != 'sweep' and (SWEEP.value or LIST.value or INDEX.value is not None):
+    raise TrainingError('--sweep, --index and --list are of --job=sweep')
+  if JOB.value == 'table':
+    write_tables()
+    return 0
+  if TABLE.value or MEASURE.value or RUNS.value:
+    raise TrainingError('--table, --measure and --runs are of --job=table')
   if config is None and (JOB.value != 'eval' or WORKDIR.value is None):
     raise TrainingError(
       'give a config (--config=configs/quickstart.py), '
       'or a run (--job=eval --workdir=...)'
     )
+  if JOB.value == 'sweep':
+    return run_sweep(config)
   if WORKDIR.value is not None:
     folder = workdir.local_path(WORKDIR.value)
   else:
@@ -306,6 +371,7 @@ def run() -> None:
     evaluate_run(folder)
   else:
     train(config, folder)
+  return 0
 
 
 def main(argv: list[str]) -> int:
@@ -315,13 +381,12 @@ def main(argv: list[str]) -> int:
   logging.set_verbosity(logging.WARNING)  # of libraries; the run prints its own lines
   keep_freed_memory()
   try:
-    if MULTIHOST.value:
+    if MULTIHOST.value and JOB.value != 'sweep':
       jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    run()
+    return run()
   except (TrainingError, zoo.ModelError, input_pipeline.DataError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
-  return 0
 
 
 if __name__ == '__main__':

@@ -1,6 +1,9 @@
-"""What all experiments share: the fields of a config and the argument after its ':'."""
+"""What all experiments share: the fields of a config, its argument, its sweeps."""
 
 import difflib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
@@ -150,3 +153,86 @@ def quick(config: ConfigDict) -> ConfigDict:
   config.eval_every_epochs = 2.0
   config.checkpoint_every_epochs = 2.0
   return config
+
+
+def digits(config: ConfigDict) -> ConfigDict:
+  """The 5,000 handwritten digits (4,000 for training), a little shifted and turned."""
+  config.data.name = 'digits'
+  config.data.eval_split = 'test'
+  config.data.train_ops = 'shift(3)|rotate(10)|resize({resolution})|value_range(-1, 1)'
+  config.data.eval_ops = 'resize({resolution})|value_range(-1, 1)'
+  config.data.shuffle_buffer = 4000
+  config.batch_size = 64
+  config.eval_batch_size = 200
+  return config
+
+
+def photos(config: ConfigDict) -> ConfigDict:
+  """A folder of some thousand photos, cropped, flipped and coloured at random."""
+  config.data.name = 'folder'
+  config.data.eval_split = 'val'
+  config.data.train_ops = (
+    'inception_crop({resolution}, area=(0.25, 1))|flip|color|value_range(-1, 1)'
+  )
+  config.data.eval_ops = (
+    'central_fraction(0.875)|resize({resolution})|value_range(-1, 1)'
+  )
+  config.batch_size = 64
+  config.eval_batch_size = 128
+  return config
+
+
+Items = Iterable[tuple[str, dict]]  # (item name, {dotted field: value}), ...
+
+
+def grid(fields: Mapping[str, Sequence]) -> Iterator[tuple[str, dict]]:
+  """A sweep of all combinations of the fields' values; the last field varies fastest.
+
+  `grid({'model.width': (1.0, 0.5), 'resolution': (224, 192)})` yields
+  ('w1.0_r224', {'model.width': 1.0, 'resolution': 224}) and three more.
+  """
+  for values in itertools.product(*fields.values()):
+    overrides = dict(zip(fields, values, strict=True))
+    yield item_name(overrides), overrides
+
+
+def learning_rates(*rates: float) -> Items:
+  return grid({'schedule.learning_rate': rates})
+
+
+def seeds(number: int) -> Items:
+  """The same experiment from seed 0 to `number` - 1: how much is chance."""
+  return grid({'seed': range(number)})
+
+
+def choose(sweep_name: str, /, **sweeps: Items) -> Items:
+  """The sweep of that name.
+
+  Raises:
+    ValueError: there is none; one line with the nearest name and all of them.
+  """
+  if sweep_name not in sweeps:
+    near = difflib.get_close_matches(sweep_name, sweeps, n=1, cutoff=0.5)
+    hint = f'did you mean {near[0]}? ' if near else ''
+    raise ValueError(
+      f'sweep {sweep_name!r} does not exist; {hint}there are {", ".join(sweeps)}'
+    )
+  return sweeps[sweep_name]
+
+
+def item_name(overrides: Mapping[str, object]) -> str:
+  """{'model.width': 0.75, 'resolution': 128} -> 'w0.75_r128', fit for a folder."""
+  parts = []
+  for field, value in overrides.items():
+    label = _LABELS.get(field, field.rpartition('.')[2] + '=')
+    parts.append(label + re.sub(r'[^\w.=+-]+', '-', str(value)).strip('-'))
+  return '_'.join(parts)
+
+
+_LABELS = {
+  'model.name': '',
+  'model.width': 'w',
+  'resolution': 'r',
+  'schedule.learning_rate': 'lr',
+  'seed': 'seed',
+}

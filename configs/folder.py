@@ -19,16 +19,7 @@ def get_config(arg=None):
   config.model.dropout = 0.2
   config.model.norm_momentum = 0.97
   config.resolution = arg['resolution']
-  config.data.name = 'folder'
-  config.data.eval_split = 'val'
-  config.data.train_ops = (
-    'inception_crop({resolution}, area=(0.25, 1))|flip|color|value_range(-1, 1)'
-  )
-  config.data.eval_ops = (
-    'central_fraction(0.875)|resize({resolution})|value_range(-1, 1)'
-  )
-  config.batch_size = 64
-  config.eval_batch_size = 128
+  common.photos(config)
   config.epochs = arg['epochs']
   # From scratch on a few thousand photos this starts faster than the papers' RMSprop.
   config.optimizer.name = 'adamw'
@@ -42,3 +33,11 @@ def get_config(arg=None):
   config.eval_every_epochs = 5.0
   config.checkpoint_every_epochs = 5.0
   return config
+
+
+def sweep(name='seeds'):
+  yield from common.choose(
+    name,
+    seeds=common.seeds(3),
+    learning_rates=common.learning_rates(0.0003, 0.001, 0.003, 0.01),
+  )

@@ -17,13 +17,7 @@ def get_config(arg=None):
   config.model.dropout = 0.1
   config.model.norm_momentum = 0.9
   config.resolution = arg['resolution']
-  config.data.name = 'digits'
-  config.data.eval_split = 'test'
-  config.data.train_ops = 'shift(3)|rotate(10)|resize({resolution})|value_range(-1, 1)'
-  config.data.eval_ops = 'resize({resolution})|value_range(-1, 1)'
-  config.data.shuffle_buffer = 4000
-  config.batch_size = 64
-  config.eval_batch_size = 200
+  common.digits(config)
   config.epochs = arg['epochs']
   config.optimizer.eps = 0.001
   config.schedule.learning_rate = 0.008
@@ -35,3 +29,11 @@ def get_config(arg=None):
   config.eval_every_epochs = 4.0
   config.checkpoint_every_epochs = 4.0
   return config
+
+
+def sweep(name='seeds'):
+  yield from common.choose(
+    name,
+    seeds=common.seeds(3),
+    learning_rates=common.learning_rates(0.002, 0.004, 0.008, 0.016, 0.032),
+  )

@@ -40,3 +40,14 @@ def get_config(arg=None):
   config.loss.l2 = 4e-5
   config.ema_decay = 0.9999
   return common.quick(config) if arg['quick'] else config
+
+
+def sweep(name='grid'):
+  yield from common.choose(
+    name,
+    grid=common.grid(  # Tables 6 and 7
+      {'model.width': (1.0, 0.75, 0.5, 0.25), 'resolution': (224, 192, 160, 128)}
+    ),
+    learning_rates=common.learning_rates(0.04, 0.08, 0.165, 0.33, 0.66),
+    seeds=common.seeds(3),
+  )

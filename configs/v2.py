@@ -38,3 +38,20 @@ def get_config(arg=None):
   config.loss.label_smoothing = 0.1
   config.ema_decay = 0.9999
   return common.quick(config) if arg['quick'] else config
+
+
+def sweep(name='grid'):
+  yield from common.choose(
+    name,
+    grid=_published(),
+    learning_rates=common.learning_rates(0.09, 0.18, 0.36, 0.72),
+    seeds=common.seeds(3),
+  )
+
+
+def _published():
+  """TF-slim's 22 checkpoints: above width 1.0 at 224 px alone."""
+  yield from common.grid({'model.width': (1.4, 1.3), 'resolution': (224,)})
+  yield from common.grid(
+    {'model.width': (1.0, 0.75, 0.5, 0.35), 'resolution': (224, 192, 160, 128, 96)}
+  )

@@ -21,6 +21,22 @@ def get_config(arg=None):
   return common.quick(config) if arg['quick'] else config
 
 
+def sweep(name='grid'):
+  yield from common.choose(
+    name,
+    grid=published_points(),
+    learning_rates=common.learning_rates(0.025, 0.05, 0.1, 0.2),
+    seeds=common.seeds(3),
+  )
+
+
+def published_points():
+  """Table 9: the widths at 224 px, and the resolutions at width 1.0."""
+  widths, resolutions = (1.25, 1.0, 0.75, 0.5, 0.35), (256, 192, 160, 128, 96)
+  yield from common.grid({'model.width': widths, 'resolution': (224,)})
+  yield from common.grid({'model.width': (1.0,), 'resolution': resolutions})
+
+
 def v3_recipe(config, arg):
   """The recipe of section 6.1, for all of V3.
 

@@ -11,7 +11,7 @@ Recipe: V3's, see `v3_large.v3_recipe`.
 """
 
 from configs import common
-from configs.v3_large import v3_recipe
+from configs.v3_large import published_points, v3_recipe
 
 
 def get_config(arg=None):
@@ -19,3 +19,12 @@ def get_config(arg=None):
   config = v3_recipe(common.base(), arg)
   config.model.name = 'mobilenet_v3_small'
   return common.quick(config) if arg['quick'] else config
+
+
+def sweep(name='grid'):
+  yield from common.choose(
+    name,
+    grid=published_points(),
+    learning_rates=common.learning_rates(0.025, 0.05, 0.1, 0.2),
+    seeds=common.seeds(3),
+  )

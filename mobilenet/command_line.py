@@ -1,12 +1,16 @@
 """Reading flags and configs so that a mistake is one clear line, not a traceback."""
 
+import copy
 import difflib
 import importlib.util
+import inspect
 import pathlib
 import sys
 
 from absl import flags
 from ml_collections import ConfigDict
+
+from mobilenet.training.errors import TrainingError, require
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -33,9 +37,7 @@ def explain(argv: list[str], error: Exception) -> str:
       continue
     field = name.removeprefix('config.')
     if field not in fields:
-      close = difflib.get_close_matches(field, fields, n=3, cutoff=0.5)
-      hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/common.py'
-      return f'config field {field!r} does not exist; {hint}'
+      return _unknown_field(field, fields)
     if isinstance(fields[field], ConfigDict):
       return f'config field {field!r} is a section: set one of its fields'
     if f'--{name}={value}' in str(error):
@@ -67,11 +69,82 @@ def load_config(argument: str) -> ConfigDict:
   Raises:
     ValueError: there is no such file, or the argument after the ':' is wrong.
   """
-  path, arg = config_file(argument), argument.partition(':')[2]
-  spec = importlib.util.spec_from_file_location('config_to_explain', path)
+  return _load_module(argument).get_config(argument.partition(':')[2] or None)
+
+
+def load_sweep(argument: str, name: str | None) -> tuple[str, list[tuple[str, dict]]]:
+  """Runs `sweep` of a config file.
+
+  Args:
+    argument: 'path/to/config.py:arg'.
+    name: which of the file's sweeps; None for the file's default.
+
+  Returns:
+    The sweep's name, and (item name, {dotted field: value}) of each item.
+
+  Raises:
+    TrainingError: the file has no sweep, or none of that name; one line.
+  """
+  module = _load_module(argument)
+  require(
+    hasattr(module, 'sweep'),
+    f'{config_file(argument)} has no sweep(name=...); docs/sweeps.md says how to '
+    'write one',
+  )
+  if name is None:
+    name = inspect.signature(module.sweep).parameters['name'].default
+  try:
+    return name, list(module.sweep(name))
+  except ValueError as error:
+    raise TrainingError(f'{config_file(argument)}: {_one_line(error)}') from error
+
+
+def override(config: ConfigDict, overrides: dict[str, object]) -> ConfigDict:
+  """A copy of `config` with dotted fields set, as `--config.field=value` sets them.
+
+  Raises:
+    TrainingError: a field does not exist, is a section, or is of another type.
+  """
+  config = copy.deepcopy(config)
+  fields = _fields(config)
+  for field, value in overrides.items():
+    require(field in fields, _unknown_field(field, fields))
+    require(
+      not isinstance(fields[field], ConfigDict),
+      f'config field {field!r} is a section: set one of its fields',
+    )
+    parent, name = _parent(config, field), field.rpartition('.')[2]
+    try:
+      parent[name] = value
+    except TypeError:
+      kind = parent.get_type(name).__name__
+      raise TrainingError(
+        f'config field {field} = {value!r} must be of type {kind}'
+      ) from None
+  return config
+
+
+def override_flags(overrides: dict[str, object]) -> list[str]:
+  """{'model.width': 0.5} -> ['--config.model.width=0.5'].
+
+  Raises:
+    TrainingError: a value is None, which no flag can say.
+  """
+  for field, value in overrides.items():
+    require(
+      value is not None,
+      f'config field {field} cannot be set to None by a flag; leave it out',
+    )
+  return [f'--config.{field}={value}' for field, value in overrides.items()]
+
+
+def _load_module(argument: str):
+  spec = importlib.util.spec_from_file_location(
+    'config_to_explain', config_file(argument)
+  )
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
-  return module.get_config(arg or None)
+  return module
 
 
 def config_file(argument: str) -> str:
@@ -94,6 +167,12 @@ def config_name(argument: str) -> str:
   """'configs/v1.py:width=0.5,quick' -> 'v1-width=0.5,quick', fit for a folder."""
   path, _, arg = argument.partition(':')
   return '-'.join(filter(None, (pathlib.Path(path).stem, arg.replace('/', '_'))))
+
+
+def _unknown_field(field: str, fields: dict) -> str:
+  close = difflib.get_close_matches(field, fields, n=3, cutoff=0.5)
+  hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/common.py'
+  return f'config field {field!r} does not exist; {hint}'
 
 
 def _fields(config: ConfigDict, prefix: str = '') -> dict:

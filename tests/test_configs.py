@@ -5,9 +5,13 @@ import json
 import pathlib
 
 import pytest
+from ml_collections import ConfigDict
 
 import input_pipeline
+from configs import common
+from mobilenet import command_line
 from mobilenet.models import counting, zoo
+from mobilenet.reports import sweep_items
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import make_plan
 from mobilenet.training.schedules import make_schedule
@@ -16,8 +20,12 @@ FILES = sorted((pathlib.Path(__file__).parents[1] / 'configs').glob('[!_]*.py'))
 NAMES = [file.stem for file in FILES if file.stem != 'common']
 
 
+def module(name):
+  return importlib.import_module(f'configs.{name}')
+
+
 def load(name, arg=None):
-  return importlib.import_module(f'configs.{name}').get_config(arg)
+  return module(name).get_config(arg)
 
 
 def check(config):
@@ -84,3 +92,59 @@ def test_the_docstring_of_a_config_holds_its_command():
 def test_wrong_arguments(arg, message):
   with pytest.raises(ValueError, match=message):
     load('v2', arg)
+
+
+SWEEPS = {
+  'folder': {'seeds': 3, 'learning_rates': 4},
+  'quickstart': {'seeds': 3, 'learning_rates': 5},
+  'v1': {'grid': 16, 'learning_rates': 5, 'seeds': 3},
+  'v2': {'grid': 22, 'learning_rates': 4, 'seeds': 3},
+  'v3_large': {'grid': 10, 'learning_rates': 4, 'seeds': 3},
+  'v3_small': {'grid': 10, 'learning_rates': 4, 'seeds': 3},
+}
+
+
+@pytest.mark.parametrize('name', SWEEPS)
+def test_every_sweep_can_be_run(name, tmp_path):
+  """Names are folders, fields exist, and every item is another run."""
+  argument = str(FILES[0].parent / f'{name}.py')
+  for sweep, size in SWEEPS[name].items():
+    _, pairs = command_line.load_sweep(argument, sweep)
+    assert len(pairs) == size
+    items = sweep_items.make_items(argument, pairs, load(name), {}, tmp_path)
+    assert len({json.dumps(item.config) for item in items}) == size
+    for item in items:
+      check(ConfigDict(item.config))
+  default, _ = command_line.load_sweep(argument, None)
+  assert default == next(iter(SWEEPS[name]))
+  known = ', '.join(SWEEPS[name])
+  with pytest.raises(ValueError, match=f'did you mean seeds. there are {known}$'):
+    command_line.load_sweep(argument, 'sead')
+
+
+def test_no_sweep_is_untested():
+  assert {n for n in NAMES if hasattr(module(n), 'sweep')} == set(SWEEPS)
+  with pytest.raises(ValueError, match=r'v3_minimalistic\.py has no sweep'):
+    command_line.load_sweep(str(FILES[0].parent / 'v3_minimalistic.py'), None)
+
+
+def test_a_grid_names_its_items():
+  items = list(common.grid({'model.width': (1.0, 0.75), 'resolution': (224, 128)}))
+  assert [name for name, _ in items] == [
+    'w1.0_r224',
+    'w1.0_r128',
+    'w0.75_r224',
+    'w0.75_r128',
+  ]
+  assert items[3][1] == {'model.width': 0.75, 'resolution': 128}
+  assert [name for name, _ in common.seeds(2)] == ['seed0', 'seed1']
+  assert [name for name, _ in common.learning_rates(0.01, 1e-5)] == [
+    'lr0.01',
+    'lr1e-05',
+  ]
+  overrides = {
+    'model.name': 'mobilenet_v1',
+    'loss.l2': 4e-5,
+    'data.train_ops': 'a|b(1)',
+  }
+  assert common.item_name(overrides) == 'mobilenet_v1_l2=4e-05_train_ops=a-b-1'

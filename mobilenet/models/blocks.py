@@ -2,15 +2,25 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
-from mobilenet.models.layers import ConvNorm, SqueezeExcite, StochasticDepth
-from mobilenet.models.rows import Conv, Inverted, Network, Separable, make_divisible
+from mobilenet.models import rows
+from mobilenet.models.layers import (
+  Conv,
+  ConvNorm,
+  LayerScale,
+  SqueezeExcite,
+  StochasticDepth,
+  make_norm,
+  pool,
+)
+from mobilenet.models.rows import Network, make_divisible
 
 
 class ConvBlock(nn.Module):
   """A `Conv` row."""
 
-  row: Conv
+  row: rows.Conv
   network: Network
   drop_rate: float = 0.0  # no residual: nothing to drop
 
@@ -22,31 +32,42 @@ class ConvBlock(nn.Module):
       self.network.style,
       self.row.act,
       stride=self.row.stride,
+      groups=self.row.groups,
+      padding=self.row.padding,
     )
     # The unit's conv and norm are the block's own: block/conv, not block/unit/conv.
     nn.share_scope(self, unit)
     return unit(x, train=train)
 
 
-class SeparableBlock(nn.Module):
-  """A `Separable` row: norm and activation after both (1704.04861, figure 3)."""
+class PoolBlock(nn.Module):
+  """A `Pool` row."""
 
-  row: Separable
+  row: rows.Pool
+  network: Network
+  drop_rate: float = 0.0  # no residual: nothing to drop
+
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    row, rule = self.row, self.row.padding
+    rule = self.network.style.padding if rule is None else rule
+    return pool(x, row.kernel, row.stride, row.kind, rule)
+
+
+class SeparableBlock(nn.Module):
+  """A `Separable` row: V1's figure 3, or without norm and activation in between."""
+
+  row: rows.Separable
   network: Network
   drop_rate: float = 0.0  # no residual: nothing to drop
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     row, style, channels = self.row, self.network.style, x.shape[-1]
-    x = ConvNorm(
-      channels,
-      row.kernel,
-      style,
-      row.act,
-      stride=row.stride,
-      groups=channels,
-      name='depthwise',
-    )(x, train=train)
+    depthwise = {'stride': row.stride, 'groups': channels, 'name': 'depthwise'}
+    if row.between:
+      x = ConvNorm(channels, row.kernel, style, row.act, **depthwise)(x, train=train)
+    else:
+      x = Conv(channels, row.kernel, style, **depthwise)(x)
     out = self.network.scale(row.out)
     return ConvNorm(out, 1, style, row.act, name='pointwise')(x, train=train)
 
@@ -58,7 +79,7 @@ class InvertedBlock(nn.Module):
   what has stride 1 and equal widths. Squeeze-and-excite follows the activation.
   """
 
-  row: Inverted
+  row: rows.Inverted
   network: Network
   drop_rate: float = 0.0
 
@@ -81,9 +102,138 @@ class InvertedBlock(nn.Module):
     if row.se:
       x = SqueezeExcite(row.se, style, name='se')(x)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
-    if row.stride == 1 and shortcut.shape[-1] == out:
-      x = shortcut + StochasticDepth(self.drop_rate)(x, train=train)
+    if row.residual:
+      x = add_shortcut(shortcut, x, self.drop_rate, train=train)
     return x
 
 
-BLOCKS = {Conv: ConvBlock, Separable: SeparableBlock, Inverted: InvertedBlock}
+def add_shortcut(
+  shortcut: jax.Array, branch: jax.Array, drop_rate: float, *, train: bool = False
+) -> jax.Array:
+  """shortcut + branch where the shapes agree (stride 1, equal widths), else branch."""
+  if shortcut.shape != branch.shape:
+    return branch
+  return shortcut + StochasticDepth(drop_rate)(branch, train=train)
+
+
+class FusedBlock(nn.Module):
+  """A `Fused` row: k x k convolution to the expanded width, then a linear 1x1."""
+
+  row: rows.Fused
+  network: Network
+  drop_rate: float = 0.0
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    row, style, shortcut = self.row, self.network.style, x
+    inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
+    x = ConvNorm(inner, row.kernel, style, row.act, stride=row.stride, name='expand')(
+      x, train=train
+    )
+    out = self.network.scale(row.out)
+    x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
+    return add_shortcut(shortcut, x, self.drop_rate, train=train)
+
+
+class UniversalBlock(nn.Module):
+  """A `Universal` row (2404.10518, section 3 and figure 3).
+
+  The start convolution has no activation; the middle one carries the stride, or the
+  start one where there is no other.
+  """
+
+  row: rows.Universal
+  network: Network
+  drop_rate: float = 0.0
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    row, style, shortcut = self.row, self.network.style, x
+    if row.start:
+      x = ConvNorm(
+        x.shape[-1],
+        row.start,
+        style,
+        'linear',
+        stride=1 if row.middle else row.stride,
+        groups=x.shape[-1],
+        name='start',
+      )(x, train=train)
+    inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
+    x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
+    if row.middle:
+      x = ConvNorm(
+        inner,
+        row.middle,
+        style,
+        row.act,
+        stride=row.stride,
+        groups=inner,
+        name='depthwise',
+      )(x, train=train)
+    out = self.network.scale(row.out)
+    x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
+    if row.layer_scale:
+      x = LayerScale(name='scale')(x)
+    return add_shortcut(shortcut, x, self.drop_rate, train=train)
+
+
+class AttentionBlock(nn.Module):
+  """An `Attention` row (2404.10518, section 4): norm, attention, layer scale, residual.
+
+  Queries are 1x1 convolutions of every pixel; the one key and value are of the map
+  shrunk by a strided 3x3 depthwise convolution with norm. No position is encoded.
+  """
+
+  row: rows.Attention
+  network: Network
+  drop_rate: float = 0.0
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    row, style, shortcut = self.row, self.network.style, x
+    batch, height, width, channels = x.shape
+    x = make_norm(style)(x, train=train)
+
+    def shrunk(name):
+      y = x
+      if row.kv_stride > 1:
+        y = ConvNorm(
+          channels,
+          3,
+          style,
+          'linear',
+          stride=row.kv_stride,
+          groups=channels,
+          name=f'{name}_depthwise',
+        )(y, train=train)
+      y = Conv(row.width, 1, style, name=name)(y)
+      return y.reshape(batch, -1, row.width)
+
+    query = Conv(row.heads * row.width, 1, style, name='query')(x)
+    query = query.reshape(batch, height * width, row.heads, row.width)
+    mixed = MultiQuery(name='mix')(query, shrunk('key'), shrunk('value'))
+    mixed = mixed.reshape(batch, height, width, -1)
+    x = Conv(channels, 1, style, name='project')(mixed)
+    if row.layer_scale:
+      x = LayerScale(name='scale')(x)
+    return add_shortcut(shortcut, x, self.drop_rate, train=train)
+
+
+class MultiQuery(nn.Module):
+  """Attention of (N, Q, heads, d) queries to one (N, K, d) key and value (1911.02150).
+
+  A module without parameters, so that its multiply-adds can be counted by name.
+  """
+
+  @nn.compact
+  def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+    scores = jnp.einsum('nqhd,nkd->nhqk', query, key).astype(jnp.float32)
+    weights = jax.nn.softmax(scores * query.shape[-1] ** -0.5, axis=-1)
+    return jnp.einsum('nhqk,nkd->nqhd', weights.astype(value.dtype), value)
+
+  @staticmethod
+  def multiply_adds(query_shape, key_shape) -> int:
+    """Of both products, for one image."""
+    _, queries, heads, width = query_shape
+    return 2 * queries * heads * width * key_shape[1]

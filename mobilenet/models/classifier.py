@@ -1,15 +1,42 @@
 """The one interpreter of tables: backbone, head, and the classifier made of both."""
 
-import functools
-
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
-from mobilenet.models.blocks import BLOCKS
-from mobilenet.models.initializers import SCHEMES
-from mobilenet.models.layers import ACTIVATIONS
+from mobilenet.models import (
+  alexnet,
+  blocks,
+  googlenet,
+  heads,
+  resnet,
+  rows,
+  shufflenet,
+  squeezenet,
+  xception,
+)
 from mobilenet.models.rows import Network
+
+BLOCKS = {
+  rows.Conv: blocks.ConvBlock,
+  rows.Pool: blocks.PoolBlock,
+  rows.Separable: blocks.SeparableBlock,
+  rows.Inverted: blocks.InvertedBlock,
+  rows.Fused: blocks.FusedBlock,
+  rows.Universal: blocks.UniversalBlock,
+  rows.Attention: blocks.AttentionBlock,
+  shufflenet.Unit: shufflenet.UnitBlock,
+  shufflenet.UnitV2: shufflenet.UnitV2Block,
+  squeezenet.Fire: squeezenet.FireBlock,
+  alexnet.LocalNorm: alexnet.LocalNormBlock,
+  googlenet.Inception: googlenet.InceptionBlock,
+  resnet.Bottleneck: resnet.BottleneckBlock,
+  xception.Residual: xception.ResidualBlock,
+}
+HEADS = {
+  rows.Head: heads.HeadModule,
+  rows.ConvHead: heads.ConvHeadModule,
+  rows.FlatHead: heads.FlatHeadModule,
+}
 
 
 class Backbone(nn.Module):
@@ -27,39 +54,18 @@ class Backbone(nn.Module):
   def __call__(
     self, x: jax.Array, *, train: bool = False
   ) -> tuple[jax.Array, dict[int, jax.Array]]:
-    rows = self.network.rows
     stride, endpoints = 1, {}
-    for n, row in enumerate(rows):
+    last = max(len(self.network.rows) - 1, 1)
+    for n, row in enumerate(self.network.rows):
       x = BLOCKS[type(row)](
         row,
         self.network,
-        drop_rate=self.stochastic_depth * n / max(len(rows) - 1, 1),
+        drop_rate=self.stochastic_depth * n / last,
         name='stem' if n == 0 else f'block_{n - 1:02d}',
       )(x, train=train)
       stride *= row.stride
       endpoints[stride] = x
     return x, endpoints
-
-
-class ClassificationHead(nn.Module):
-  """Interprets a `Head` row over a feature map (N, H, W, C); logits are float32."""
-
-  network: Network
-  num_classes: int
-  dropout: float = 0.0
-
-  @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-    head, style = self.network.head, self.network.style
-    dense = functools.partial(
-      nn.Dense, kernel_init=SCHEMES[style.init][1], dtype=style.dtype
-    )
-    x = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(style.dtype)
-    if head.hidden:
-      width = self.network.scale(head.hidden, shrink=False)
-      x = ACTIVATIONS[head.act](dense(width, name='hidden')(x))
-    x = nn.Dropout(self.dropout)(x, deterministic=not train)
-    return dense(self.num_classes, name='classifier')(x).astype(jnp.float32)
 
 
 class Classifier(nn.Module):
@@ -77,7 +83,8 @@ class Classifier(nn.Module):
 
   def setup(self):
     self.backbone = Backbone(self.network, self.stochastic_depth)
-    self.head = ClassificationHead(self.network, self.num_classes, self.dropout)
+    head = HEADS[type(self.network.head)]
+    self.head = head(self.network, self.num_classes, self.dropout)
 
   def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
     features, _ = self.features(images, train=train)

@@ -7,7 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mobilenet.models.layers import Conv
+from mobilenet.models.blocks import MultiQuery
+from mobilenet.models.layers import Conv, LayerScale
 from mobilenet.models.norm import BatchNorm
 
 
@@ -16,32 +17,36 @@ class Layer:
   """One layer: shapes are for one image, without the batch axis."""
 
   name: str  # path of the parameters: 'backbone/block_03/depthwise/conv'
-  kind: str  # 'conv 3x3 /2', 'depthwise 5x5', 'pointwise', 'dense', 'norm'
+  kind: str  # 'conv 3x3 /2', 'depthwise 5x5', 'pointwise', 'dense', 'norm', ...
   input_shape: tuple[int, ...]
   output_shape: tuple[int, ...]
   parameters: int  # learned values; running statistics are not parameters
-  multiply_adds: int  # of convolutions and dense layers, as the papers count them
+  multiply_adds: int  # of convolutions, dense layers and attention's products
 
 
 def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
   """Counts a model layer by layer at a resolution (pixels, or (height, width)).
 
-  Multiply-adds are those of convolutions and dense layers for one image, biases and
-  element-wise work left out: the convention of the MobileNet and ShuffleNet papers
-  (one multiply-add is two FLOPs).
+  Multiply-adds are those of convolutions, dense layers and the two products of
+  attention for one image, biases and element-wise work left out: the convention of
+  the MobileNet and ShuffleNet papers (one multiply-add is two FLOPs).
   """
   height, width = (
     (resolution, resolution) if isinstance(resolution, int) else resolution
   )
   images = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+  # The same shapes, traced several times faster.
+  style = dataclasses.replace(model.network.style, lowering='native', init='zeros')
+  model = model.clone(network=dataclasses.replace(model.network, style=style))
   calls = []
 
   def record(next_call, args, kwargs, context):
     outputs = next_call(*args, **kwargs)
     if context.method_name == '__call__' and isinstance(
-      context.module, (Conv, nn.Dense, BatchNorm)
+      context.module, (Conv, nn.Dense, BatchNorm, LayerScale, MultiQuery)
     ):
-      calls.append((context.module, args[0].shape, outputs.shape))
+      shapes = [argument.shape for argument in args]
+      calls.append((context.module, shapes, outputs.shape))
     return outputs
 
   with nn.intercept_methods(record):
@@ -51,10 +56,10 @@ def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
   return [_layer(variables['params'], *call) for call in calls]
 
 
-def _layer(params, module, input_shape, output_shape) -> Layer:
-  own = params
+def _layer(params, module, input_shapes, output_shape) -> Layer:
+  own, input_shape = params, input_shapes[0]
   for part in module.path:
-    own = own[part]
+    own = own.get(part, {})  # attention has no parameters of its own
   if isinstance(module, Conv):
     per_output = math.prod(own['kernel'].shape[:3])
     multiply_adds = math.prod(output_shape[1:]) * per_output
@@ -68,8 +73,11 @@ def _layer(params, module, input_shape, output_shape) -> Layer:
     kind += f' /{module.stride}' if module.stride > 1 else ''
   elif isinstance(module, nn.Dense):
     kind, multiply_adds = 'dense', math.prod(own['kernel'].shape)
+  elif isinstance(module, MultiQuery):
+    kind, multiply_adds = 'attention', module.multiply_adds(*input_shapes[:2])
   else:
-    kind, multiply_adds = 'norm', 0
+    kind = 'norm' if isinstance(module, BatchNorm) else 'layer scale'
+    multiply_adds = 0
   return Layer(
     name='/'.join(module.path),
     kind=kind,

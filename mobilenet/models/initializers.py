@@ -50,6 +50,22 @@ class FanOutNormal:
 
 
 @dataclasses.dataclass(frozen=True)
+class FanInNormal:
+  """He et al. (1502.01852): N(0, 2 / inputs of one output), of any kernel."""
+
+  def _stddev(self, shape):
+    return math.sqrt(2.0 / math.prod(shape[:-1]))
+
+  def __call__(self, key, shape, dtype=jnp.float32):
+    return jax.random.normal(key, shape, dtype) * self._stddev(shape)
+
+  def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
+    return generator.standard_normal(shape, np.float32) * np.float32(
+      self._stddev(shape)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class FanOutUniform:
   """MnasNet's for dense layers: uniform within 1 / sqrt(outputs)."""
 
@@ -66,10 +82,13 @@ class FanOutUniform:
 SCHEMES = {
   'slim': (lambda groups: TruncatedNormal(0.09), TruncatedNormal(0.09)),
   'fan_out': (FanOutNormal, FanOutUniform()),
+  'fan_in': (lambda groups: FanInNormal(), FanInNormal()),
+  # For whom only shapes matter: the others cost more to trace than the network does.
+  'zeros': (lambda groups: nn.initializers.zeros, nn.initializers.zeros),
 }
 
 # What is not a kernel starts as a constant.
-CONSTANTS = {'scale': 1.0, 'bias': 0.0, 'mean': 0.0, 'var': 1.0}
+CONSTANTS = {'scale': 1.0, 'bias': 0.0, 'mean': 0.0, 'var': 1.0, 'layer_scale': 1e-5}
 
 
 def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) -> dict:

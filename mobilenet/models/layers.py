@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models import lowering
-from mobilenet.models.initializers import SCHEMES
+from mobilenet.models.initializers import CONSTANTS, SCHEMES
 from mobilenet.models.norm import BatchNorm
-from mobilenet.models.rows import Style, make_divisible
+from mobilenet.models.rows import ModelError, Style, make_divisible
 
 
 def relu6(x: jax.Array) -> jax.Array:
@@ -31,6 +31,7 @@ ACTIVATIONS = {
   'relu': nn.relu,
   'relu6': relu6,
   'hard_swish': hard_swish,
+  'gelu': functools.partial(nn.gelu, approximate=False),
 }
 
 
@@ -43,6 +44,7 @@ class Conv(nn.Module):
   stride: int = 1
   groups: int = 1
   use_bias: bool = False
+  padding: str | int | None = None  # the style's
 
   @property
   def kernel_init(self):
@@ -52,7 +54,8 @@ class Conv(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
-    pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, self.style.padding)
+    rule = self.style.padding if self.padding is None else self.padding
+    pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, rule)
     y = lowering.conv(
       x.astype(self.style.dtype),
       kernel.astype(self.style.dtype),
@@ -68,7 +71,10 @@ class Conv(nn.Module):
 
 
 class ConvNorm(nn.Module):
-  """Convolution, batch norm, activation: the unit of every MobileNet table."""
+  """Convolution, batch norm, activation: the unit of every table.
+
+  In a style without norms the convolution has a bias instead.
+  """
 
   features: int
   kernel: int
@@ -76,6 +82,7 @@ class ConvNorm(nn.Module):
   act: str
   stride: int = 1
   groups: int = 1
+  padding: str | int | None = None
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -85,12 +92,40 @@ class ConvNorm(nn.Module):
       self.style,
       stride=self.stride,
       groups=self.groups,
+      use_bias=not self.style.norm,
+      padding=self.padding,
       name='conv',
     )(x)
-    x = BatchNorm(self.style.norm_momentum, self.style.norm_epsilon, name='norm')(
-      x, train=train
-    )
+    if self.style.norm:
+      x = make_norm(self.style)(x, train=train)
     return ACTIVATIONS[self.act](x)
+
+
+def make_norm(style: Style, name: str = 'norm') -> BatchNorm:
+  """The batch norm of a style."""
+  return BatchNorm(style.norm_momentum, style.norm_epsilon, name=name)
+
+
+def pool(
+  x: jax.Array, kernel: int, stride: int, kind: str, padding: str | int
+) -> jax.Array:
+  """Pools (N, H, W, C) by 'max' or 'average'; padded pixels count for neither.
+
+  Raises:
+    ModelError: the map is smaller than the window.
+  """
+  pads = ((0, 0), *lowering.pads(x.shape[1:3], kernel, stride, padding), (0, 0))
+  if min(n + sum(pad) for n, pad in zip(x.shape[1:3], pads[1:3], strict=True)) < kernel:
+    raise ModelError(
+      f'a map of {x.shape[1]} x {x.shape[2]} is too small for a {kernel} x {kernel} '
+      'pool: this network needs larger images; raise the resolution'
+    )
+  window, strides = (1, kernel, kernel, 1), (1, stride, stride, 1)
+  if kind == 'max':
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, pads)
+  total = jax.lax.reduce_window(x, 0.0, jax.lax.add, window, strides, pads)
+  ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
+  return total / jax.lax.reduce_window(ones, 0.0, jax.lax.add, window, strides, pads)
 
 
 class SqueezeExcite(nn.Module):
@@ -113,6 +148,16 @@ class SqueezeExcite(nn.Module):
     s = nn.relu(dense(squeezed, name='reduce')(s))
     s = hard_sigmoid(dense(x.shape[-1], name='expand')(s))
     return x * s[:, None, None, :]
+
+
+class LayerScale(nn.Module):
+  """A learned factor per channel, tiny at first (2103.17239; 2404.10518)."""
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    init = nn.initializers.constant(CONSTANTS['layer_scale'])
+    scale = self.param('layer_scale', init, (x.shape[-1],), jnp.float32)
+    return x * scale.astype(x.dtype)
 
 
 class StochasticDepth(nn.Module):

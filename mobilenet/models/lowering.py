@@ -4,10 +4,11 @@
 an exporter recognises. `sliced` is for CPUs, where XLA's grouped convolution runs tens
 of times slower than memory allows: a depthwise convolution becomes a sum of shifted,
 strided slices, its gradients become sums of the same kind, and a pointwise convolution
-becomes a matrix product. Parameters, names and numbers do not depend on the choice.
+becomes a matrix product, a grouped one a product per group. Parameters, names and
+numbers do not depend on the choice.
 
-Kernels are HWIO throughout: (k, k, C, O) full, (1, 1, C, O) pointwise, (k, k, 1, C)
-depthwise.
+Kernels are HWIO throughout: (k, k, C, O) full, (1, 1, C, O) pointwise, (k, k, C / g, O)
+in g groups, (k, k, 1, C) depthwise.
 """
 
 import functools
@@ -34,15 +35,18 @@ def choose(lowering: str) -> str:
 
 
 def pads(
-  size: Sequence[int], kernel: int, stride: int, rule: str, dilation: int = 1
+  size: Sequence[int], kernel: int, stride: int, rule: str | int, dilation: int = 1
 ) -> Pads:
   """Padding ((top, bottom), (left, right)) of a (height, width) under a rule.
 
   `tf` is TensorFlow's SAME: at stride 2 an even input is padded on the bottom and right
-  only. `torch` is PyTorch's symmetric (k - 1) / 2. `valid` is none. Output sizes of the
-  first two agree; pixels do not, and imported weights lose accuracy with the wrong one.
+  only. `torch` is PyTorch's symmetric (k - 1) / 2. Output sizes of these two agree;
+  pixels do not, and imported weights lose accuracy with the wrong one. `valid` is none,
+  `ceil` none but what completes a last window (Caffe's), a number that many pixels.
   """
   reach = (kernel - 1) * dilation
+  if isinstance(rule, int):
+    return ((rule, rule),) * 2
   if rule == 'tf':
     total = [max((-(-n // stride) - 1) * stride + reach + 1 - n, 0) for n in size]
     return tuple((t // 2, t - t // 2) for t in total)
@@ -50,7 +54,9 @@ def pads(
     return ((reach // 2, reach // 2),) * 2
   if rule == 'valid':
     return ((0, 0), (0, 0))
-  raise ValueError(f"padding rule {rule!r} is none of 'tf', 'torch', 'valid'")
+  if rule == 'ceil':
+    return tuple((0, -(n - reach - 1) % stride) for n in size)
+  raise ValueError(f"padding rule {rule!r} is none of 'tf', 'torch', 'valid', 'ceil'")
 
 
 def conv(
@@ -67,11 +73,8 @@ def conv(
   if choose(lowering) == 'sliced':
     if kernel.shape[2] == 1 and groups == x.shape[3] == kernel.shape[3]:
       return sliced_depthwise(x, kernel, stride, padding, dilation)
-    if kernel.shape[:2] == (1, 1) and groups == 1 and padding == ((0, 0), (0, 0)):
-      x = x[:, ::stride, ::stride]
-      # Flat on purpose: the same product over four dimensions is several times slower.
-      flat = x.reshape(-1, x.shape[3]) @ kernel[0, 0]
-      return flat.reshape(*x.shape[:3], kernel.shape[3])
+    if kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0)):
+      return _products(x[:, ::stride, ::stride], kernel[0, 0], groups)
   return lax.conv_general_dilated(
     x,
     kernel,
@@ -81,6 +84,20 @@ def conv(
     feature_group_count=groups,
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
+
+
+def _products(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+  """A pointwise convolution as one matrix product a group; kernel (C / groups, O).
+
+  Flat on purpose: the same product over four dimensions is several times slower, and
+  so is one batched product over the groups, whose operands XLA transposes first.
+  """
+  flat = x.reshape(-1, x.shape[3])
+  parts = zip(
+    jnp.split(flat, groups, axis=1), jnp.split(kernel, groups, axis=1), strict=True
+  )
+  product = jnp.concatenate([part @ taps for part, taps in parts], axis=1)
+  return product.reshape(*x.shape[:3], kernel.shape[1])
 
 
 # The depthwise convolution as shifted slices. Sums are kept in float32, whatever the

@@ -3,6 +3,10 @@
 import dataclasses
 
 
+class ModelError(ValueError):
+  """A model that cannot be made as asked; the message is one line for a person."""
+
+
 def make_divisible(value: float, divisor: int = 8, minimum: int | None = None) -> int:
   """Rounds a channel count to a multiple of `divisor`, never more than 10 % down.
 
@@ -16,7 +20,10 @@ def make_divisible(value: float, divisor: int = 8, minimum: int | None = None) -
 
 @dataclasses.dataclass(frozen=True)
 class Conv:
-  """A full convolution with norm and activation. Column order: k, out, stride."""
+  """A convolution with norm and activation. Column order: k, out, stride.
+
+  `padding` differs from the style's where a paper says so: a rule of `lowering.pads`.
+  """
 
   kernel: int
   out: int
@@ -24,16 +31,33 @@ class Conv:
   act: str = 'relu'
   # A last layer keeps its width below multiplier 1: V2's 1,280 channels.
   shrink: bool = True
+  padding: str | int | None = None
+  groups: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+  """Pooling by 'max' or 'average'; padded pixels count for neither."""
+
+  kernel: int
+  stride: int
+  kind: str = 'max'
+  padding: str | int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Separable:
-  """V1's depthwise separable convolution: depthwise k x k, then 1x1 to `out`."""
+  """V1's depthwise separable convolution: depthwise k x k, then 1x1 to `out`.
+
+  `between`: norm and activation after the depthwise convolution too, which V1 has and
+  Xception has not.
+  """
 
   kernel: int
   out: int
   stride: int = 1
   act: str = 'relu6'
+  between: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +74,51 @@ class Inverted:
   stride: int = 1
   se: float = 0.0
   act: str = 'relu6'
+  residual: bool = True  # where stride 1 and equal widths allow it
+
+
+@dataclasses.dataclass(frozen=True)
+class Fused:
+  """An inverted residual whose expansion is a full k x k convolution (EdgeTPU, V4)."""
+
+  kernel: int
+  expand: float
+  out: int
+  stride: int = 1
+  act: str = 'relu'
+
+
+@dataclasses.dataclass(frozen=True)
+class Universal:
+  """V4's universal inverted bottleneck. Column order: start, middle, e, out, stride.
+
+  `start` and `middle` are the kernels of the depthwise convolutions before and after
+  the expansion, 0 for none: both are the paper's ExtraDW, the middle one alone the
+  inverted bottleneck, the first alone ConvNext-like, none a feed-forward network.
+  """
+
+  start: int
+  middle: int
+  expand: float
+  out: int
+  stride: int = 1
+  act: str = 'relu'
+  layer_scale: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Attention:
+  """V4's mobile multi-query attention: `heads` queries, one key and value of `width`.
+
+  `kv_stride` is the stride of the depthwise convolution that shrinks the map for keys
+  and values; 1 for none.
+  """
+
+  heads: int
+  width: int
+  kv_stride: int = 1
+  layer_scale: bool = True
+  stride: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,22 +126,42 @@ class Head:
   """Global average pool, an optional hidden layer, dropout, the classifier.
 
   A hidden layer is V3's 'efficient last stage': after the pool, with a bias and no
-  norm. It is widened above multiplier 1 and never narrowed.
+  norm, or V4's with a norm and no bias. It is widened above multiplier 1 and never
+  narrowed.
   """
 
   hidden: int = 0
   act: str = 'hard_swish'
+  norm: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvHead:
+  """SqueezeNet's: dropout, a 1x1 convolution to the classes, ReLU, then the pool."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FlatHead:
+  """AlexNet's and VGG's: pool to `size` x `size`, hidden dense layers, classifier.
+
+  Every dense layer but the classifier is followed by ReLU and dropout, as VGG has it.
+  """
+
+  size: int
+  hidden: tuple[int, ...] = (4096, 4096)
 
 
 @dataclasses.dataclass(frozen=True)
 class Style:
   """What all layers of a network share; the defaults are V3's reference code's.
 
-  padding: 'tf' or 'torch' (see `lowering.pads`). dtype: the compute type; parameters,
-  norms and logits stay float32. lowering: how convolutions are asked of XLA.
+  padding: 'tf' or 'torch' (see `lowering.pads`). norm: whether convolutions have batch
+  norm, or else a bias. dtype: the compute type; parameters, norms and logits stay
+  float32. lowering: how convolutions are asked of XLA.
   """
 
   padding: str = 'tf'
+  norm: bool = True
   norm_momentum: float = 0.99
   norm_epsilon: float = 1e-3
   init: str = 'fan_out'
@@ -85,7 +174,7 @@ class Network:
   """A whole network: rows, the first of which is the stem, then a head."""
 
   rows: tuple
-  head: Head = Head()
+  head: Head | ConvHead | FlatHead = Head()
   width: float = 1.0
   divisor: int = 8
   style: Style = Style()

@@ -3,29 +3,48 @@
 import dataclasses
 import difflib
 
-from mobilenet.models import mobilenet_v1, mobilenet_v2, mobilenet_v3
+from mobilenet.models import (
+  alexnet,
+  googlenet,
+  mobilenet_edgetpu,
+  mobilenet_v1,
+  mobilenet_v2,
+  mobilenet_v3,
+  mobilenet_v4,
+  resnet,
+  shufflenet,
+  squeezenet,
+  vgg,
+  xception,
+)
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initializers import SCHEMES
 from mobilenet.models.lowering import LOWERINGS
-from mobilenet.models.rows import Network, Style
+from mobilenet.models.rows import ModelError, Network, Style
 
-NETWORKS: dict[str, Network] = {
+# A dict of networks by width stands where a paper lists the channels of each scale.
+NETWORKS: dict[str, Network | dict[float, Network]] = {
   **mobilenet_v1.NETWORKS,
   **mobilenet_v2.NETWORKS,
   **mobilenet_v3.NETWORKS,
+  **mobilenet_v4.NETWORKS,
+  **mobilenet_edgetpu.NETWORKS,
+  **squeezenet.NETWORKS,
+  **shufflenet.NETWORKS,
+  **alexnet.NETWORKS,
+  **googlenet.NETWORKS,
+  **vgg.NETWORKS,
+  **resnet.NETWORKS,
+  **xception.NETWORKS,
 }
 
 # Options of the style that have a fixed set of values.
 CHOICES = {
   'padding': ('tf', 'torch'),
-  'init': tuple(SCHEMES),
+  'init': tuple(scheme for scheme in SCHEMES if scheme != 'zeros'),
   'dtype': ('float32', 'bfloat16', 'float16'),
   'lowering': LOWERINGS,
 }
-
-
-class ModelError(ValueError):
-  """A model that cannot be made as asked; the message is one line for a person."""
 
 
 def create(
@@ -73,6 +92,11 @@ def create(
         f'model {option} is {value!r}: it must be one of {", ".join(CHOICES[option])}'
       )
   network = NETWORKS[name]
+  if isinstance(network, dict):
+    if width not in network:
+      widths = ', '.join(f'{known:g}' for known in sorted(network))
+      raise ModelError(f'model {name} at width {width:g} does not exist: {widths} do')
+    network, width = network[width], 1.0
   given = {option: value for option, value in style.items() if value is not None}
   network = dataclasses.replace(
     network, width=width, style=dataclasses.replace(network.style, **given)

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mobilenet.models.classifier import ClassificationHead
+from mobilenet.models.heads import HeadModule
 from mobilenet.models.layers import ACTIVATIONS, hard_sigmoid
 from mobilenet.models.lowering import pads
 from mobilenet.models.rows import Conv, Inverted, Network, Separable, make_divisible
@@ -117,7 +117,7 @@ class StockClassifier(nn.Module):
 
   def setup(self):
     self.backbone = StockBackbone(self.network)
-    self.head = ClassificationHead(self.network, self.num_classes)
+    self.head = HeadModule(self.network, self.num_classes)
 
   def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
     return self.head(self.backbone(images, train=train), train=train)

@@ -8,7 +8,7 @@ where one contradicts its own definition, the row says so and the definition win
 
 import pytest
 
-from mobilenet.models import counting, zoo
+from mobilenet.models import blocks, counting, zoo
 
 # Parameters depend on the width, multiply-adds on both (1704.04861, Tables 6 and 7;
 # TF-slim mobilenet_v1.md). TF-slim's README prints 317, 233, 162 and 104 M for width
@@ -87,6 +87,61 @@ OTHERS = {
   ('mobilenet_v3_small_minimalistic', 1.0): (2_044_736, 52.29),  # 2.0 M
 }
 
+# timm's and torchvision's parameters, to the integer; multiply-adds in millions at the
+# native resolution. What was published beside it where it differs by more than 1 %:
+# V4 (2404.10518 Table 6) counts without norms and in 2^20 and 2^30, but for Conv-S;
+# SqueezeNet's README counts Caffe's padded last layer at 227 px; 0.25x of ShuffleNet V1
+# is published as 13 M and 0.5x as 38 M for every number of groups, and none of the
+# channel counts that can be grouped gives that.
+NATIVE = {
+  ('mobilenet_v4_conv_small', 1.0, 224): (3_774_024, 186.01),  # 3.8 M, 0.2 G
+  ('mobilenet_v4_conv_small', 0.5, 224): (2_236_184, 52.10),  # timm keeps the stem
+  ('mobilenet_v4_conv_medium', 1.0, 256): (9_715_512, 1080.24),  # 9.2 M, 1.0 G
+  ('mobilenet_v4_conv_large', 1.0, 384): (32_590_864, 6376.22),  # 31.0 M, 5.9 G
+  ('mobilenet_v4_hybrid_medium', 1.0, 256): (11_074_648, 1271.18),  # 10.5 M, 1.2 G
+  ('mobilenet_v4_hybrid_large', 1.0, 384): (37_764_624, 7711.88),  # 35.9 M, 7.2 G
+  ('mobilenet_edgetpu', 1.0, 224): (4_091_432, 990.67),  # slim README: 4.0 M, 990 M
+  ('mobilenet_edgetpu', 0.75, 224): (2_988_160, 624.49),  # 2.9 M, 624 M
+  ('squeezenet_1_0', 1.0, 224): (1_248_424, 818.92),  # torchvision: 819 M
+  ('squeezenet_1_1', 1.0, 224): (1_235_496, 349.15),  # torchvision: 349 M
+  ('squeezenet_1_0_simple_bypass', 1.0, 224): (1_248_424, 818.92),
+  # Published as 7.7 MB; this definition of section 6 makes 6.4 MB of float32.
+  ('squeezenet_1_0_complex_bypass', 1.0, 224): (1_589_672, 1165.30),
+  ('shufflenet_v1_g1', 0.25, 224): (209_908, 13.16),  # 1707.01083 Table 2: 13 M
+  ('shufflenet_v1_g1', 0.5, 224): (534_484, 38.52),  # 38 M
+  ('shufflenet_v1_g1', 1.0, 224): (1_531_936, 143.08),  # 143 M
+  ('shufflenet_v1_g2', 0.25, 224): (267_690, 13.78),
+  ('shufflenet_v1_g2', 0.5, 224): (643_932, 38.57),
+  ('shufflenet_v1_g2', 1.0, 224): (1_733_848, 140.84),  # 140 M
+  # The authors' code has no bias in the classifier: 1,000 fewer.
+  ('shufflenet_v1_g3', 0.25, 224): (306_124, 13.30),
+  ('shufflenet_v1_g3', 0.5, 224): (718_324, 37.59),  # 0.7 M, 38 M
+  ('shufflenet_v1_g3', 1.0, 224): (1_865_728, 137.46),  # 1.9 M, 137 M
+  ('shufflenet_v1_g3', 1.5, 224): (3_442_168, 292.44),  # 3.4 M, 292 M
+  ('shufflenet_v1_g3', 2.0, 224): (5_450_776, 524.05),  # 5.4 M, 524 M
+  ('shufflenet_v1_g4', 0.25, 224): (339_420, 13.98),
+  ('shufflenet_v1_g4', 0.5, 224): (778_040, 37.47),
+  ('shufflenet_v1_g4', 1.0, 224): (1_968_344, 134.34),  # 133 M
+  ('shufflenet_v1_g8', 0.25, 224): (454_504, 12.43),
+  ('shufflenet_v1_g8', 0.5, 224): (1_011_448, 40.47),  # 1.0 M, 40 M (authors' code)
+  ('shufflenet_v1_g8', 1.0, 224): (2_434_768, 138.37),  # 2.4 M, 137 M
+  ('shufflenet_v1_g8', 1.5, 224): (4_269_952, 290.19),  # 4.3 M, 290 M
+  ('shufflenet_v1_g8', 2.0, 224): (6_522_232, 521.94),  # 6.5 M, 522 M
+  ('shufflenet_v2', 0.5, 224): (1_366_792, 40.48),  # torchvision: 40 M
+  ('shufflenet_v2', 1.0, 224): (2_278_604, 144.91),  # 145 M
+  ('shufflenet_v2', 1.5, 224): (3_503_624, 295.76),  # 296 M
+  ('shufflenet_v2', 2.0, 224): (7_393_996, 583.25),  # 583 M
+  # What the files of these say of 1704.04861's tables 8 and 9 is in their docstrings.
+  ('alexnet', 1.0, 224): (61_100_840, 714.19),  # torchvision: 0.714 G
+  ('alexnet_2012', 1.0, 224): (60_965_224, 724.41),  # Caffe's; 60 M, 720 M
+  ('googlenet', 1.0, 224): (6_624_904, 1498.38),  # torchvision: 1.498 G
+  ('googlenet_2014', 1.0, 224): (6_998_552, 1582.67),  # 6.8 M, 1,550 M
+  ('vgg16', 1.0, 224): (138_357_544, 15470.26),  # torchvision: 15.47 G
+  ('vgg19', 1.0, 224): (143_667_240, 19632.06),  # torchvision: 19.632 G
+  ('resnet50', 1.0, 224): (25_557_032, 4089.18),  # torchvision: 4.089 G
+  ('xception', 1.0, 299): (22_855_952, 8357.40),  # 1610.02357 Table 3, Keras
+}
+
 
 def counts(name, width, resolution):
   parameters, multiply_adds = counting.count(zoo.create(name, width=width), resolution)
@@ -110,9 +165,24 @@ def test_others_at_224(name, width):
   assert counts(name, width, 224) == OTHERS[name, width]
 
 
+@pytest.mark.parametrize(('name', 'width', 'resolution'), NATIVE)
+def test_at_native_resolution(name, width, resolution):
+  assert counts(name, width, resolution) == NATIVE[name, width, resolution]
+
+
 def test_no_network_is_without_a_count():
-  counted = {'mobilenet_v1', 'mobilenet_v2', *(name for name, _ in OTHERS)}
-  assert counted == set(zoo.NETWORKS)
+  counted = {name for name, *_ in (*OTHERS, *NATIVE)}
+  assert counted | {'mobilenet_v1', 'mobilenet_v2'} == set(zoo.NETWORKS)
+
+
+def test_attention_is_counted():
+  """Of 4 queries of 6 numbers in 2 heads to 3 keys: two products of 4 * 2 * 3 * 6."""
+  assert blocks.MultiQuery.multiply_adds((1, 4, 2, 6), (1, 3, 6)) == 2 * 4 * 2 * 3 * 6
+  layers = counting.layers(zoo.create('mobilenet_v4_hybrid_medium'), 256)
+  products = [layer for layer in layers if layer.kind == 'attention']
+  assert len(products) == 8
+  assert products[0].multiply_adds == 2 * 16 * 16 * 4 * 64 * 8 * 8
+  assert products[0].parameters == 0
 
 
 def test_layers_add_up_to_the_parameters_of_the_model():

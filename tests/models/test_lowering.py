@@ -53,6 +53,12 @@ def test_pointwise(stride):
   compare(random((2, 5, 7, 6), 0), random((1, 1, 6, 4), 1), stride=stride)
 
 
+@pytest.mark.parametrize('stride', [1, 2])
+def test_grouped_pointwise(stride):
+  x, kernel = random((2, 5, 7, 12), 0), random((1, 1, 4, 6), 1)
+  compare(x, kernel, stride=stride, groups=3)
+
+
 def test_a_sliced_lowering_holds_no_convolution():
   """What the CPU runs: neither forward nor backward may fall back to XLA's own."""
   x, kernel = random((1, 6, 6, 4), 0), random((3, 3, 1, 4), 1)
@@ -89,5 +95,7 @@ def test_padding_rules():
   assert lowering.pads((8, 7), 3, 2, 'torch') == ((1, 1), (1, 1))
   assert lowering.pads((8, 8), 5, 1, 'tf') == ((2, 2), (2, 2))
   assert lowering.pads((9, 9), 3, 1, 'torch', 2) == ((2, 2), (2, 2))
+  assert lowering.pads((8, 9), 3, 2, 'ceil') == ((0, 1), (0, 0))
+  assert lowering.pads((8, 9), 11, 4, 2) == ((2, 2), (2, 2))
   with pytest.raises(ValueError, match='padding rule'):
     lowering.pads((8, 8), 3, 1, 'same')

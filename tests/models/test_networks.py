@@ -171,7 +171,7 @@ def test_batch_norm_against_linen():
   )
 
 
-@pytest.mark.parametrize('scheme', ['fan_out', 'slim'])
+@pytest.mark.parametrize('scheme', ['fan_out', 'fan_in', 'slim'])
 def test_host_and_jax_draw_the_same_distributions(scheme):
   model = tiny(init=scheme)
   host = initializers.init_variables(model, (32, 32, 3), 0)
@@ -250,7 +250,8 @@ def test_activations():
   ('kwargs', 'message'),
   [
     ({'name': 'mobilenet_v3_lagre'}, 'did you mean mobilenet_v3_large'),
-    ({'name': 'vit'}, 'there are mobilenet_v1'),
+    ({'name': 'vit'}, 'there are alexnet'),
+    ({'name': 'shufflenet_v2', 'width': 0.75}, 'does not exist: 0.5, 1, 1.5, 2 do'),
     ({'name': 'mobilenet_v2', 'width': 0}, 'must be above 0'),
     ({'name': 'mobilenet_v2', 'num_classes': 0}, 'at least 1'),
     ({'name': 'mobilenet_v2', 'dropout': 1.0}, r'rate is in \[0, 1\)'),

@@ -1,0 +1,70 @@
+"""The MobileNetV1 paper's questions on data that fits a desk.
+
+    python main.py --config=configs/desk.py:data=digits --job=sweep --sweep=questions
+    python main.py --config=configs/desk.py:data=folder --config.data.dir=flowers \\
+      --job=sweep --sweep=grid
+
+`questions`: full against depthwise separable convolutions (Table 4), shallow against
+thin (Table 5) and the width multipliers (Table 6), each from three seeds. `grid`: four
+widths x four resolutions (Tables 6 and 7). Results and what they say: docs/results/.
+
+The recipe is that of configs/folder.py, the same for all networks and short: what is
+asked is which network is better when all are trained alike, not how good one can get.
+"""
+
+from configs import common
+
+NETWORKS = (
+  ('mobilenet_v1', 1.0),
+  ('mobilenet_v1', 0.75),
+  ('mobilenet_v1', 0.5),
+  ('mobilenet_v1', 0.25),
+  ('mobilenet_v1_shallow', 1.0),
+  ('mobilenet_v1_full_conv', 1.0),
+)
+
+
+def get_config(arg=None):
+  arg = common.parse_arg(arg, data='digits', epochs=0.0)
+  if arg['data'] not in ('digits', 'folder'):
+    raise ValueError(f'config argument data={arg["data"]}: digits or folder')
+  config = common.base()
+  config.model.name = 'mobilenet_v1'
+  config.model.norm_momentum = 0.97
+  if arg['data'] == 'digits':
+    common.digits(config)
+    config.resolution = 32
+    config.epochs = arg['epochs'] or 10.0
+  else:
+    common.photos(config)
+    config.resolution = 96
+    config.epochs = arg['epochs'] or 20.0
+  config.optimizer.name = 'adamw'
+  config.optimizer.eps = 1e-6
+  config.optimizer.weight_decay = 0.05
+  config.schedule.learning_rate = 0.003
+  config.schedule.warmup_epochs = 2.0
+  config.loss.label_smoothing = 0.1
+  config.ema_decay = 0.98
+  config.log_steps = 20
+  config.eval_every_epochs = 5.0
+  config.checkpoint_every_epochs = 5.0
+  return config
+
+
+def sweep(name='grid'):
+  return common.choose(
+    name,
+    grid=common.grid(
+      {'model.width': (1.0, 0.75, 0.5, 0.25), 'resolution': (96, 80, 64, 48)}
+    ),
+    questions=_questions(),
+  )
+
+
+def _questions(seeds=3):
+  for network, width in NETWORKS:
+    for seed in range(seeds):
+      overrides = {'model.name': network, 'model.width': width, 'seed': seed}
+      short = network.removeprefix('mobilenet_')
+      yield f'{short}_w{width}_seed{seed}', overrides
