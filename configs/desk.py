@@ -38,7 +38,8 @@ def get_config(arg=None):
   else:
     common.photos(config)
     config.resolution = 96
-    config.epochs = arg['epochs'] or 20.0
+    config.batch_size = 32  # more steps of a short training
+    config.epochs = arg['epochs'] or 12.0
   config.optimizer.name = 'adamw'
   config.optimizer.eps = 1e-6
   config.optimizer.weight_decay = 0.05
@@ -47,8 +48,8 @@ def get_config(arg=None):
   config.loss.label_smoothing = 0.1
   config.ema_decay = 0.98
   config.log_steps = 20
-  config.eval_every_epochs = 5.0
-  config.checkpoint_every_epochs = 5.0
+  config.eval_every_epochs = 4.0
+  config.checkpoint_every_epochs = 4.0
   return config
 
 
