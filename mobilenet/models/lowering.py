@@ -4,8 +4,9 @@
 an exporter recognises. `sliced` is for CPUs, where XLA's grouped convolution runs tens
 of times slower than memory allows: a depthwise convolution becomes a sum of shifted,
 strided slices, its gradients become sums of the same kind, and a pointwise convolution
-becomes a matrix product, a grouped one a product per group. Parameters, names and
-numbers do not depend on the choice.
+becomes a matrix product, a grouped one a product per group; a full convolution stays
+XLA's own, except on maps smaller than its kernel. Parameters, names and numbers do not
+depend on the choice.
 
 Kernels are HWIO throughout: (k, k, C, O) full, (1, 1, C, O) pointwise, (k, k, C / g, O)
 in g groups, (k, k, 1, C) depthwise.
@@ -75,6 +76,9 @@ def conv(
       return sliced_depthwise(x, kernel, stride, padding, dilation)
     if kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0)):
       return _products(x[:, ::stride, ::stride], kernel[0, 0], groups)
+    if groups == 1 and min(x.shape[1:3]) < max(kernel.shape[:2]):
+      # On maps smaller than the kernel XLA's own is up to eighty times slower.
+      return _patches(x, kernel, stride, padding, dilation)
   return lax.conv_general_dilated(
     x,
     kernel,
@@ -100,6 +104,28 @@ def _products(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
   return product.reshape(*x.shape[:3], kernel.shape[1])
 
 
+def _patches(x, kernel, stride: int, padding: Pads, dilation: int) -> jax.Array:
+  """A full convolution as one product of all patches, written out, with the kernel."""
+  padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+  rows, columns = _output_size(padded, kernel, stride, dilation)
+  taps = [
+    _window(padded, i * dilation, j * dilation, rows, columns, stride)
+    for i in range(kernel.shape[0])
+    for j in range(kernel.shape[1])
+  ]
+  flat = kernel.reshape(-1, kernel.shape[3])
+  return _products(jnp.concatenate(taps, axis=3), flat, groups=1)
+
+
+def _output_size(padded, kernel, stride: int, dilation: int) -> tuple[int, int]:
+  """(rows, columns) that a kernel makes of a padded map."""
+  rows, columns = (
+    (padded.shape[1 + axis] - (kernel.shape[axis] - 1) * dilation - 1) // stride + 1
+    for axis in (0, 1)
+  )
+  return rows, columns
+
+
 # The depthwise convolution as shifted slices. Sums are kept in float32, whatever the
 # type of the images. The padded input is written out once and read k * k times: fusing
 # the padding into every tap costs a comparison per element and is 2 to 10 times slower.
@@ -111,10 +137,7 @@ def sliced_depthwise(
 ) -> jax.Array:
   """Depthwise convolution of (N, H, W, C) with (k, k, 1, C), without a convolution."""
   padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
-  rows, columns = (
-    (padded.shape[1 + axis] - (kernel.shape[axis] - 1) * dilation - 1) // stride + 1
-    for axis in (0, 1)
-  )
+  rows, columns = _output_size(padded, kernel, stride, dilation)
   total = 0.0
   for i in range(kernel.shape[0]):
     for j in range(kernel.shape[1]):

@@ -59,6 +59,14 @@ def test_grouped_pointwise(stride):
   compare(x, kernel, stride=stride, groups=3)
 
 
+@pytest.mark.parametrize('rule', ['tf', 'torch'])
+@pytest.mark.parametrize(('size', 'k', 'stride'), [(1, 3, 1), (2, 3, 2), (3, 7, 2)])
+def test_full_on_a_map_smaller_than_the_kernel(size, k, stride, rule):
+  x, kernel = random((2, size, size, 4), 0), random((k, k, 4, 5), 1)
+  pads = lowering.pads((size, size), k, stride, rule)
+  compare(x, kernel, stride=stride, padding=pads)
+
+
 def test_a_sliced_lowering_holds_no_convolution():
   """What the CPU runs: neither forward nor backward may fall back to XLA's own."""
   x, kernel = random((1, 6, 6, 4), 0), random((3, 3, 1, 4), 1)
