@@ -41,12 +41,8 @@ def get_config(arg=None):
     config.resolution = 96
     config.batch_size = 32  # more steps of a short training
     config.epochs = arg['epochs'] or 12.0
-  config.optimizer.name = 'adamw'
-  config.optimizer.eps = 1e-6
-  config.optimizer.weight_decay = 0.05
-  config.schedule.learning_rate = 0.003
+  common.adamw(config, 0.003)
   config.schedule.warmup_epochs = 2.0
-  config.loss.label_smoothing = 0.1
   config.ema_decay = 0.98
   config.log_steps = 20
   config.eval_every_epochs = 4.0
@@ -61,6 +57,7 @@ def sweep(name='grid'):
       {'model.width': (1.0, 0.75, 0.5, 0.25), 'resolution': (96, 80, 64, 48)}
     ),
     questions=_questions(),
+    seeds=common.seeds(3),
   )
 
 

@@ -21,13 +21,8 @@ def get_config(arg=None):
   config.resolution = arg['resolution']
   common.photos(config)
   config.epochs = arg['epochs']
-  # From scratch on a few thousand photos this starts faster than the papers' RMSprop.
-  config.optimizer.name = 'adamw'
-  config.optimizer.eps = 1e-6
-  config.optimizer.weight_decay = 0.05
-  config.schedule.learning_rate = 0.003
+  common.adamw(config, 0.003)
   config.schedule.warmup_epochs = 3.0
-  config.loss.label_smoothing = 0.1
   config.ema_decay = 0.99
   config.log_steps = 50
   config.eval_every_epochs = 5.0

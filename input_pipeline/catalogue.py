@@ -145,13 +145,14 @@ def color(brightness=32 / 255, saturation=(0.5, 1.5), contrast=(1.0, 1.0), hue=0
 def randaug(layers, magnitude, prob=1.0, std=0.0, exclude=('Cutout',)):
   """RandAugment: `layers` transforms in turn, drawn anew for every image.
 
-  `magnitude` is on the scale 0..10, with normal noise of `std`; each layer is applied
-  with probability `prob`. https://arxiv.org/abs/1909.13719
+  `magnitude` is on the scale 0..10, with normal noise of `std`; up to 20 the ranges go
+  on, as MobileNetV4's 15 wants. Each layer is applied with probability `prob`.
+  https://arxiv.org/abs/1909.13719
   """
   _whole('layers', layers, 1)
   if layers > 16:
     raise DataError(f'layers={layers} must be at most 16')
-  _number('magnitude', magnitude, 0, 10)
+  _number('magnitude', magnitude, 0, 20)
   _number('prob', prob, 0, 1)
   _number('std', std, 0)
   exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)

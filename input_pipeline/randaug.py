@@ -64,7 +64,8 @@ def randaug(image, key, layers, magnitude, prob, std, exclude):
     number = keys.uniform(layer_key, _WHICH, 0, len(functions), dtype=tf.int32)
     level = tf.constant(float(magnitude))
     if std:
-      level = tf.clip_by_value(level + std * keys.normal(layer_key, _NOISE), 0.0, 10.0)
+      noise = std * keys.normal(layer_key, _NOISE)
+      level = tf.clip_by_value(level + noise, 0.0, max(10.0, magnitude))
     step = functools.partial(_apply, image, number, level, layer_key, functions)
     if prob < 1:
       before = image

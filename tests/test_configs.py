@@ -53,7 +53,7 @@ def test_a_config_can_be_run(name):
 
 
 @pytest.mark.parametrize(
-  'name', [n for n in NAMES if n.startswith('v')], ids=lambda n: n
+  'name', [n for n in NAMES if n.startswith(('v', 's'))], ids=lambda n: n
 )
 def test_quick_keeps_the_experiment(name):
   full, quick = load(name), load(name, 'quick')
@@ -63,6 +63,35 @@ def test_quick_keeps_the_experiment(name):
     assert quick.to_dict()[field] == full.to_dict()[field]
   assert quick.data.train_ops == full.data.train_ops
   assert quick.schedule.name == full.schedule.name
+
+
+@pytest.mark.parametrize(
+  ('name', 'arg'),
+  [
+    *(('v4', f'size={size}') for size in module('v4').TABLE_10),
+    ('desk', 'data=folder'),
+    ('squeezenet', 'digits'),
+    ('squeezenet', 'model=squeezenet_1_0_complex_bypass'),
+    ('shufflenet_v1', 'digits'),
+    ('shufflenet_v1', 'groups=8,width=0.25'),
+    ('shufflenet_v2', 'digits,width=0.5'),
+  ],
+)
+def test_arguments_make_other_experiments(name, arg):
+  check(load(name, arg))
+  assert load(name, arg).to_dict() != load(name).to_dict() or arg == 'size=conv_small'
+
+
+def test_v4_is_its_table():
+  """A column, and what the columns have in common; 2404.10518, Table 10."""
+  config = load('v4', 'size=hybrid_large')
+  assert (config.batch_size, config.epochs, config.resolution) == (16384, 500, 384)
+  assert (config.schedule.learning_rate, config.schedule.end_factor) == (0.01, 0.001)
+  assert (config.optimizer.b1, config.optimizer.weight_decay) == (0.9, 0.2)
+  assert config.ema_decay is None
+  assert load('v4').ema_decay == 0.9999
+  with pytest.raises(ValueError, match='size=tiny: one of conv_small'):
+    load('v4', 'size=tiny')
 
 
 def test_width_and_resolution_reach_the_model():
@@ -95,12 +124,17 @@ def test_wrong_arguments(arg, message):
 
 
 SWEEPS = {
+  'desk': {'grid': 16, 'questions': 18, 'seeds': 3},
   'folder': {'seeds': 3, 'learning_rates': 4},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
+  'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
+  'shufflenet_v2': {'grid': 4, 'learning_rates': 3, 'seeds': 3},
+  'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},
   'v1': {'grid': 16, 'learning_rates': 5, 'seeds': 3},
   'v2': {'grid': 22, 'learning_rates': 4, 'seeds': 3},
   'v3_large': {'grid': 10, 'learning_rates': 4, 'seeds': 3},
   'v3_small': {'grid': 10, 'learning_rates': 4, 'seeds': 3},
+  'v4': {'seeds': 3, 'learning_rates': 3},
 }
 
 

@@ -47,7 +47,7 @@ def test_empty_is_no_ops_and_spaces_do_not_matter():
     ('inception_crop(8, area=0.1)', 'train', 'must be a pair'),
     ('flip(2)', 'train', 'from 0 to 1'),
     ('flip("a")', 'train', 'must be a number'),
-    ('randaug(2, 11)', 'train', 'from 0 to 10'),
+    ('randaug(2, 21)', 'train', 'from 0 to 20'),
     ('randaug(2, 9, exclude=("cutout",))', 'train', "'Cutout'"),
     ('normalize(std=(1, 0, 1))', 'train', 'must be positive'),
     ('normalize(mean=0.5)', 'train', 'three numbers'),

@@ -35,6 +35,19 @@ def test_shape_type_and_effect(name):
   np.testing.assert_array_equal(result, _run(name, 4))
 
 
+def test_above_ten_the_ranges_go_on():
+  """V4's magnitude 15: six bits, one and a half times the angle; 20 is defined too."""
+  image = _image()
+  expected = np.asarray(ImageOps.posterize(Image.fromarray(image), 6))
+  np.testing.assert_array_equal(_run('Posterize', 15, image), expected)
+  np.testing.assert_array_equal(_run('Posterize', 20, image), image)
+  np.testing.assert_array_equal(_run('Solarize', 15, image), image)
+  line = np.zeros((41, 41, 3), np.uint8)
+  line[20] = 255
+  turned = _run('Rotate', 15, line)  # by 45 degrees: a diagonal
+  assert turned[6:9, 6:9].max() + turned[6:9, 32:35].max() > 200
+
+
 @pytest.mark.parametrize(
   ('name', 'level', 'reference'),
   [
