@@ -62,8 +62,8 @@ def sweep(name='grid'):
 
 
 def _questions(seeds=3):
-  for network, width in NETWORKS:
-    for seed in range(seeds):
+  for seed in range(seeds):
+    for network, width in NETWORKS:
       overrides = {'model.name': network, 'model.width': width, 'seed': seed}
       short = network.removeprefix('mobilenet_')
       yield f'{short}_w{width}_seed{seed}', overrides
