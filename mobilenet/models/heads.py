@@ -35,7 +35,12 @@ class HeadModule(nn.Module):
 
 
 class ConvHeadModule(nn.Module):
-  """A `ConvHead` row."""
+  """A `ConvHead` row.
+
+  The ReLU that the paper has on the logits can die for every class at once, and then
+  the loss stays at that of chance. The kernel starts small, as in the authors' solver
+  (0.01), and the bias, which is ours, where every class is alive.
+  """
 
   network: Network
   num_classes: int
@@ -44,9 +49,15 @@ class ConvHeadModule(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     x = nn.Dropout(self.dropout)(x, deterministic=not train)
-    x = Conv(self.num_classes, 1, self.network.style, use_bias=True, name='classifier')(
-      x
-    )
+    x = Conv(
+      self.num_classes,
+      1,
+      self.network.style,
+      use_bias=True,
+      stddev=0.01,
+      bias_start=1.0,
+      name='classifier',
+    )(x)
     return jnp.mean(nn.relu(x.astype(jnp.float32)), axis=(1, 2))
 
 

@@ -102,11 +102,10 @@ def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) ->
     image_shape: (height, width, channels) of an image, for the shapes' sake.
     seed: the model's seed.
   """
-  kernel_inits = {}
+  modules = {}
 
   def note(next_call, args, kwargs, context):
-    if hasattr(context.module, 'kernel_init'):
-      kernel_inits[context.module.path] = context.module.kernel_init
+    modules[context.module.path] = context.module
     return next_call(*args, **kwargs)
 
   images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
@@ -116,10 +115,12 @@ def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) ->
     )
 
   def draw(path, leaf):
-    *module, name = (entry.key for entry in path[1:])  # without the collection
+    *parts, name = (entry.key for entry in path[1:])  # without the collection
+    module = modules[tuple(parts)]
     if name in CONSTANTS:
-      return np.full(leaf.shape, CONSTANTS[name], leaf.dtype)
-    generator = np.random.default_rng([seed, zlib.crc32('/'.join(module).encode())])
-    return kernel_inits[tuple(module)].draw(generator, leaf.shape)
+      start = getattr(module, f'{name}_start', CONSTANTS[name])
+      return np.full(leaf.shape, start, leaf.dtype)
+    generator = np.random.default_rng([seed, zlib.crc32('/'.join(parts).encode())])
+    return module.kernel_init.draw(generator, leaf.shape)
 
   return jax.tree_util.tree_map_with_path(draw, shapes)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models import lowering
-from mobilenet.models.initializers import CONSTANTS, SCHEMES
+from mobilenet.models.initializers import CONSTANTS, SCHEMES, TruncatedNormal
 from mobilenet.models.norm import BatchNorm
 from mobilenet.models.rows import ModelError, Style, make_divisible
 
@@ -45,9 +45,13 @@ class Conv(nn.Module):
   groups: int = 1
   use_bias: bool = False
   padding: str | int | None = None  # the style's
+  stddev: float | None = None  # of the initial kernel, where not the style's scheme
+  bias_start: float = 0.0
 
   @property
   def kernel_init(self):
+    if self.stddev is not None:
+      return TruncatedNormal(self.stddev)
     return SCHEMES[self.style.init][0](self.groups)
 
   @nn.compact
@@ -65,7 +69,8 @@ class Conv(nn.Module):
       lowering=self.style.lowering,
     )
     if self.use_bias:
-      bias = self.param('bias', nn.initializers.zeros, (self.features,), jnp.float32)
+      init = nn.initializers.constant(self.bias_start)
+      bias = self.param('bias', init, (self.features,), jnp.float32)
       y = y + bias.astype(self.style.dtype)
     return y
 
