@@ -4,8 +4,10 @@ import copy
 import difflib
 import importlib.util
 import inspect
+import itertools
 import pathlib
 import sys
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -22,6 +24,24 @@ def parse(argv: list[str]) -> list[str]:
   except Exception as error:
     print(f'error: {explain(argv, error)}', file=sys.stderr)
     sys.exit(2)
+
+
+def check_flags(job: str, job_flags: Mapping[str, Sequence[str]]) -> None:
+  """Checks that `job` knows every flag that is given.
+
+  Args:
+    job: the one to be done.
+    job_flags: job -> the flags that not every job knows and this one does.
+
+  Raises:
+    TrainingError: flags of other jobs are given; all of them are named.
+  """
+  wrong = []
+  for name in dict.fromkeys(itertools.chain(*job_flags.values())):
+    jobs = [known for known, names in job_flags.items() if name in names]
+    if job not in jobs and flags.FLAGS[name].present:
+      wrong.append(f'--{name} is of --job={" or ".join(jobs)}')
+  require(not wrong, f'{", ".join(wrong)}; not of --job={job}')
 
 
 def explain(argv: list[str], error: Exception) -> str:

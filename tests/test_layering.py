@@ -11,6 +11,8 @@ ROOMS = ('configs', 'input_pipeline', 'mobilenet')
 FILES = sorted(
   [ROOT / 'main.py', *(f for room in ROOMS for f in (ROOT / room).rglob('*.py'))]
 )
+MAIN, EXPERIMENT = ROOT / 'main.py', ROOT / 'mobilenet' / 'experiment.py'
+JOBS = ROOT / 'mobilenet' / 'jobs.py'
 STANDARD = set(sys.stdlib_module_names)
 
 
@@ -36,7 +38,12 @@ def packages(path, **kwargs):
   return {name.split('.')[0] for name in imports(path, **kwargs)}
 
 
+def is_own(name):
+  return name.split('.')[0] in ROOMS
+
+
 def test_there_is_something_to_check():
+  assert {MAIN, EXPERIMENT, JOBS} <= set(FILES)
   assert len(under('mobilenet', 'models')) > 5
   assert len(under('mobilenet', 'training')) > 5
   assert len(under('input_pipeline')) > 5
@@ -85,13 +92,57 @@ def test_foreign_frameworks_are_imported_where_they_are_needed(path):
   assert not packages(path, top_level_only=True) & heavy
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
-def test_configs_models_and_data_meet_in_main_and_reports_only(path):
-  if path.name == 'main.py' or path.is_relative_to(ROOT / 'mobilenet' / 'reports'):
+@pytest.mark.parametrize('path', under('mobilenet'), ids=str)
+def test_configs_models_and_data_meet_in_few_places_only(path):
+  """In main.py, mobilenet/experiment.py and mobilenet/reports."""
+  if path == EXPERIMENT or path.is_relative_to(ROOT / 'mobilenet' / 'reports'):
     return
-  seen = packages(path) & {'configs', 'input_pipeline'}
-  if path.is_relative_to(ROOT / 'mobilenet'):
-    assert not seen
+  assert not packages(path) & {'configs', 'input_pipeline'}
+
+
+def test_the_experiment_takes_any_config_and_the_package_of_the_data():
+  assert 'configs' not in packages(EXPERIMENT)  # a config is an argument
+  # Taking a name out of the package at import would import TensorFlow.
+  data = {name for name in imports(EXPERIMENT) if name.startswith('input_pipeline')}
+  assert data == {'input_pipeline'}
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_only_jobs_import_the_experiment_and_only_main_imports_jobs(path):
+  names = imports(path)
+  if path not in (MAIN, JOBS):
+    assert 'mobilenet.experiment' not in names
+  if path != MAIN:
+    assert 'mobilenet.jobs' not in names
+
+
+def test_a_job_imports_only_what_it_needs():
+  """What main.py imports before it knows the job is no more than flags and errors."""
+  assert {name for name in imports(MAIN, top_level_only=True) if is_own(name)} == {
+    'input_pipeline',
+    'input_pipeline.DataError',
+    'mobilenet',
+    'mobilenet.command_line',
+    'mobilenet.models.rows',
+    'mobilenet.models.rows.ModelError',
+    'mobilenet.training',
+    'mobilenet.training.allocator',
+    'mobilenet.training.allocator.keep_freed_memory',
+    'mobilenet.training.errors',
+    'mobilenet.training.errors.TrainingError',
+    'mobilenet.training.workdir',
+  }
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_all_but_sweeps_runs_on_windows(path):
+  posix_only = {'fcntl', 'grp', 'pty', 'pwd', 'resource', 'syslog', 'termios', 'tty'}
+  sweeps = sorted((ROOT / 'mobilenet' / 'reports').glob('sweep*.py'))
+  if path in sweeps:
+    return
+  assert not packages(path) & posix_only
+  for sweep in sweeps:
+    assert f'mobilenet.reports.{sweep.stem}' not in imports(path, top_level_only=True)
 
 
 @pytest.mark.parametrize('path', FILES, ids=str)
@@ -142,9 +193,9 @@ def test_importing_does_nothing(path):
       assert name.endswith('.defvjp'), f'{path} calls {name} at import'
 
 
-def test_summary_needs_no_tensorflow():
-  """What runs on a machine with JAX and Flax only imports no TensorFlow."""
-  for path in under('mobilenet', 'models') + under('mobilenet', 'reports'):
+@pytest.mark.parametrize('path', [MAIN, *under('mobilenet')], ids=str)
+def test_only_the_data_imports_tensorflow(path):
+  """Summaries and tables run on a machine with JAX and Flax only."""
+  foreign = under('mobilenet', 'weights') + under('mobilenet', 'export')
+  if path not in foreign:
     assert not packages(path) & {'tensorflow', 'tensorflow_datasets'}
-  main = imports(ROOT / 'main.py', top_level_only=True)
-  assert not {n for n in main if n.startswith('tensorflow')}

@@ -147,11 +147,63 @@ def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   assert (tmp_path / predictions).read_text() == (reference / predictions).read_text()
 
 
-def test_summary_adds_up(tmp_path):
-  done = main('--job=summary', '--config=configs/v3_large.py')
+def main_without(modules, *arguments):
+  """main.py where these modules are not installed."""
+  program = (
+    'import runpy, sys; '
+    f'sys.modules |= dict.fromkeys({list(modules)}); '
+    'sys.path.insert(0, ""); '
+    'runpy.run_path("main.py", run_name="__main__")'
+  )
+  return subprocess.run(
+    [sys.executable, '-c', program, *map(str, arguments)],
+    cwd=ROOT,
+    env=environment(),
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+  )
+
+
+# TensorFlow for the data, orbax for checkpoints, fcntl (not on Windows) for sweeps.
+OF_OTHER_JOBS = ('fcntl', 'orbax', 'tensorflow', 'tensorflow_datasets')
+
+
+def test_summary_adds_up_and_needs_little():
+  done = main_without(OF_OTHER_JOBS, '--job=summary', '--config=configs/v3_large.py')
   assert done.returncode == 0, done.stderr
   assert '5,483,032' in done.stdout
   assert '216,589,760' in done.stdout
+
+
+def test_tables_need_little(tmp_path):
+  done = main_without(
+    OF_OTHER_JOBS, '--job=table', '--table=v1/9', f'--workdir={tmp_path}'
+  )
+  assert done.returncode == 0, done.stderr
+  assert f'tables: {tmp_path}' in done.stdout
+  assert (tmp_path / 'v1-9.png').read_bytes()[:4] == b'\x89PNG'
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'flags'),
+  [
+    (['--job=train', '--split=test', '--data_dir=x'], ('split', 'data_dir')),
+    (['--job=eval', '--depth=2', '--num_classes=5'], ('depth', 'num_classes')),
+    (['--job=summary', '--sweep=grid', '--index=0'], ('sweep', 'index')),
+    (['--job=sweep', '--table=v1/6', '--measure'], ('table', 'measure')),
+    (['--job=table', '--list', '--split=test'], ('list', 'split')),
+    (['--job=train', '--runs=x', '--nolist'], ('runs', 'list')),
+  ],
+  ids=lambda value: ' '.join(value) if isinstance(value, list) else '',
+)
+def test_a_flag_of_another_job_is_refused(arguments, flags, tmp_path):
+  line = error(*arguments, '--config=configs/v1.py', f'--workdir={tmp_path}')
+  for flag in flags:
+    assert f'--{flag} is of --job=' in line
+  assert line.endswith(f'not of {arguments[0]}')
+  assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

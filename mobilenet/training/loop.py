@@ -18,7 +18,7 @@ from mobilenet.training.evaluation import Evaluation, evaluate
 from mobilenet.training.plan import Plan
 from mobilenet.training.preemption import StopRequest
 from mobilenet.training.progress import Progress
-from mobilenet.training.state import TrainState, create
+from mobilenet.training.state import TrainState, create, restore
 from mobilenet.training.step import first_non_finite, make_eval_step, make_train_step
 from mobilenet.training.step_log import StepLog, seconds_before
 
@@ -86,17 +86,9 @@ def train(
   with contextlib.ExitStack() as stack:
     checkpointer = stack.enter_context(Checkpointer(workdir))
     everywhere = sharding.replicated(mesh)
-    if checkpointer.latest_step() is None:
+    state = restore(checkpointer, lambda: new_state(variables()), mesh)
+    if state is None:
       state = jax.jit(new_state, out_shardings=everywhere)(variables())
-    else:
-      state = checkpointer.restore(
-        jax.tree.map(
-          lambda leaf: jax.ShapeDtypeStruct(
-            leaf.shape, leaf.dtype, sharding=everywhere
-          ),
-          jax.eval_shape(new_state, variables()),
-        )
-      )
     start = int(state.step)
     first_process = jax.process_index() == 0
     writer = stack.enter_context(

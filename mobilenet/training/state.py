@@ -1,11 +1,16 @@
 """What a run is at a step: everything that a checkpoint holds and resume needs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
+
+from mobilenet.training import sharding
+from mobilenet.training.checkpoints import Checkpointer
 
 
 @flax.struct.dataclass
@@ -48,6 +53,33 @@ def create(
     sums=sums,
     skipped=zero,
     skipped_in_a_row=zero,
+  )
+
+
+def restore(
+  checkpointer: Checkpointer, new_state: Callable[[], TrainState], mesh: Mesh
+) -> TrainState | None:
+  """Reads the newest checkpoint of a run, whole onto every device of `mesh`.
+
+  Args:
+    checkpointer: of the run.
+    new_state: () -> the state before the first step, for its structure and shapes.
+    mesh: of the devices.
+
+  Returns:
+    The state, or None if there is no checkpoint yet.
+
+  Raises:
+    TrainingError: the checkpoint cannot be read, or is of another model or optimizer.
+  """
+  if checkpointer.latest_step() is None:
+    return None
+  everywhere = sharding.replicated(mesh)
+  return checkpointer.restore(
+    jax.tree.map(
+      lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
+      jax.eval_shape(new_state),
+    )
   )
 
 

@@ -1,0 +1,216 @@
+"""What is done with one run: training it, and evaluating it again.
+
+    train(get_config(), pathlib.Path('runs/mine'))
+    evaluate_run(pathlib.Path('runs/mine'), split='test')
+
+The first line again resumes.
+"""
+
+import functools
+import pathlib
+
+import jax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from mobilenet import experiment
+from mobilenet.models import counting
+from mobilenet.reports import figures, result, run_report
+from mobilenet.training import loop, sharding, workdir
+from mobilenet.training.checkpoints import Checkpointer
+from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.evaluation import Evaluation, evaluate
+from mobilenet.training.optimizer import make_optimizer
+from mobilenet.training.plan import Plan, make_plan
+from mobilenet.training.schedules import make_schedule
+from mobilenet.training.state import create, restore
+from mobilenet.training.step import make_eval_step
+
+
+def train(config: ConfigDict, folder: pathlib.Path) -> None:
+  """Trains, or goes on training, evaluates and reports.
+
+  Args:
+    config: all of it, as `configs/common.py` has it.
+    folder: the run's; made if missing.
+
+  Raises:
+    TrainingError, ModelError, DataError: a mistake in the config, the folder holds
+      another run, or data or checkpoints cannot be read or written.
+  """
+  workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
+  mesh = sharding.make_mesh()
+  sharding.local_batch_size(mesh, config.batch_size)
+  sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
+  # A wrong name or option is told before data is opened.
+  experiment.make_model(config, 1)
+  experiment.check_ops(config)
+  source = experiment.open_source(config, config.data.train_split)
+  eval_source = experiment.open_source(config, config.data.eval_split)
+  model = experiment.make_model(config, source.num_classes)
+  plan = make_plan(config, num_examples=source.num_examples)
+  schedule = make_schedule(
+    config.schedule,
+    total_steps=plan.total_steps,
+    steps_per_epoch=plan.steps_per_epoch,
+    batch_size=config.batch_size,
+  )
+  tx = make_optimizer(config.optimizer, schedule)
+  workdir.check_classes(folder, source.class_names, config.data.train_split)
+  workdir.write_config(folder, config.to_dict())
+  workdir.write_classes(folder, source.class_names)
+  size = counting.count(model, config.resolution)
+  announce(config, source, eval_source, size, folder)
+  warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
+  outcome = loop.train(
+    model=model,
+    task=experiment.make_task(config),
+    tx=tx,
+    learning_rate=schedule,
+    variables=functools.partial(experiment.initial_variables, config, model),
+    data=loop.Data(
+      train=functools.partial(experiment.train_batches, config, source, mesh),
+      evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
+      num_eval_examples=eval_source.num_examples,
+    ),
+    plan=plan,
+    batch_size=config.batch_size,
+    seed=config.seed,
+    ema_decay=config.ema_decay,
+    workdir=str(folder),
+    mesh=mesh,
+  )
+  if outcome.stopped:
+    step = int(outcome.state.step)
+    print(
+      f'{outcome.stopped}: saved at step {step}; the same command goes on from there'
+    )
+  elif jax.process_index() == 0:
+    report_training(config, outcome, eval_source, mesh, plan, size, folder)
+
+
+def evaluate_run(
+  folder: pathlib.Path, split: str | None = None, data_dir: str | None = None
+) -> None:
+  """Evaluates the newest checkpoint of a finished or running run, and reports.
+
+  Args:
+    folder: the run's.
+    split: of the data; None for the config's `data.eval_split`.
+    data_dir: where other data of the same classes lies; None for the run's own.
+
+  Raises:
+    TrainingError, DataError: no run or no checkpoint is there, or the data cannot be
+      read or has other classes.
+  """
+  config = workdir.read_config(folder)
+  if config is None:
+    raise TrainingError(f'{folder} holds no {workdir.CONFIG_FILE}: no run began there')
+  config = ConfigDict(config)
+  split = split or config.data.eval_split
+  mesh = sharding.make_mesh()
+  source = experiment.open_source(config, split, data_dir)
+  workdir.check_classes(folder, source.class_names, split)
+  model = experiment.make_model(config, source.num_classes)
+  task = experiment.make_task(config)
+  tx = make_optimizer(config.optimizer, lambda step: 0.0)
+
+  def new_state():
+    initial = experiment.initial_variables(config, model)
+    ema = config.ema_decay is not None
+    return create(initial, tx, task.zero_sums(), ema=ema)
+
+  with Checkpointer(folder, read_only=True) as checkpointer:
+    newest = restore(checkpointer, new_state, mesh)
+    require(newest is not None, f'{checkpointer.folder} holds no checkpoint')
+  batches = experiment.eval_batches(config, source, mesh)
+  evaluation = evaluate(
+    make_eval_step(model, task, mesh),
+    task,
+    {'best': newest.variables if newest.ema is None else newest.ema},
+    batches,
+    mesh,
+    num_examples=source.num_examples,
+    keep_predictions=True,
+  )['best']
+  for name in batches.corrupt:
+    print(f'left out, since it cannot be read: {name}')
+  if jax.process_index() == 0:
+    report = folder / f'report-{split}'
+    write_report(report, evaluation, source, config, mesh)
+    result.print_result(
+      {
+        'config': f'{folder.name}, step {int(newest.step)}, on {split}',
+        **evaluation.metrics,
+        'num_examples': evaluation.count,
+        'unreadable_examples': evaluation.unreadable,
+      }
+    )
+    print(f'report: {report}')
+
+
+def report_training(
+  config: ConfigDict,
+  outcome: loop.Outcome,
+  eval_source,
+  mesh: Mesh,
+  plan: Plan,
+  size: tuple[int, int],
+  folder: pathlib.Path,
+) -> None:
+  """Writes and prints what a finished run came to; process 0 alone."""
+  best = outcome.evaluations.get('ema', outcome.evaluations['raw'])
+  overall = write_report(folder / 'report', best, eval_source, config, mesh)
+  figures.curves(folder, title=folder.name)
+  finished = {
+    'config': folder.name,
+    'model': config.model.name,
+    **best.metrics,
+    'raw_top1': outcome.evaluations['raw'].metrics['top1'],
+    'balanced_accuracy': 100 * overall['balanced_accuracy'],
+    'num_examples': best.count,
+    'unreadable_examples': best.unreadable,
+    'steps': plan.total_steps,
+    'epochs': plan.total_steps / plan.steps_per_epoch,
+    'train_seconds': outcome.seconds,
+    'images_per_second': outcome.images_per_second,
+    'parameters': size[0],
+    'multiply_adds': size[1],
+  }
+  result.write_result(folder, finished)
+  result.print_result(result.read_result(folder))
+  print(f'report: {folder / "report"}')
+
+
+def write_report(report, evaluation: Evaluation, source, config, mesh) -> dict:
+  return run_report.write_evaluation(
+    report,
+    evaluation,
+    class_names=source.class_names,
+    describe=source.describe,
+    batches=lambda: experiment.eval_batches(config, source, mesh, all_here=True),
+  )
+
+
+def announce(config, source, eval_source, size: tuple[int, int], folder) -> None:
+  """Says what is about to be trained, on what and where."""
+  if jax.process_index() == 0:
+    parameters, multiply_adds = size
+    device = jax.devices()[0]
+    print(
+      f'{config.model.name} x{config.model.width:g} at {config.resolution} px: '
+      f'{parameters:,} parameters, {multiply_adds / 1e6:.1f} M multiply-adds\n'
+      f'{source.name}: {source.num_examples:,} images for training, '
+      f'{eval_source.num_examples:,} for evaluation, {source.num_classes} classes\n'
+      f'{jax.device_count()} x {device.device_kind}; workdir {folder}'
+    )
+
+
+def warn_of_slow_statistics(momentum: float, steps: int) -> None:
+  """The commonest reason why a network is good in training and bad in evaluation."""
+  if (left := momentum**steps) > 0.05 and jax.process_index() == 0:
+    print(
+      f'warning: at BatchNorm momentum {momentum:g}, {left:.0%} of the running '
+      f'statistics after {steps} steps are still what they began with, and evaluation '
+      'suffers; lower --config.model.norm_momentum or train longer'
+    )
