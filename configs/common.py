@@ -182,10 +182,11 @@ def trained_on_digits(
 ) -> ConfigDict:
   """The digits with a recipe that fits them: a few minutes on two cores."""
   adamw(digits(config), learning_rate)
-  config.model.norm_momentum = 0.9
+  config.batch_size = 32  # more steps of few epochs
+  config.model.norm_momentum = 0.95
   config.epochs = epochs
   config.schedule.warmup_epochs = 1.0
-  config.ema_decay = 0.98
+  config.ema_decay = 0.99
   config.log_steps = 50
   config.eval_every_epochs = 4.0
   config.checkpoint_every_epochs = 4.0
