@@ -40,8 +40,8 @@ def get_config(arg=None):
   else:
     common.photos(config)
     config.resolution = 96
-    config.batch_size = 32  # more steps of a short training
     config.epochs = arg['epochs'] or 12.0
+  config.batch_size = 32  # more steps of a short training
   common.adamw(config, 0.003)
   config.schedule.warmup_epochs = 2.0
   config.ema_decay = 0.98

@@ -1,8 +1,8 @@
 """Every named network trains a step at a small size and gives finite numbers.
 
-Here without rows that repeat another at other widths, in XLA's own convolutions, which
-compile fast; the whole networks, in the lowering that the backend trains with, by
-`pytest -m heavy`.
+Here without rows that repeat another with other widths and kernel sizes, in XLA's own
+convolutions, which compile fast; the whole networks, in the lowering that the backend
+trains with, by `pytest -m heavy`.
 """
 
 import dataclasses
@@ -23,6 +23,7 @@ PIXELS = {
   'mobilenet_v4_hybrid_medium': 64,
   'mobilenet_v4_hybrid_large': 64,
 }
+SIZES = {'kernel', 'start', 'middle', 'expand', 'out', 'inner', 'outs'}
 # Compiled once and run twice: what compiles fastest is best.
 QUICKLY = {
   'xla_backend_optimization_level': 0,
@@ -91,8 +92,10 @@ def test_distinct_rows_train_a_step(name):
   model = small(name, 'native')
   kinds = {}
   for row in model.network.rows:
-    widths = {'out', 'expand'} & {field.name for field in dataclasses.fields(row)}
-    kinds.setdefault(dataclasses.replace(row, **dict.fromkeys(widths, 0)), row)
+    columns = dataclasses.asdict(row)
+    for name in SIZES & set(columns):
+      columns[name] = columns[name] != 0  # 0 is for none
+    kinds.setdefault((type(row), *columns.items()), row)
   rows = tuple(kinds.values())
   network = dataclasses.replace(model.network, rows=rows)
   check(model.clone(network=network), name)
