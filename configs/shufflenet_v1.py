@@ -2,7 +2,7 @@
 
     python main.py --config=configs/shufflenet_v1.py
     python main.py --config=configs/shufflenet_v1.py:groups=8,width=0.5
-    python main.py --config=configs/shufflenet_v1.py:width=0.5,digits
+    python main.py --config=configs/shufflenet_v1.py:digits
 
 groups: 1, 2, 3, 4 or 8; width: 0.25, 0.5, 1, 1.5 or 2.
 Published top-1 of 3 groups: 67.4 %, at 0.5 56.8, at 0.25 45.0 (Table 2), at 1.5 71.5

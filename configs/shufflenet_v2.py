@@ -2,7 +2,7 @@
 
     python main.py --config=configs/shufflenet_v2.py
     python main.py --config=configs/shufflenet_v2.py:width=0.5
-    python main.py --config=configs/shufflenet_v2.py:width=0.5,digits
+    python main.py --config=configs/shufflenet_v2.py:digits
 
 width: 0.5, 1, 1.5 or 2. Published top-1 (Table 8): 60.3 %, 69.4, 72.6 and 74.9.
 Not run here: 300,000 iterations of batch 1024, 240 epochs.

@@ -48,6 +48,7 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
   source = experiment.open_source(config, config.data.train_split)
   eval_source = experiment.open_source(config, config.data.eval_split)
   model = experiment.make_model(config, source.num_classes)
+  size = counting.count(model, config.resolution)  # too small an image is told here
   plan = make_plan(config, num_examples=source.num_examples)
   schedule = make_schedule(
     config.schedule,
@@ -59,7 +60,6 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
   workdir.check_classes(folder, source.class_names, config.data.train_split)
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, source.class_names)
-  size = counting.count(model, config.resolution)
   announce(config, source, eval_source, size, folder)
   warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   outcome = loop.train(
