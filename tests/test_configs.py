@@ -124,7 +124,7 @@ def test_wrong_arguments(arg, message):
 
 
 SWEEPS = {
-  'desk': {'grid': 17, 'questions': 18, 'seeds': 3},
+  'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
   'folder': {'seeds': 3, 'learning_rates': 4},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
