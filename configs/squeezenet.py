@@ -7,13 +7,15 @@
 model: squeezenet_1_0, squeezenet_1_1, squeezenet_1_0_simple_bypass or
 squeezenet_1_0_complex_bypass. Published top-1: 57.5 %, as much for 1.1, 60.4 and 58.8.
 Not run here: the solver's 170,000 iterations of batch 512, 68 epochs.
-Digits, measured: DIGITS_RESULT.
+Digits, measured: 96.9 % of the 1,000 test digits (1.1, averaged weights, 12 epochs).
 
 Recipe: the authors' solver, batch 512, SGD with momentum 0.9, rate 0.04 falling
 linearly to 0, decay 2e-4, dropout 0.5, 227 px. Theirs are Caffe's mean and BGR, ours
 the value range of everything else here. Without a norm the first steps decide whether
-the network learns at all: weights are He's in place of Caffe's Xavier, gradients are
-clipped and the rate is warmed up, all three of which are ours. The digits take AdamW.
+the network learns at all: weights are He's in place of Caffe's Xavier, the last bias is
+1, gradients are clipped and the rate is warmed up, all four of which are ours. The
+digits take AdamW. After 4 epochs of them seeds 0 and 1 were at 91.2 and 90.9 %, with a
+last layer of He's and bias 0 at 61.6 and 73.8.
 """
 
 from configs import common
