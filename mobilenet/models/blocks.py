@@ -11,6 +11,7 @@ from mobilenet.models.layers import (
   LayerScale,
   SqueezeExcite,
   StochasticDepth,
+  depthwise,
   make_norm,
   pool,
 )
@@ -63,11 +64,17 @@ class SeparableBlock(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     row, style, channels = self.row, self.network.style, x.shape[-1]
-    depthwise = {'stride': row.stride, 'groups': channels, 'name': 'depthwise'}
     if row.between:
-      x = ConvNorm(channels, row.kernel, style, row.act, **depthwise)(x, train=train)
+      x = depthwise(x, row.kernel, style, row.act, stride=row.stride, train=train)
     else:
-      x = Conv(channels, row.kernel, style, **depthwise)(x)
+      x = Conv(
+        channels,
+        row.kernel,
+        style,
+        stride=row.stride,
+        groups=channels,
+        name='depthwise',
+      )(x)
     out = self.network.scale(row.out)
     return ConvNorm(out, 1, style, row.act, name='pointwise')(x, train=train)
 
@@ -90,15 +97,7 @@ class InvertedBlock(nn.Module):
     out = self.network.scale(row.out)
     if inner > x.shape[-1]:
       x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
-    x = ConvNorm(
-      inner,
-      row.kernel,
-      style,
-      row.act,
-      stride=row.stride,
-      groups=inner,
-      name='depthwise',
-    )(x, train=train)
+    x = depthwise(x, row.kernel, style, row.act, stride=row.stride, train=train)
     if row.se:
       x = SqueezeExcite(row.se, style, name='se')(x)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
@@ -150,27 +149,14 @@ class UniversalBlock(nn.Module):
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     row, style, shortcut = self.row, self.network.style, x
     if row.start:
-      x = ConvNorm(
-        x.shape[-1],
-        row.start,
-        style,
-        'linear',
-        stride=1 if row.middle else row.stride,
-        groups=x.shape[-1],
-        name='start',
-      )(x, train=train)
+      stride = 1 if row.middle else row.stride
+      x = depthwise(
+        x, row.start, style, 'linear', stride=stride, name='start', train=train
+      )
     inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
     x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
     if row.middle:
-      x = ConvNorm(
-        inner,
-        row.middle,
-        style,
-        row.act,
-        stride=row.stride,
-        groups=inner,
-        name='depthwise',
-      )(x, train=train)
+      x = depthwise(x, row.middle, style, row.act, stride=row.stride, train=train)
     out = self.network.scale(row.out)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
     if row.layer_scale:
@@ -198,15 +184,10 @@ class AttentionBlock(nn.Module):
     def shrunk(name):
       y = x
       if row.kv_stride > 1:
-        y = ConvNorm(
-          channels,
-          3,
-          style,
-          'linear',
-          stride=row.kv_stride,
-          groups=channels,
-          name=f'{name}_depthwise',
-        )(y, train=train)
+        shrink = f'{name}_depthwise'
+        y = depthwise(
+          y, 3, style, 'linear', stride=row.kv_stride, name=shrink, train=train
+        )
       y = Conv(row.width, 1, style, name=name)(y)
       return y.reshape(batch, -1, row.width)
 

@@ -106,6 +106,24 @@ class ConvNorm(nn.Module):
     return ACTIVATIONS[self.act](x)
 
 
+def depthwise(
+  x: jax.Array,
+  kernel: int,
+  style: Style,
+  act: str,
+  *,
+  stride: int = 1,
+  name: str = 'depthwise',
+  train: bool = False,
+) -> jax.Array:
+  """A depthwise `ConvNorm` of (N, H, W, C), made in the module that calls this."""
+  channels = x.shape[-1]
+  unit = ConvNorm(
+    channels, kernel, style, act, stride=stride, groups=channels, name=name
+  )
+  return unit(x, train=train)
+
+
 def make_norm(style: Style, name: str = 'norm') -> BatchNorm:
   """The batch norm of a style."""
   return BatchNorm(style.norm_momentum, style.norm_epsilon, name=name)

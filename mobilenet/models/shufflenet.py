@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mobilenet.models.layers import ConvNorm, StochasticDepth, pool
+from mobilenet.models.layers import ConvNorm, StochasticDepth, depthwise, pool
 from mobilenet.models.rows import Conv, Network, Pool, Style
 
 
@@ -108,9 +108,7 @@ class UnitBlock(nn.Module):
     branch = row.out - x.shape[-1] if row.stride == 2 else row.out
     x = ConvNorm(inner, 1, style, 'relu', groups=grouped, name='reduce')(x, train=train)
     x = shuffle(x, row.groups)
-    x = ConvNorm(
-      inner, 3, style, 'linear', stride=row.stride, groups=inner, name='depthwise'
-    )(x, train=train)
+    x = depthwise(x, 3, style, 'linear', stride=row.stride, train=train)
     x = ConvNorm(branch, 1, style, 'linear', groups=row.groups, name='expand')(
       x, train=train
     )
@@ -131,25 +129,17 @@ class UnitV2Block(nn.Module):
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     row, style, half = self.row, self.network.style, self.row.out // 2
 
-    def depthwise(y, name):
-      unit = ConvNorm(
-        y.shape[-1],
-        3,
-        style,
-        'linear',
-        stride=row.stride,
-        groups=y.shape[-1],
-        name=name,
-      )
-      return unit(y, train=train)
-
     if row.stride == 1:
       shortcut, x = jnp.split(x, 2, axis=-1)
     else:
+      name = 'shortcut_depthwise'
+      shortcut = depthwise(
+        x, 3, style, 'linear', stride=row.stride, name=name, train=train
+      )
       shortcut = ConvNorm(half, 1, style, 'relu', name='shortcut_pointwise')(
-        depthwise(x, 'shortcut_depthwise'), train=train
+        shortcut, train=train
       )
     x = ConvNorm(half, 1, style, 'relu', name='reduce')(x, train=train)
-    x = depthwise(x, 'depthwise')
+    x = depthwise(x, 3, style, 'linear', stride=row.stride, train=train)
     x = ConvNorm(half, 1, style, 'relu', name='expand')(x, train=train)
     return shuffle(jnp.concatenate([shortcut, x], axis=-1), 2)
