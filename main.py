@@ -1,11 +1,13 @@
 """Runs one experiment: `python main.py --config=configs/v3_large.py`.
 
 Jobs (--job): `train` trains, evaluates and reports; the same command again resumes.
-`eval` evaluates a finished or running workdir on any split. `summary` prints parameters
-and multiply-adds layer by layer. `sweep` trains all that the config's `sweep` yields.
+`eval` evaluates a finished or running workdir on any split. `predict` names what is on
+photos. `import` makes a workdir of other people's weights, `export` writes a workdir's
+for other frameworks. `summary` prints parameters and multiply-adds layer by layer.
+`sweep` trains all that the config's `sweep` yields.
 `table` writes the papers' tables with our counts and results beside them; no config.
-This file is flags and dispatch: what is done lives in `mobilenet.jobs` and
-`mobilenet.reports`, of which each job imports only its own.
+This file is flags and dispatch: what is done lives in `mobilenet.jobs`,
+`mobilenet.trained_jobs` and `mobilenet.reports`; each job imports only its own.
 """
 
 import os
@@ -27,16 +29,29 @@ from mobilenet.training.errors import TrainingError
 JOB_FLAGS = {
   'train': (),
   'eval': ('split', 'data_dir'),
+  'predict': ('top', 'out', 'cam'),
+  'import': ('init', 'class_names'),
+  'export': ('format', 'out'),
   'summary': ('depth', 'num_classes'),
   'sweep': ('sweep', 'index', 'list'),
   'table': ('table', 'measure', 'runs'),
 }
+
+FINETUNE = 'configs/finetune.py'  # its fields are those of an imported workdir
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'The experiment.')
 WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run; default: runs/NAME.')
 JOB = flags.DEFINE_enum('job', 'train', list(JOB_FLAGS), 'What to do.')
 SPLIT = flags.DEFINE_string('split', None, "eval: the split; default: the config's.")
 DATA_DIR = flags.DEFINE_string('data_dir', None, "eval: other data than the run's.")
+TOP = flags.DEFINE_integer('top', 5, 'predict: classes a photo.')
+CAM = flags.DEFINE_bool('cam', False, 'predict: draw where the first class is seen.')
+OUT = flags.DEFINE_string(
+  'out', None, 'predict: a folder for CSV, JSON; export: a file.'
+)
+INIT = flags.DEFINE_string('init', None, 'import: the weight file.')
+NAMES = flags.DEFINE_string('class_names', None, 'import: a file, one name a line.')
+FORMAT = flags.DEFINE_string('format', 'own', 'export: own, torchvision, timm, keras.')
 DEPTH = flags.DEFINE_integer('depth', 1, 'summary: 1 blocks, 2 their parts, -1 layers.')
 CLASSES = flags.DEFINE_integer('num_classes', 1000, 'summary: outputs of the network.')
 SWEEP = flags.DEFINE_string('sweep', None, "sweep: its name; default: the config's.")
@@ -129,16 +144,53 @@ def write_tables() -> None:
   print(f'tables: {out}')
 
 
-def run(job: str, config: ConfigDict | None) -> int:
+def use_trained(job: str, photos: list[str]) -> None:
+  """Jobs on a workdir that has something trained in it."""
+  from mobilenet import trained_jobs
+
+  if job == 'eval':
+    trained_jobs.evaluate_run(run_folder(), SPLIT.value, DATA_DIR.value)
+  elif job == 'predict':
+    out = workdir.local_path(OUT.value) if OUT.value else None
+    trained_jobs.predict(
+      run_folder(), photos, top=TOP.value, out=out, activation=CAM.value
+    )
+  else:
+    if OUT.value is None:
+      raise TrainingError('name the file to write: --out=weights.safetensors')
+    out = workdir.local_path(OUT.value)
+    trained_jobs.export_weights(run_folder(), FORMAT.value, out)
+
+
+def import_weights(config: ConfigDict | None) -> None:
+  """Makes a workdir of a weight file; the config is that of fine-tuning by default."""
+  from mobilenet import trained_jobs
+
+  config = config or command_line.load_config(FINETUNE)
+  if INIT.value is not None:
+    config.init = INIT.value
+  if WORKDIR.value is None:
+    raise TrainingError('name the folder to make: --workdir=runs/...')
+  trained_jobs.import_weights(config, run_folder(), NAMES.value)
+
+
+def run(job: str, config: ConfigDict | None, photos: list[str]) -> int:
   """Does one job; the exit code."""
   if job == 'table':
     write_tables()
     return 0
-  if config is None and (job != 'eval' or WORKDIR.value is None):
+  if job == 'import':
+    import_weights(config)
+    return 0
+  uses_trained = job in ('eval', 'predict', 'export')
+  if config is None and (not uses_trained or WORKDIR.value is None):
     raise TrainingError(
       'give a config (--config=configs/quickstart.py), '
       'or a run (--job=eval --workdir=...)'
     )
+  if uses_trained:
+    use_trained(job, photos)
+    return 0
   if job == 'sweep':
     return run_sweep(config)
   if job == 'summary':
@@ -146,15 +198,12 @@ def run(job: str, config: ConfigDict | None) -> int:
     return 0
   from mobilenet import jobs
 
-  if job == 'eval':
-    jobs.evaluate_run(run_folder(), SPLIT.value, DATA_DIR.value)
-  else:
-    jobs.train(config, run_folder())
+  jobs.train(config, run_folder())
   return 0
 
 
 def main(argv: list[str]) -> int:
-  if len(argv) > 1:
+  if len(argv) > 1 and JOB.value != 'predict':
     print(f'error: what is {argv[1]!r}? flags begin with --', file=sys.stderr)
     return 2
   logging.set_verbosity(logging.WARNING)  # of libraries; the run prints its own lines
@@ -163,7 +212,7 @@ def main(argv: list[str]) -> int:
     command_line.check_flags(JOB.value, JOB_FLAGS)
     if MULTIHOST.value and JOB.value != 'sweep':
       jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    return run(JOB.value, CONFIG.value)
+    return run(JOB.value, CONFIG.value, argv[1:])
   except (TrainingError, ModelError, DataError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 1

@@ -25,11 +25,30 @@ def base() -> ConfigDict:
   config.model.dropout = 0.0
   config.model.stochastic_depth = 0.0
   config.model.padding = placeholder(str)
+  config.model.stem_width = placeholder(int)
+  config.model.hidden_width = placeholder(int)
+  config.model.hidden_act = placeholder(str)
+  config.model.expansion = placeholder(str)
   config.model.norm_momentum = placeholder(float)
   config.model.norm_epsilon = placeholder(float)
   config.model.init = placeholder(str)
   config.model.dtype = 'float32'
   config.model.lowering = 'auto'
+
+  config.init = ''  # a weight file, or a finished workdir, to start from
+  config.new_head = False  # its classifier is replaced by a new one
+  # How images are prepared for those weights; what is not set is the weights' own.
+  # Stands for {contract} and its last step for {normalize} in the op strings below.
+  config.contract = ConfigDict()
+  config.contract.mean = placeholder(tuple)
+  config.contract.std = placeholder(tuple)
+  config.contract.resize = placeholder(str)
+  config.contract.crop_fraction = placeholder(float)
+  config.contract.interpolation = placeholder(str)
+  config.contract.antialias = placeholder(bool)
+  config.contract.resolution = placeholder(int)
+  config.contract.channel_order = placeholder(str)
+  config.contract.label_offset = placeholder(int)
 
   config.data = ConfigDict()
   config.data.name = 'imagenet2012'  # a TFDS name, 'folder', 'digits' or 'made'

@@ -206,6 +206,11 @@ def grey():
   return {}
 
 
+def bgr():
+  """Channels in reverse order: blue, green, red, as weights from Caffe expect them."""
+  return {}
+
+
 def value_range(low, high):
   """0..255 to low..high, linearly."""
   _number('low', low)
@@ -242,6 +247,7 @@ def cutmix(alpha, prob=1.0):
 
 IMAGE_OPS = {
   'autoaug': autoaug,
+  'bgr': bgr,
   'central_crop': central_crop,
   'central_fraction': central_fraction,
   'color': color,
@@ -262,6 +268,7 @@ BATCH_OPS = {'cutmix': cutmix, 'mixup': mixup}
 
 # Same image, same result: what evaluation may use.
 FIXED_OPS = (
+  'bgr',
   'central_crop',
   'central_fraction',
   'grey',

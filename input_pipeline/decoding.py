@@ -4,6 +4,10 @@ import tensorflow as tf
 
 from input_pipeline import image_ops, keys
 
+# The exact cosine transform of Pillow, which other frameworks' weights were trained and
+# measured with; TensorFlow's default is darker by 0.8 levels and 2 % faster.
+_DCT = 'INTEGER_ACCURATE'
+
 
 def decode(encoded):
   """JPEG, PNG, GIF (first frame), BMP or WebP to uint8 (height, width, 3).
@@ -11,7 +15,11 @@ def decode(encoded):
   Grey images get three equal channels, alpha is dropped, and the EXIF orientation is
   ignored.
   """
-  image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+  image = tf.cond(
+    tf.image.is_jpeg(encoded),
+    lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=_DCT),
+    lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+  )
   image.set_shape([None, None, 3])
   return image
 
@@ -31,7 +39,7 @@ def decode_window(encoded, window_of):
     left = tf.maximum(x - 2, 0)
     right = tf.minimum(x + width + 2, shape[1])
     part = tf.image.decode_and_crop_jpeg(
-      encoded, tf.stack([y, left, height, right - left]), channels=3
+      encoded, tf.stack([y, left, height, right - left]), channels=3, dct_method=_DCT
     )
     return part[:, x - left : x - left + width]
 

@@ -6,11 +6,8 @@ import pathlib
 import tensorflow as tf
 
 from input_pipeline.errors import DataError, nearest
+from input_pipeline.photo_files import EXTENSIONS, FOREIGN
 from input_pipeline.source import Source
-
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp')
-# Images all the same, but TensorFlow cannot decode them: said, not left out silently.
-FOREIGN = ('.tif', '.tiff', '.heic', '.heif', '.avif')
 
 # Split -> folders it may stand in, the first that exists.
 SPLIT_FOLDERS = {

@@ -191,6 +191,11 @@ def grey(image, key):
   return transforms.luma(image) * tf.ones([1, 1, 3])
 
 
+def bgr(image, key):
+  del key
+  return tf.reverse(image, [-1])
+
+
 def value_range(image, key, low, high):
   del key
   return _floats(image) * ((high - low) / 255.0) + low
@@ -210,6 +215,7 @@ def _on_bytes(op, image, key, **args):
 # Op -> function; the names are those of `catalogue.IMAGE_OPS`.
 OPS = {
   'autoaug': functools.partial(_on_bytes, randaug.autoaug),
+  'bgr': bgr,
   'central_crop': central_crop,
   'central_fraction': functools.partial(_windowed, 'central_fraction'),
   'color': color,

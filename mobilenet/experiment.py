@@ -7,6 +7,7 @@
 A config comes as an argument: this module imports none.
 """
 
+import copy
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +19,11 @@ import input_pipeline
 from mobilenet.models import zoo
 from mobilenet.models.initializers import init_variables
 from mobilenet.training import sharding
+from mobilenet.training.errors import TrainingError
 from mobilenet.training.tasks import Classification
+from mobilenet.weights.contract import Contract, make_contract
+from mobilenet.weights.own_file import Weights
+from mobilenet.weights.starting import start_from
 
 # May differ between a run and its resumption: they change no number of the training.
 HARMLESS = (
@@ -47,10 +52,59 @@ def make_task(config: ConfigDict) -> Classification:
   )
 
 
-def initial_variables(config: ConfigDict, model: nn.Module) -> dict[str, Any]:
-  """What a run's variables are before its first step."""
+def initial_variables(
+  config: ConfigDict, model: nn.Module, weights: Weights | None = None
+) -> dict[str, Any]:
+  """What a run's variables are before its first step: drawn, or those of `weights`.
+
+  Raises:
+    WeightsError: the weights are not the network's.
+  """
   shape = (config.resolution, config.resolution, 3)
-  return init_variables(model, shape, config.seed)
+  drawn = init_variables(model, shape, config.seed)
+  if weights is None:
+    return drawn
+  return start_from(weights, drawn, new_head=config.new_head)
+
+
+def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
+  """A copy of the config that says what the weights want: network, contract, pixels.
+
+  The network's name and width are those of the weights; a config that names another
+  is an error. Other fields that the config sets stay as it sets them.
+
+  Raises:
+    TrainingError, WeightsError: another network, or a field of the contract is wrong.
+  """
+  config = copy.deepcopy(config)
+  model = {k: v for k, v in weights.model.items() if k != 'num_classes'}
+  if config.model.name:
+    asked, there = (
+      f'{m["name"]} x{m["width"]:g}' for m in (config.model, weights.model)
+    )
+    if asked != there:
+      raise TrainingError(f'the config asks for {asked}, {weights.origin} is {there}')
+  config.model.width = model.pop('width')
+  for field, value in model.items():
+    if not config.model[field]:
+      config.model[field] = value
+  contract = make_contract(contract_fields(config), weights.contract)
+  config.contract.update(contract.as_dict())
+  if config.resolution is None:
+    config.resolution = contract.resolution
+  return config
+
+
+def contract_fields(config: ConfigDict) -> dict[str, Any]:
+  """The fields of the contract that a config sets."""
+  section = config.get('contract', {})
+  return {field: value for field, value in section.items() if value is not None}
+
+
+def contract_of(config: ConfigDict) -> Contract | None:
+  """The contract of a config's weights; None for a network trained from scratch."""
+  fields = contract_fields(config)
+  return make_contract(fields) if fields else None
 
 
 def open_source(
@@ -74,8 +128,22 @@ def open_source(
 
 
 def ops(config: ConfigDict, name: str) -> str:
-  """An op string of the config, with the resolution put in."""
-  return config.data[name].replace('{resolution}', str(config.resolution))
+  """An op string of the config, with the resolution and the contract's ops put in.
+
+  Raises:
+    TrainingError: it asks for a contract, and the config has none.
+  """
+  text = config.data[name].replace('{resolution}', str(config.resolution))
+  contract = contract_of(config)
+  if contract is None:
+    if '{contract}' in text or '{normalize}' in text:
+      raise TrainingError(
+        f'data.{name} is {text!r}, which is for given weights: set --config.init=FILE'
+      )
+    return text
+  return text.replace('{contract}', contract.eval_ops(config.resolution)).replace(
+    '{normalize}', contract.normalize_op()
+  )
 
 
 def check_ops(config: ConfigDict) -> None:
@@ -94,7 +162,7 @@ def check_ops(config: ConfigDict) -> None:
 
 def train_batches(config: ConfigDict, source, mesh: Mesh, start_step: int):
   """This process's share of the endless training batches, from a step on."""
-  return input_pipeline.train_batches(
+  batches = input_pipeline.train_batches(
     source,
     ops=ops(config, 'train_ops'),
     batch_ops=ops(config, 'batch_ops'),
@@ -106,11 +174,12 @@ def train_batches(config: ConfigDict, source, mesh: Mesh, start_step: int):
     shuffle_buffer=config.data.shuffle_buffer,
     corrupt_limit=config.data.corrupt_limit,
   )
+  return Watched(batches, contract_of(config))
 
 
 def eval_batches(config: ConfigDict, source, mesh: Mesh, *, all_here: bool = False):
   """This process's share of a split, or (for a report's pictures) all of it."""
-  return input_pipeline.eval_batches(
+  batches = input_pipeline.eval_batches(
     source,
     ops=ops(config, 'eval_ops'),
     batch_size=sharding.local_batch_size(
@@ -120,3 +189,32 @@ def eval_batches(config: ConfigDict, source, mesh: Mesh, *, all_here: bool = Fal
     process_count=1 if all_here else jax.process_count(),
     corrupt_limit=config.data.corrupt_limit,
   )
+  return Watched(batches, contract_of(config))
+
+
+class Watched:
+  """Batches, the first of which is held against a contract, with a warning."""
+
+  def __init__(self, batches, contract: Contract | None):
+    self._batches, self._contract = batches, contract
+
+  def __iter__(self):
+    return self
+
+  def __next__(self):
+    batch = next(self._batches)
+    if self._contract is not None:
+      warn_of_range(self._contract, batch['image'])
+      self._contract = None
+    return batch
+
+  @property
+  def corrupt(self) -> list[str]:
+    return self._batches.corrupt
+
+
+def warn_of_range(contract: Contract, images) -> None:
+  """Prints a warning if images have values that the weights have never seen."""
+  complaint = contract.complaint(images)
+  if complaint and jax.process_index() == 0:
+    print(f'warning: {complaint}')

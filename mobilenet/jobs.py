@@ -1,9 +1,8 @@
-"""What is done with one run: training it, and evaluating it again.
+"""Training a run.
 
     train(get_config(), pathlib.Path('runs/mine'))
-    evaluate_run(pathlib.Path('runs/mine'), split='test')
 
-The first line again resumes.
+The same again resumes.
 """
 
 import functools
@@ -13,18 +12,15 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from mobilenet import experiment
+from mobilenet import experiment, trained
 from mobilenet.models import counting
 from mobilenet.reports import figures, result, run_report
 from mobilenet.training import loop, sharding, workdir
-from mobilenet.training.checkpoints import Checkpointer
-from mobilenet.training.errors import TrainingError, require
-from mobilenet.training.evaluation import Evaluation, evaluate
+from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.schedules import make_schedule
-from mobilenet.training.state import create, restore
-from mobilenet.training.step import make_eval_step
+from mobilenet.weights.own_file import Weights
 
 
 def train(config: ConfigDict, folder: pathlib.Path) -> None:
@@ -38,6 +34,9 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
       another run, or data or checkpoints cannot be read or written.
   """
+  weights = trained.load_weights(config.init) if config.init else None
+  if weights is not None:
+    config = experiment.with_weights(config, weights)
   workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
@@ -60,14 +59,14 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
   workdir.check_classes(folder, source.class_names, config.data.train_split)
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, source.class_names)
-  announce(config, source, eval_source, size, folder)
+  announce(config, source, eval_source, size, folder, weights)
   warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   outcome = loop.train(
     model=model,
     task=experiment.make_task(config),
     tx=tx,
     learning_rate=schedule,
-    variables=functools.partial(experiment.initial_variables, config, model),
+    variables=functools.partial(experiment.initial_variables, config, model, weights),
     data=loop.Data(
       train=functools.partial(experiment.train_batches, config, source, mesh),
       evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
@@ -87,66 +86,6 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     )
   elif jax.process_index() == 0:
     report_training(config, outcome, eval_source, mesh, plan, size, folder)
-
-
-def evaluate_run(
-  folder: pathlib.Path, split: str | None = None, data_dir: str | None = None
-) -> None:
-  """Evaluates the newest checkpoint of a finished or running run, and reports.
-
-  Args:
-    folder: the run's.
-    split: of the data; None for the config's `data.eval_split`.
-    data_dir: where other data of the same classes lies; None for the run's own.
-
-  Raises:
-    TrainingError, DataError: no run or no checkpoint is there, or the data cannot be
-      read or has other classes.
-  """
-  config = workdir.read_config(folder)
-  if config is None:
-    raise TrainingError(f'{folder} holds no {workdir.CONFIG_FILE}: no run began there')
-  config = ConfigDict(config)
-  split = split or config.data.eval_split
-  mesh = sharding.make_mesh()
-  source = experiment.open_source(config, split, data_dir)
-  workdir.check_classes(folder, source.class_names, split)
-  model = experiment.make_model(config, source.num_classes)
-  task = experiment.make_task(config)
-  tx = make_optimizer(config.optimizer, lambda step: 0.0)
-
-  def new_state():
-    initial = experiment.initial_variables(config, model)
-    ema = config.ema_decay is not None
-    return create(initial, tx, task.zero_sums(), ema=ema)
-
-  with Checkpointer(folder, read_only=True) as checkpointer:
-    newest = restore(checkpointer, new_state, mesh)
-    require(newest is not None, f'{checkpointer.folder} holds no checkpoint')
-  batches = experiment.eval_batches(config, source, mesh)
-  evaluation = evaluate(
-    make_eval_step(model, task, mesh),
-    task,
-    {'best': newest.variables if newest.ema is None else newest.ema},
-    batches,
-    mesh,
-    num_examples=source.num_examples,
-    keep_predictions=True,
-  )['best']
-  for name in batches.corrupt:
-    print(f'left out, since it cannot be read: {name}')
-  if jax.process_index() == 0:
-    report = folder / f'report-{split}'
-    write_report(report, evaluation, source, config, mesh)
-    result.print_result(
-      {
-        'config': f'{folder.name}, step {int(newest.step)}, on {split}',
-        **evaluation.metrics,
-        'num_examples': evaluation.count,
-        'unreadable_examples': evaluation.unreadable,
-      }
-    )
-    print(f'report: {report}')
 
 
 def report_training(
@@ -192,7 +131,9 @@ def write_report(report, evaluation: Evaluation, source, config, mesh) -> dict:
   )
 
 
-def announce(config, source, eval_source, size: tuple[int, int], folder) -> None:
+def announce(
+  config, source, eval_source, size: tuple[int, int], folder, weights: Weights | None
+) -> None:
   """Says what is about to be trained, on what and where."""
   if jax.process_index() == 0:
     parameters, multiply_adds = size
@@ -204,6 +145,11 @@ def announce(config, source, eval_source, size: tuple[int, int], folder) -> None
       f'{eval_source.num_examples:,} for evaluation, {source.num_classes} classes\n'
       f'{jax.device_count()} x {device.device_kind}; workdir {folder}'
     )
+    if weights is not None:
+      head = ', with a new classifier' if config.new_head else ''
+      print(f'from {weights.origin}{head}')
+      for note in weights.notes:
+        print(f'note: {note}')
 
 
 def warn_of_slow_statistics(momentum: float, steps: int) -> None:

@@ -12,7 +12,8 @@ FILES = sorted(
   [ROOT / 'main.py', *(f for room in ROOMS for f in (ROOT / room).rglob('*.py'))]
 )
 MAIN, EXPERIMENT = ROOT / 'main.py', ROOT / 'mobilenet' / 'experiment.py'
-JOBS = ROOT / 'mobilenet' / 'jobs.py'
+JOBS = (ROOT / 'mobilenet' / 'jobs.py', ROOT / 'mobilenet' / 'trained_jobs.py')
+TRAINED = ROOT / 'mobilenet' / 'trained.py'
 STANDARD = set(sys.stdlib_module_names)
 
 
@@ -43,7 +44,7 @@ def is_own(name):
 
 
 def test_there_is_something_to_check():
-  assert {MAIN, EXPERIMENT, JOBS} <= set(FILES)
+  assert {MAIN, EXPERIMENT, *JOBS, TRAINED} <= set(FILES)
   assert len(under('mobilenet', 'models')) > 5
   assert len(under('mobilenet', 'training')) > 5
   assert len(under('input_pipeline')) > 5
@@ -94,8 +95,9 @@ def test_foreign_frameworks_are_imported_where_they_are_needed(path):
 
 @pytest.mark.parametrize('path', under('mobilenet'), ids=str)
 def test_configs_models_and_data_meet_in_few_places_only(path):
-  """In main.py, mobilenet/experiment.py and mobilenet/reports."""
-  if path == EXPERIMENT or path.is_relative_to(ROOT / 'mobilenet' / 'reports'):
+  """In main.py, the experiment, what is trained of it, its jobs, and the reports."""
+  meeting = (EXPERIMENT, TRAINED, *JOBS)
+  if path in meeting or path.is_relative_to(ROOT / 'mobilenet' / 'reports'):
     return
   assert not packages(path) & {'configs', 'input_pipeline'}
 
@@ -110,10 +112,12 @@ def test_the_experiment_takes_any_config_and_the_package_of_the_data():
 @pytest.mark.parametrize('path', FILES, ids=str)
 def test_only_jobs_import_the_experiment_and_only_main_imports_jobs(path):
   names = imports(path)
-  if path not in (MAIN, JOBS):
+  if path not in (MAIN, TRAINED, *JOBS):
     assert 'mobilenet.experiment' not in names
+  if path not in JOBS:
+    assert 'mobilenet.trained' not in names
   if path != MAIN:
-    assert 'mobilenet.jobs' not in names
+    assert not names & {'mobilenet.jobs', 'mobilenet.trained_jobs'}
 
 
 def test_a_job_imports_only_what_it_needs():

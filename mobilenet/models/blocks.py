@@ -28,7 +28,7 @@ class ConvBlock(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     unit = ConvNorm(
-      self.network.scale(self.row.out, self.row.shrink),
+      self.row.exact or self.network.scale(self.row.out, self.row.shrink),
       self.row.kernel,
       self.network.style,
       self.row.act,

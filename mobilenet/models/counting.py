@@ -27,10 +27,19 @@ class Layer:
 def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
   """Counts a model layer by layer at a resolution (pixels, or (height, width)).
 
+  Layers come in the order of the forward pass.
+
   Multiply-adds are those of convolutions, dense layers and the two products of
   attention for one image, biases and element-wise work left out: the convention of
   the MobileNet and ShuffleNet papers (one multiply-add is two FLOPs).
   """
+  return layers_and_variables(model, resolution)[0]
+
+
+def layers_and_variables(
+  model: nn.Module, resolution: int | tuple[int, int]
+) -> tuple[list[Layer], dict]:
+  """`layers`, and the model's variables as shapes: {'params', 'batch_stats'}."""
   height, width = (
     (resolution, resolution) if isinstance(resolution, int) else resolution
   )
@@ -53,7 +62,7 @@ def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
     variables = jax.eval_shape(
       lambda x: model.init(jax.random.key(0), x, train=False), images
     )
-  return [_layer(variables['params'], *call) for call in calls]
+  return [_layer(variables['params'], *call) for call in calls], variables
 
 
 def _layer(params, module, input_shapes, output_shape) -> Layer:

@@ -25,7 +25,7 @@ class HeadModule(nn.Module):
     dense = _dense(style)
     x = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(style.dtype)
     if head.hidden:
-      width = self.network.scale(head.hidden, shrink=False)
+      width = head.exact or self.network.scale(head.hidden, shrink=False)
       x = dense(width, use_bias=not head.norm, name='hidden')(x)
       if head.norm:
         x = make_norm(style)(x, train=train)

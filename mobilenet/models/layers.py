@@ -59,6 +59,8 @@ class Conv(nn.Module):
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
     rule = self.style.padding if self.padding is None else self.padding
+    if rule == 'keras_v1' and self.groups == 1:
+      rule = 'tf'  # the first layer is padded as all else in TensorFlow
     pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, rule)
     y = lowering.conv(
       x.astype(self.style.dtype),

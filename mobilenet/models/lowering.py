@@ -44,6 +44,8 @@ def pads(
   only. `torch` is PyTorch's symmetric (k - 1) / 2. Output sizes of these two agree;
   pixels do not, and imported weights lose accuracy with the wrong one. `valid` is none,
   `ceil` none but what completes a last window (Caffe's), a number that many pixels.
+  `keras_v1` is what keras.applications.MobileNet has at its strided depthwise layers:
+  one pixel below and on the right, which differs from SAME at odd sizes.
   """
   reach = (kernel - 1) * dilation
   if isinstance(rule, int):
@@ -55,6 +57,8 @@ def pads(
     return ((reach // 2, reach // 2),) * 2
   if rule == 'valid':
     return ((0, 0), (0, 0))
+  if rule == 'keras_v1':
+    return pads(size, kernel, stride, 'tf') if stride == 1 else ((0, 1), (0, 1))
   if rule == 'ceil':
     return tuple((0, -(n - reach - 1) % stride) for n in size)
   raise ValueError(f"padding rule {rule!r} is none of 'tf', 'torch', 'valid', 'ceil'")

@@ -33,6 +33,7 @@ class Conv:
   shrink: bool = True
   padding: str | int | None = None
   groups: int = 1
+  exact: int | None = None  # channels, whatever the width multiplier says
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +134,7 @@ class Head:
   hidden: int = 0
   act: str = 'hard_swish'
   norm: bool = False
+  exact: int | None = None  # width of the hidden layer, whatever the multiplier says
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,9 +157,9 @@ class FlatHead:
 class Style:
   """What all layers of a network share; the defaults are V3's reference code's.
 
-  padding: 'tf' or 'torch' (see `lowering.pads`). norm: whether convolutions have batch
-  norm, or else a bias. dtype: the compute type; parameters, norms and logits stay
-  float32. lowering: how convolutions are asked of XLA.
+  padding: 'tf', 'torch' or 'keras_v1' (see `lowering.pads`). norm: whether convolutions
+  have batch norm, or else a bias. dtype: the compute type; parameters, norms and logits
+  stay float32. lowering: how convolutions are asked of XLA.
   """
 
   padding: str = 'tf'

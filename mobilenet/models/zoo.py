@@ -19,8 +19,9 @@ from mobilenet.models import (
 )
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initializers import SCHEMES
+from mobilenet.models.layers import ACTIVATIONS
 from mobilenet.models.lowering import LOWERINGS
-from mobilenet.models.rows import ModelError, Network, Style
+from mobilenet.models.rows import Head, Inverted, ModelError, Network, Style
 
 # A dict of networks by width stands where a paper lists the channels of each scale.
 NETWORKS: dict[str, Network | dict[float, Network]] = {
@@ -40,7 +41,7 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
 
 # Options of the style that have a fixed set of values.
 CHOICES = {
-  'padding': ('tf', 'torch'),
+  'padding': ('tf', 'torch', 'keras_v1'),
   'init': tuple(scheme for scheme in SCHEMES if scheme != 'zeros'),
   'dtype': ('float32', 'bfloat16', 'float16'),
   'lowering': LOWERINGS,
@@ -54,6 +55,10 @@ def create(
   num_classes: int = 1000,
   dropout: float = 0.0,
   stochastic_depth: float = 0.0,
+  stem_width: int | None = None,
+  hidden_width: int | None = None,
+  hidden_act: str | None = None,
+  expansion: str | None = None,
   **style,
 ) -> Classifier:
   """Makes a named network: `create('mobilenet_v3_large', width=0.75)`.
@@ -64,6 +69,12 @@ def create(
     num_classes: outputs of the classifier.
     dropout: drop rate before the classifier, in [0, 1).
     stochastic_depth: drop rate of the last residual, in [0, 1).
+    stem_width: channels of the first layer, where a code doesn't scale them.
+    hidden_width: units of the hidden layer before the classifier, where a code has
+      others than ours, or has one where we have none; 0 for no such layer.
+    hidden_act: activation of that layer.
+    expansion: 'printed' multiplies the widths that a table prints for expansions, as
+      torchvision's V3 does; None the width that comes in (see `rows.Inverted`).
     **style: fields of `rows.Style` that differ from the family's own; None keeps it.
 
   Raises:
@@ -101,7 +112,50 @@ def create(
   network = dataclasses.replace(
     network, width=width, style=dataclasses.replace(network.style, **given)
   )
+  network = _with_exact_widths(name, network, stem_width, hidden_width, hidden_act)
+  if expansion == 'printed':
+    network = _with_printed_expansions(network)
+  elif expansion is not None:
+    raise ModelError(f"model expansion is {expansion!r}: it must be 'printed' or None")
   return Classifier(network, num_classes, dropout, stochastic_depth)
+
+
+def _with_exact_widths(name, network, stem, hidden, act):
+  for option, value in {'stem_width': stem, 'hidden_width': hidden}.items():
+    if value is not None and value < (option == 'stem_width'):
+      raise ModelError(f'model {option} is {value}: there are no such widths')
+  if stem is not None:
+    first = dataclasses.replace(network.rows[0], exact=stem)
+    network = dataclasses.replace(network, rows=(first, *network.rows[1:]))
+  if hidden is None and act is None:
+    return network
+  if not isinstance(network.head, Head):
+    raise ModelError(f'the head of {name} takes no hidden_width or hidden_act')
+  if act is not None and act not in ACTIVATIONS:
+    raise ModelError(
+      f'model hidden_act is {act!r}: it must be one of {", ".join(ACTIVATIONS)}'
+    )
+  head = dataclasses.replace(
+    network.head,
+    hidden=network.head.hidden if hidden is None else hidden,
+    exact=hidden,
+    act=act or network.head.act,
+  )
+  return dataclasses.replace(network, head=head)
+
+
+def _with_printed_expansions(network: Network) -> Network:
+  """Expansions as ratios that give the printed widths times the multiplier."""
+  stem, *rest = network.rows
+  printed, scaled = stem.out, stem.exact or network.scale(stem.out, stem.shrink)
+  rows = [stem]
+  for row in rest:
+    if isinstance(row, Inverted):
+      inner = network.scale(round(printed * row.expand))
+      row = dataclasses.replace(row, expand=inner / scaled)
+      printed, scaled = row.out, network.scale(row.out)
+    rows.append(row)
+  return dataclasses.replace(network, rows=tuple(rows))
 
 
 def nearest(name: str, known) -> str:

@@ -122,16 +122,32 @@ def write_classes(workdir: str | os.PathLike, names: Sequence[str]) -> None:
     files.replace_file(local_path(workdir) / CLASSES_FILE, text.encode())
 
 
+def read_classes(workdir: str | os.PathLike) -> tuple[str, ...] | None:
+  """The class names of the run in `workdir`; None where it has none.
+
+  Raises:
+    TrainingError: the file is there and cannot be read.
+  """
+  path = local_path(workdir) / CLASSES_FILE
+  try:
+    return tuple(json.loads(path.read_text(encoding='utf-8')))
+  except FileNotFoundError:
+    return None
+  except OSError as error:
+    raise TrainingError(f'cannot read {path}: {error.strerror}') from error
+  except (ValueError, TypeError) as error:
+    raise TrainingError(f'{path} is not a list of class names ({error})') from error
+
+
 def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) -> None:
   """Checks that a split has the classes, in the order, that the workdir's run has.
 
   Raises:
     TrainingError: it has others; those that are missing or unknown are named.
   """
-  path = local_path(workdir) / CLASSES_FILE
-  if not path.is_file():
+  known = read_classes(workdir)
+  if known is None:
     return
-  known = json.loads(path.read_text(encoding='utf-8'))
   missing = [name for name in known if name not in names]
   unknown = [name for name in names if name not in known]
   differences = [
@@ -140,7 +156,7 @@ def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) 
     if some
   ]
   require(
-    known == list(names),
+    known == tuple(names),
     f'the classes of split {split!r} are not those of {workdir}: '
     f'{" and ".join(differences) or "in another order"}; give the data it was trained '
     'on',

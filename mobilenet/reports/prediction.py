@@ -1,0 +1,136 @@
+"""Photos through a network: read, prepared, batched, and what it makes of them."""
+
+import concurrent.futures
+import functools
+import itertools
+import os
+import pathlib
+import typing
+from collections.abc import Callable, Iterable, Iterator
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from input_pipeline import photos
+from input_pipeline.errors import DataError
+from input_pipeline.op_string import Op
+
+
+class Predicted(typing.NamedTuple):
+  """What `predict_photos` returns.
+
+  photos: the N photos that could be read, in the order they were given.
+  probabilities: (N, K) float32, rows add up to one.
+  unreadable: for each photo that was left out, a line that names it and says why.
+  """
+
+  photos: list[pathlib.Path]
+  probabilities: np.ndarray
+  unreadable: list[str]
+
+
+def predict_photos(
+  model: nn.Module,
+  variables,
+  paths: Iterable[str | os.PathLike],
+  ops: tuple[Op, ...],
+  batch_size: int = 32,
+  *,
+  tell: Callable[[str], None] = print,
+) -> Predicted:
+  """The probabilities of every class for every photo.
+
+  The last batch is filled up, so that one shape is compiled. A photo that cannot be
+  read is told and left out.
+
+  Args:
+    model: images (N, H, W, 3) to logits (N, K).
+    variables: of the model.
+    paths: photos, see `input_pipeline.photos.find_photos`.
+    ops: `parse_ops(string, 'eval')`.
+    batch_size: photos a batch.
+    tell: gets one line for each photo that is left out, as soon as it is met.
+
+  Raises:
+    DataError: no photo can be read, or the ops leave photos of different sizes.
+  """
+  unreadable: list[str] = []
+
+  def leave_out(reason: str):
+    unreadable.append(reason)
+    tell(f'left out: {reason}')
+
+  named, waiting, rows, first = [], None, [], None
+  for batch in _batches(paths, ops, batch_size, leave_out):
+    first = first or batch[0]
+    _check_sizes(first, batch)
+    names, images = zip(*batch, strict=True)
+    named += names
+    filled = np.stack([*images, *[images[-1]] * (batch_size - len(images))])
+    computed = _probabilities(model, variables, filled)
+    # Fetched one batch late: photos are read while the network runs.
+    if waiting is not None:
+      rows.append(np.asarray(waiting))
+    waiting = computed
+  if waiting is None:
+    raise DataError(
+      f'none of the {len(unreadable)} photos can be read; the first: {unreadable[0]}'
+      if unreadable
+      else 'there are no photos to predict'
+    )
+  rows.append(np.asarray(waiting))
+  probabilities = np.concatenate(rows)[: len(named)]
+  return Predicted(named, probabilities, unreadable)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _probabilities(model: nn.Module, variables, images: jax.Array) -> jax.Array:
+  return jax.nn.softmax(model.apply(variables, images))
+
+
+def _batches(
+  paths: Iterable[str | os.PathLike],
+  ops: tuple[Op, ...],
+  batch_size: int,
+  leave_out: Callable[[str], None],
+) -> Iterator[list[tuple[pathlib.Path, np.ndarray]]]:
+  """Batches of (path, image); only the last may have fewer than `batch_size`."""
+  readable = _readable(map(pathlib.Path, paths), ops, batch_size, leave_out)
+  while batch := list(itertools.islice(readable, batch_size)):
+    yield batch
+
+
+def _readable(paths, ops, at_once: int, leave_out):
+  """(path, image) of the photos that can be read, in order, some read at once."""
+
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    prepare = functools.partial(_prepare, ops=ops)
+    while some := list(itertools.islice(paths, at_once)):
+      for path, image in zip(some, pool.map(prepare, some), strict=True):
+        if isinstance(image, DataError):
+          leave_out(str(image))
+        else:
+          yield path, image
+
+
+def _prepare(path, ops) -> np.ndarray | DataError:
+  try:
+    image = photos.read_photo(path)
+  except DataError as error:
+    return error
+  # Ops that do not fit a readable photo are a mistake in the ops: it ends here.
+  try:
+    return photos.prepare(image, ops)
+  except DataError as error:
+    raise DataError(f'{path}: {error}') from None
+
+
+def _check_sizes(first, batch) -> None:
+  for path, image in batch:
+    if image.shape != first[1].shape:
+      sizes = [f'{each.shape[0]} x {each.shape[1]}' for each in (first[1], image)]
+      raise DataError(
+        f'photos must be of one size after the ops, but {first[0]} is {sizes[0]} and '
+        f'{path} {sizes[1]} pixels; add central_crop or resize'
+      )

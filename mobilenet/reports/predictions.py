@@ -1,0 +1,151 @@
+"""What a network says of photos: the most probable classes, printed and written.
+
+predictions = top_predictions(photos, probabilities, class_names, k=5)
+print_predictions(predictions)
+write_predictions('runs/mine/predictions', predictions)
+"""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import typing
+from collections.abc import Sequence
+
+import numpy as np
+import rich.console
+
+from mobilenet.reports import terminal
+from mobilenet.training import files
+from mobilenet.training.errors import require
+from mobilenet.weights import class_names as readable
+
+CSV_FILE = 'predictions.csv'
+JSON_FILE = 'predictions.json'
+CSV_COLUMNS = ('photo', 'rank', 'class', 'name', 'probability')
+
+
+class Prediction(typing.NamedTuple):
+  """One of the most probable classes of one photo."""
+
+  photo: str
+  rank: int  # from 1, the most probable
+  class_name: str  # as the data or the weights have it, 'n02123045'
+  name: str  # for a person, 'tabby'
+  probability: float
+
+
+def top_predictions(
+  photos: Sequence[str | os.PathLike],
+  probabilities: np.ndarray,
+  class_names: Sequence[str],
+  k: int = 5,
+) -> list[Prediction]:
+  """The k most probable classes of every photo, photo by photo.
+
+  Args:
+    photos: N names.
+    probabilities: (N, K).
+    class_names: K names.
+    k: classes a photo; K at most.
+
+  Raises:
+    TrainingError: k is below 1, the class names are not as many as the classes, or a
+      photo's probabilities are not numbers.
+  """
+  probabilities = np.asarray(probabilities)
+  classes = probabilities.shape[1]
+  require(k >= 1, f'the top {k} classes were asked for; it must be at least 1')
+  require(
+    classes == len(class_names),
+    f'the network tells {classes} classes apart, but {len(class_names)} are named',
+  )
+  predictions = []
+  for photo, row in zip(photos, probabilities, strict=True):
+    photo = _text(photo)
+    require(
+      bool(np.isfinite(row).all()),
+      f'the probabilities of {photo} are not numbers: the weights are broken, or they '
+      'want photos on another scale',
+    )
+    # Stable, so that of equals the first class comes first.
+    for rank, label in enumerate(np.argsort(-row, kind='stable')[:k], 1):
+      name = str(class_names[label])
+      predictions.append(
+        Prediction(photo, rank, name, readable.display_name(name), float(row[label]))
+      )
+  return predictions
+
+
+def _text(photo) -> str:
+  """The name of a photo, with escapes for bytes that are no UTF-8."""
+  return os.fspath(photo).encode('utf-8', 'backslashreplace').decode()
+
+
+def print_predictions(
+  predictions: Sequence[Prediction],
+  *,
+  title: str = 'predictions',
+  most_photos: int = 200,
+  console: rich.console.Console | None = None,
+) -> None:
+  """Prints a table; beyond `most_photos`, says how many it leaves out."""
+  table = terminal.make_table(
+    title, [('photo', 'left'), ('class', 'left'), ('probability', 'right')]
+  )
+  several = any(prediction.rank > 1 for prediction in predictions)
+  shown = 0
+  for prediction in predictions:
+    first = prediction.rank == 1
+    shown += first
+    if shown > most_photos:
+      break
+    if first and shown > 1 and several:
+      table.add_section()
+    terminal.add_row(
+      table,
+      prediction.photo if first else '',
+      prediction.name,
+      terminal.percent(prediction.probability),
+      style='bold' if first else None,
+    )
+  console = console or rich.console.Console()
+  terminal.show(table, console)
+  left_out = sum(prediction.rank == 1 for prediction in predictions) - most_photos
+  if left_out > 0:
+    console.print(f'and {left_out:,} more photos')
+
+
+def write_predictions(
+  folder: str | os.PathLike, predictions: Sequence[Prediction]
+) -> tuple[pathlib.Path, pathlib.Path]:
+  """Writes predictions.csv and predictions.json, UTF-8, each whole or not at all.
+
+  The CSV has the columns photo, rank, class, name, probability; the JSON is a list of
+  {photo, predictions: [{class, name, probability}]}, the most probable first.
+
+  Returns:
+    The paths of both.
+
+  Raises:
+    TrainingError: a file cannot be written.
+  """
+  text = io.StringIO(newline='')
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(CSV_COLUMNS)
+  photos = []
+  for photo, rank, class_name, name, probability in predictions:
+    probability = round(probability, 6)
+    writer.writerow([photo, rank, class_name, name, f'{probability:.6f}'])
+    if rank == 1:
+      photos.append({'photo': photo, 'predictions': []})
+    photos[-1]['predictions'].append(
+      {'class': class_name, 'name': name, 'probability': probability}
+    )
+  folder = pathlib.Path(folder)
+  as_json = json.dumps(photos, indent=2, ensure_ascii=False) + '\n'
+  return (
+    files.replace_file(folder / CSV_FILE, text.getvalue().encode()),
+    files.replace_file(folder / JSON_FILE, as_json.encode()),
+  )

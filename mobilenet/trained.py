@@ -1,0 +1,169 @@
+"""A run that has something to use: its config, its network and its trained variables.
+
+    run = load_run(pathlib.Path('runs/flowers'))
+    logits = run.model.apply(run.variables, images)
+
+A run was trained here, and then its newest checkpoint is read (the averages, where it
+keeps some), or was imported, and then `weights.safetensors` is.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+import input_pipeline
+from mobilenet import experiment
+from mobilenet.training import sharding, workdir
+from mobilenet.training.checkpoints import Checkpointer
+from mobilenet.training.errors import require
+from mobilenet.training.optimizer import make_optimizer
+from mobilenet.training.state import create, restore
+from mobilenet.weights import loading, own_file
+from mobilenet.weights.contract import Contract, make_contract
+from mobilenet.weights.own_file import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A trained or imported network.
+
+  variables: {'params', 'batch_stats'} on every device of the mesh.
+  step: of the training; 0 where it was imported.
+  """
+
+  folder: pathlib.Path
+  config: ConfigDict
+  model: nn.Module
+  variables: dict[str, Any]
+  class_names: tuple[str, ...]
+  step: int
+
+
+def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
+  """Reads what a workdir came to.
+
+  Raises:
+    TrainingError, ModelError: no run, nothing trained yet, or it cannot be read.
+  """
+  mesh = mesh or sharding.make_mesh()
+  stored = workdir.read_config(folder)
+  require(
+    stored is not None, f'{folder} holds no {workdir.CONFIG_FILE}: no run began there'
+  )
+  config = ConfigDict(stored)
+  names = workdir.read_classes(folder)
+  require(
+    names is not None, f'{folder} holds no {workdir.CLASSES_FILE}: nothing to use'
+  )
+  model = experiment.make_model(config, len(names))
+  variables, step = _checkpoint(folder, config, model, mesh)
+  if variables is None:
+    path = folder / own_file.FILE
+    require(
+      path.is_file(),
+      f'{folder} holds no checkpoint and no {own_file.FILE}: nothing is trained yet',
+    )
+    variables = jax.device_put(loading.load(path).variables, sharding.replicated(mesh))
+  return Run(folder, config, model, variables, names, step)
+
+
+def _checkpoint(folder, config, model, mesh):
+  """(variables, step) of the newest checkpoint; (None, 0) if there is none."""
+  tx = make_optimizer(config.optimizer, lambda step: 0.0)
+  task = experiment.make_task(config)
+
+  def new_state():
+    initial = experiment.initial_variables(config, model)
+    return create(initial, tx, task.zero_sums(), ema=config.ema_decay is not None)
+
+  with Checkpointer(folder, read_only=True) as checkpointer:
+    state = restore(checkpointer, new_state, mesh)
+  if state is None:
+    return None, 0
+  return state.variables if state.ema is None else state.ema, int(state.step)
+
+
+def load_weights(path: str) -> Weights:
+  """Loads a weight file of any framework, or what a workdir came to.
+
+  Raises:
+    TrainingError, ModelError: it is not there or cannot be used.
+  """
+  folder = pathlib.Path(path).expanduser()
+  if not (folder / workdir.CONFIG_FILE).is_file():
+    return loading.load(path)
+  run = load_run(workdir.local_path(folder))
+  return to_weights(run)
+
+
+def to_weights(run: Run) -> Weights:
+  """A run's variables with its network, contract and classes."""
+  style = {
+    field: value for field, value in run.config.model.items() if field in _OF_WEIGHTS
+  }
+  return Weights(
+    origin=f'{run.config.model.name} x{run.config.model.width:g} of {run.folder}',
+    model={**style, 'num_classes': len(run.class_names)},
+    variables=jax.tree.map(np.asarray, run.variables),
+    contract=contract_of_run(run.config),
+    class_names=run.class_names,
+  )
+
+
+# Fields of a config's model that its variables depend on.
+_OF_WEIGHTS = (
+  'name',
+  'width',
+  'padding',
+  'norm_epsilon',
+  'stem_width',
+  'hidden_width',
+  'hidden_act',
+  'expansion',
+)
+
+
+def contract_of_run(config: ConfigDict) -> Contract:
+  """A config's contract, or what its evaluation's op string comes to.
+
+  Raises:
+    TrainingError: the op string prepares images in a way that no contract can say.
+  """
+  if contract := experiment.contract_of(config):
+    return contract
+  text = experiment.ops(config, 'eval_ops')
+  ops = {op.name: op.args for op in input_pipeline.parse_ops(text, 'eval')}
+  said = {'resolution': config.resolution, 'crop_fraction': 1.0}
+  if 'resize_small' in ops:
+    size = ops['resize_small']
+    said |= {
+      'resize': 'short_side',
+      'crop_fraction': config.resolution / size['size'],
+    }
+  else:
+    size = ops.get('resize')
+    if 'central_fraction' in ops:
+      said['crop_fraction'] = ops['central_fraction']['fraction']
+  if size:
+    said |= {'interpolation': size['method'], 'antialias': size['antialias']}
+  if 'normalize' in ops:
+    said |= ops['normalize']
+  elif 'value_range' in ops:
+    low, high = ops['value_range']['low'], ops['value_range']['high']
+    said |= {'mean': [-low / (high - low)] * 3, 'std': [1 / (high - low)] * 3}
+  if 'bgr' in ops:
+    said['channel_order'] = 'bgr'
+  contract = make_contract(said)
+  same = input_pipeline.parse_ops(contract.eval_ops(config.resolution), 'eval')
+  require(
+    same == input_pipeline.parse_ops(text, 'eval'),
+    f'data.eval_ops is {text!r}, which the contract of a weight file cannot say; '
+    f'nearest is {contract.eval_ops(config.resolution)!r}',
+  )
+  return contract

@@ -1,0 +1,1 @@
+"""Other people's weights into ours, each with its preprocessing contract, and out."""

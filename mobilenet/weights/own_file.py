@@ -1,0 +1,105 @@
+"""Weights in this project's own form: a `.safetensors` file that says what it holds.
+
+Arrays are named as Flax names them ('params/backbone/stem/conv/kernel'); the network,
+the contract and the class names lie in the file's metadata, as JSON.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from mobilenet.weights import torch_file
+from mobilenet.weights.contract import Contract, make_contract
+from mobilenet.weights.weight_file import WeightFile, WeightsError
+
+KEY = 'mobilenet-jax'  # of the metadata
+FILE = 'weights.safetensors'  # in a workdir that holds imported weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+  """A trained network with all that is needed to use it.
+
+  origin: whose weights these are, for people.
+  model: arguments of `zoo.create`.
+  variables: {'params', 'batch_stats'} of NumPy arrays, float32.
+  class_names: in the order of the outputs; None if unknown.
+  has_head: False where `variables` ends at the last feature map.
+  notes: what had to be assumed, for people.
+  """
+
+  origin: str
+  model: dict[str, Any]
+  variables: dict[str, Any]
+  contract: Contract | None
+  class_names: tuple[str, ...] | None
+  has_head: bool = True
+  notes: tuple[str, ...] = ()
+
+
+def save(path: str | os.PathLike, weights: Weights) -> None:
+  """Writes a file that `loading.load` reads back to the bit.
+
+  Raises:
+    WeightsError: it cannot be written.
+  """
+  said = {
+    'origin': weights.origin,
+    'model': weights.model,
+    'contract': weights.contract and weights.contract.as_dict(),
+    'class_names': weights.class_names,
+    'has_head': weights.has_head,
+  }
+  torch_file.write_safetensors(
+    pathlib.Path(path), flatten(weights.variables), {KEY: json.dumps(said)}
+  )
+
+
+def is_own(file: WeightFile) -> bool:
+  return KEY in file.metadata.get('safetensors', {})
+
+
+def from_file(file: WeightFile) -> Weights:
+  """What `save` wrote.
+
+  Raises:
+    WeightsError: the metadata is not what `save` writes.
+  """
+  try:
+    said = json.loads(file.metadata['safetensors'][KEY])
+    names, contract = said['class_names'], said['contract']
+    return Weights(
+      origin=said['origin'],
+      model=said['model'],
+      variables=unflatten(file.tensors),
+      contract=contract and make_contract(contract),
+      class_names=None if names is None else tuple(names),
+      has_head=said['has_head'],
+    )
+  except (ValueError, KeyError, TypeError) as error:
+    if isinstance(error, WeightsError):
+      raise
+    raise WeightsError(f'{file.path} has broken metadata: write it again') from error
+
+
+def flatten(variables: dict[str, Any]) -> dict[str, np.ndarray]:
+  """{'params': {'head': ...}} -> {'params/head/...': array}."""
+  leaves = jax.tree_util.tree_leaves_with_path(variables)
+  return {'/'.join(key.key for key in path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def unflatten(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+  """The inverse of `flatten`."""
+  variables = {}
+  for name, value in tensors.items():
+    *parts, last = name.split('/')
+    node = variables
+    for part in parts:
+      node = node.setdefault(part, {})
+    node[last] = value
+  return variables

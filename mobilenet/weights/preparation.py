@@ -1,0 +1,97 @@
+"""How images are to be prepared for a file: what it says, else what its maker does."""
+
+import dataclasses
+from typing import Any
+
+from mobilenet.weights import dialects
+from mobilenet.weights.contract import Contract, make_contract
+from mobilenet.weights.fitting import Fitted, is_put_on
+from mobilenet.weights.official import Official
+from mobilenet.weights.sources import SOURCES, TIMM_TF
+from mobilenet.weights.weight_file import WeightFile, WeightsError
+
+
+def contract_of(
+  fitted: Fitted, file: WeightFile, known: Official | None
+) -> tuple[Contract, list[str]]:
+  """The source's contract, changed by what the file says.
+
+  Args:
+    fitted: what the file was recognised as.
+    file: as it was read.
+    known: the published file that it is.
+
+  Returns:
+    The contract, and what had to be assumed, for people.
+
+  Raises:
+    WeightsError: the file prepares images in a way that no contract can say.
+  """
+  source, metadata, said, notes = fitted.source, file.metadata, {}, []
+  if unreadable := metadata.get('unknown_preprocessing'):
+    raise WeightsError(
+      f'{file.path} prepares its images by layers that cannot be read: '
+      f'{", ".join(unreadable)}; save the network without them'
+    )
+  if size := metadata.get('input_size'):
+    said['resolution'] = size if isinstance(size, int) else size[0]
+  if any(map(is_put_on, dialects.layer_names(file.dialect, file.tensors))):
+    said['crop_fraction'] = 1.0  # transfer learning's tutorials resize and don't crop
+  if known and known.framework == 'torchvision':
+    said['crop_fraction'] = source.contract.resolution / known.resize
+  elif 'pretrained_cfg' in metadata.get('timm', {}):
+    said |= _from_timm(metadata['timm']['pretrained_cfg'])
+  elif not known and _has_tf_twin(fitted):
+    notes.append(
+      "taken for timm's own weights, with PyTorch's padding; if they are of a tf_ "
+      'model, let the file name begin with tf_'
+    )
+  if 'rescaling' in metadata:
+    said |= _from_scale(*metadata['rescaling'])
+  elif 'input_scale' in metadata or 'input_offset' in metadata:
+    said |= _from_scale(
+      metadata.get('input_scale', 1.0), metadata.get('input_offset', 0.0)
+    )
+  elif 'normalisation' in metadata:
+    mean, std = metadata['normalisation']['mean'], metadata['normalisation']['std']
+    said |= {'mean': _three(mean, 1 / 255), 'std': _three(std, 1 / 255)}
+  elif source.dialect in ('keras', 'tflite'):
+    notes.append('the file does not say how images are scaled: -1 to 1 is assumed')
+  contract = make_contract(said, source.contract)
+  return dataclasses.replace(contract, label_offset=fitted.label_offset), notes
+
+
+def _from_timm(config: dict[str, Any]) -> dict[str, Any]:
+  """Fields of timm's `pretrained_cfg`, as its evaluation reads them."""
+  known = {
+    'mean': 'mean',
+    'std': 'std',
+    'crop_pct': 'crop_fraction',
+    'interpolation': 'interpolation',
+  }
+  said = {ours: config[theirs] for theirs, ours in known.items() if config.get(theirs)}
+  if config.get('input_size'):
+    said['resolution'] = config['input_size'][-1]
+  if config.get('crop_mode') == 'squash':
+    said['resize'] = 'squash'
+  return said
+
+
+def _has_tf_twin(fitted: Fitted) -> bool:
+  """Whether timm has a model of the same arrays with TensorFlow's padding."""
+  twins = {s.network for s in SOURCES if s.framework == TIMM_TF}
+  return fitted.source.framework == 'timm' and fitted.source.network in twins
+
+
+def _from_scale(scale, offset) -> dict[str, Any]:
+  """x * scale + offset of x in 0..255, as mean and std of values in 0..1."""
+  scales, offsets = _three(scale), _three(offset)
+  return {
+    'mean': [-b / (255 * a) for a, b in zip(scales, offsets, strict=True)],
+    'std': [1 / (255 * a) for a in scales],
+  }
+
+
+def _three(value, factor: float = 1.0) -> list[float]:
+  values = [value] * 3 if isinstance(value, (int, float)) else list(value)
+  return [float(part) * factor for part in (values * 3 if len(values) == 1 else values)]

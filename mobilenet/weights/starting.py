@@ -1,0 +1,51 @@
+"""Starting a network from loaded weights, with its classifier or with a new one."""
+
+from typing import Any
+
+from mobilenet.weights.fitting import diff
+from mobilenet.weights.own_file import Weights, flatten, unflatten
+from mobilenet.weights.weight_file import WeightsError
+
+CLASSIFIER = 'params/head/classifier/'
+
+
+def start_from(
+  weights: Weights, initial: dict[str, Any], *, new_head: bool
+) -> dict[str, Any]:
+  """The loaded variables, and the initial ones of what is new.
+
+  Args:
+    weights: from `loading.load`.
+    initial: the model's {'params', 'batch_stats'} as drawn.
+    new_head: keep the drawn classifier. Where the file has a hidden layer before its
+      classifier, as V3's has, that is loaded.
+
+  Raises:
+    WeightsError: something is missing, unknown or of another shape; it reads like a
+      diff. All of the network has to fit but a new classifier.
+  """
+  loaded, drawn = flatten(weights.variables), flatten(initial)
+  if new_head:
+    loaded = {n: v for n, v in loaded.items() if not n.startswith(CLASSIFIER)}
+  is_new = CLASSIFIER if weights.has_head else 'params/head/'
+  started, differences, of_classifier = {}, [], 0
+  for name, value in drawn.items():
+    if name not in loaded and new_head and name.startswith(is_new):
+      started[name] = value
+    elif name not in loaded:
+      differences.append(f'- {name} {value.shape}')
+    elif loaded[name].shape != value.shape:
+      differences.append(f'~ {name} is {loaded[name].shape}, ours is {value.shape}')
+      of_classifier += name.startswith(CLASSIFIER)
+    else:
+      started[name] = loaded[name]
+  differences += [f'+ {name} {loaded[name].shape}' for name in loaded.keys() - drawn]
+  if differences and of_classifier == len(differences):
+    there, here = (len(x[f'{CLASSIFIER}bias']) for x in (loaded, drawn))
+    raise WeightsError(
+      f'the weights ({weights.origin}) have {there} classes, the data {here}; '
+      '--config.new_head=true trains a new classifier on them'
+    )
+  if differences:
+    raise WeightsError(diff(weights.origin, 'the network of the config', differences))
+  return unflatten(started)
