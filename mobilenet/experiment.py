@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 import input_pipeline
 from mobilenet.models import zoo
 from mobilenet.models.initializers import init_variables
+from mobilenet.models.rows import ModelError
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.tasks import Classification
@@ -38,8 +39,12 @@ def make_model(config: ConfigDict, num_classes: int) -> nn.Module:
   """The config's network.
 
   Raises:
-    ModelError: an unknown name, option or value.
+    ModelError: an unknown name, option or value, or no name.
   """
+  if not config.model.name:
+    raise ModelError(
+      'the config names no network: give the weights to start from, --config.init=FILE'
+    )
   return zoo.create(num_classes=num_classes, **config.model)
 
 

@@ -56,6 +56,9 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     batch_size=config.batch_size,
   )
   tx = make_optimizer(config.optimizer, schedule)
+  variables = functools.partial(experiment.initial_variables, config, model, weights)
+  if weights is not None:
+    variables()  # what doesn't fit is told before anything is written
   workdir.check_classes(folder, source.class_names, config.data.train_split)
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, source.class_names)
@@ -66,7 +69,7 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     task=experiment.make_task(config),
     tx=tx,
     learning_rate=schedule,
-    variables=functools.partial(experiment.initial_variables, config, model, weights),
+    variables=variables,
     data=loop.Data(
       train=functools.partial(experiment.train_batches, config, source, mesh),
       evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),

@@ -57,6 +57,11 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
     head = put_on
     model |= _put_on(source, file, put_on)
   has_head = bool(set(head) & set(present))
+  if has_head and (unknown := file.metadata.get('unknown_head')):
+    raise WeightsError(
+      f'{file.path} has layers on top that cannot be taken over: {", ".join(unknown)}; '
+      'save the network without its head'
+    )
   names = body + head if has_head else body
   if file.dialect == 'tflite':
     _unfold(tensors, names, source.norm_epsilon)
@@ -94,11 +99,6 @@ def diff(subject: str, what: str, differences: list[str]) -> str:
 
 def _put_on(source: Source, file: WeightFile, layers: list[str]) -> dict[str, Any]:
   """Arguments of the model for one or two dense layers on the pooled features."""
-  if unknown := file.metadata.get('unknown_head'):
-    raise WeightsError(
-      f'{file.path} has layers on top that cannot be taken over: {", ".join(unknown)}; '
-      'save the network without its head'
-    )
   if len(layers) == 1:
     return {'hidden_width': 0} if zoo.NETWORKS[source.network].head.hidden else {}
   if len(layers) > 2:

@@ -111,7 +111,9 @@ def _read_archive(path: pathlib.Path):
 
 def _normalise(path: pathlib.Path, layers: list[Stored]):
   """Tensors, the number of dense layers in the head, and metadata."""
-  data_norms = [layer.name for layer in layers if set(layer.arrays) == DATA_NORM]
+  data_norms = [
+    layer.name or layer.kind for layer in layers if set(layer.arrays) == DATA_NORM
+  ]
   layers = [layer for layer in layers if set(layer.arrays) != DATA_NORM]
   if not layers:
     raise WeightsError(f'{path} has no layer with weights: was the model built?')

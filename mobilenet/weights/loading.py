@@ -58,7 +58,7 @@ def load(path: str | os.PathLike) -> Weights:
     notes.append('the file has no classifier')
   return Weights(
     origin=f'{fitted.source.label} x{fitted.model["width"]:g} in {path.name}'
-    + (f' (the published file {known.name})' if known else ''),
+    + (' (as published)' if known else ''),
     model=fitted.model,
     variables=fitted.variables,
     contract=contract,
