@@ -86,10 +86,11 @@ def run_folder() -> pathlib.Path:
 
 def summarize(config: ConfigDict) -> None:
   """Prints a table of shapes, parameters and multiply-adds."""
-  from mobilenet import experiment
+  from mobilenet import experiment, jobs
   from mobilenet.models import counting
   from mobilenet.reports import summary
 
+  config, _ = jobs.complete(config)
   model = experiment.make_model(config, CLASSES.value)
   summary.print_summary(
     counting.layers(model, config.resolution),
@@ -108,6 +109,7 @@ def run_sweep(config: ConfigDict) -> int:
     raise TrainingError(
       '--job=sweep locks files as Linux and macOS do; here, train its items one by one'
     )
+  from mobilenet import jobs
   from mobilenet.experiment import HARMLESS
   from mobilenet.reports import sweep, sweep_items
 
@@ -115,7 +117,14 @@ def run_sweep(config: ConfigDict) -> int:
   name, pairs = command_line.load_sweep(argument, SWEEP.value)
   title = f'{command_line.config_name(argument)}-{name}'
   given = config_flags.get_override_values(flags.FLAGS['config'])
-  items = sweep_items.make_items(argument, pairs, config, given, folder(title))
+  items = sweep_items.make_items(
+    argument,
+    pairs,
+    config,
+    given,
+    folder(title),
+    complete=lambda config: jobs.complete(config)[0],
+  )
   if LIST.value:
     sweep.show_items(items, title, ignore=HARMLESS)
     return 0

@@ -34,9 +34,7 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
       another run, or data or checkpoints cannot be read or written.
   """
-  weights = trained.load_weights(config.init) if config.init else None
-  if weights is not None:
-    config = experiment.with_weights(config, weights)
+  config, weights = complete(config)
   workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
@@ -89,6 +87,18 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     )
   elif jax.process_index() == 0:
     report_training(config, outcome, eval_source, mesh, plan, size, folder)
+
+
+def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
+  """The config with what its `init` says, and those weights; as it is without any.
+
+  Raises:
+    TrainingError, ModelError: the weights cannot be read or are of another network.
+  """
+  if not config.init:
+    return config, None
+  weights = trained.load_weights(config.init)
+  return experiment.with_weights(config, weights), weights
 
 
 def report_training(

@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -53,6 +53,7 @@ def make_items(
   config: ConfigDict,
   given: dict[str, Any],
   folder: pathlib.Path,
+  complete: Callable[[ConfigDict], ConfigDict] = lambda config: config,
 ) -> list[Item]:
   """The items of a sweep, checked before any of them runs.
 
@@ -62,6 +63,7 @@ def make_items(
     config: the config with `given` in it.
     given: dotted fields that the person set; the sweep's own win over them.
     folder: of the sweep; each item has one of its own in it.
+    complete: a run's config -> what the run writes into its folder.
 
   Raises:
     TrainingError: a name is no name for a folder or comes twice, or a field is wrong.
@@ -76,7 +78,7 @@ def make_items(
       Item(
         name,
         overrides,
-        command_line.override(config, overrides).to_dict(),
+        complete(command_line.override(config, overrides)).to_dict(),
         folder / name,
         [*command, f'--workdir={folder / name}'],
       )

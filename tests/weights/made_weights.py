@@ -1,0 +1,71 @@
+"""Weights that look trained, and their arrays as other frameworks' files have them."""
+
+import pathlib
+import zlib
+
+import jax
+import numpy as np
+
+from mobilenet.models import counting, zoo
+from mobilenet.weights import exporting, own_file
+from mobilenet.weights.contract import Contract
+from mobilenet.weights.own_file import Weights
+from mobilenet.weights.sources import SOURCES, Source
+from mobilenet.weights.weight_file import WeightFile
+
+# Lowest and highest value: nothing is 0 or 1, and variances are positive.
+RANGES = {
+  'kernel': (-0.1, 0.1),
+  'layer_scale': (0.5, 1.5),
+  'scale': (0.5, 1.5),
+  'bias': (-0.5, 0.5),
+  'mean': (-0.5, 0.5),
+  'var': (0.5, 1.5),
+}
+
+
+def source(framework: str, network: str) -> Source:
+  """The first source of a network; of Keras's two the one with layer names."""
+  return next(s for s in SOURCES if (s.framework, s.network) == (framework, network))
+
+
+def made(name: str, *, width=1.0, num_classes=7, contract=None, **options) -> Weights:
+  """Weights of a network, each array different and the same in every call."""
+  model = {'name': name, 'width': width, 'num_classes': num_classes, **options}
+  _, shapes = counting.layers_and_variables(zoo.create(**model), 224)
+
+  def draw(path, leaf):
+    place = '/'.join(key.key for key in path)
+    rng = np.random.default_rng(zlib.crc32(place.encode()))
+    values = rng.random(leaf.shape, np.float32)
+    low, high = RANGES[path[-1].key]
+    return np.float32(low) + values * np.float32(high - low)
+
+  variables = jax.tree_util.tree_map_with_path(draw, shapes)
+  names = tuple(f'class {n}' for n in range(num_classes))
+  return Weights('made weights', model, variables, contract or Contract(), names)
+
+
+def of_source(source: Source, **options) -> Weights:
+  """`made`, with the padding and the epsilon that the framework computes with."""
+  style = {'padding': source.padding, 'norm_epsilon': source.norm_epsilon}
+  return made(source.network, contract=source.contract, **style, **options)
+
+
+def their_file(weights: Weights, source: Source, path='made', **metadata) -> WeightFile:
+  """What a reader would make of a file of these weights."""
+  tensors = exporting._tensors(weights, source)
+  return WeightFile(pathlib.Path(path), source.dialect, tensors, metadata)
+
+
+def same_variables(one, two) -> bool:
+  one, two = own_file.flatten(one), own_file.flatten(two)
+  return one.keys() == two.keys() and all(
+    np.array_equal(one[name], two[name]) and one[name].dtype == two[name].dtype
+    for name in one
+  )
+
+
+def meaning(model: dict) -> object:
+  """A model's arguments without those that say what holds anyway."""
+  return zoo.create(**model)
