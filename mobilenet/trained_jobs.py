@@ -121,7 +121,7 @@ def import_weights(
     f'images: {experiment.contract_of(config).eval_ops(config.resolution)}; '
     f'padding {config.model.padding}, BatchNorm epsilon {config.model.norm_epsilon:g}'
   )
-  if weights.contract.label_offset:
+  if weights.contract and weights.contract.label_offset:
     print(f'left out: the first {weights.contract.label_offset} of the classes')
   for note in weights.notes:
     print(f'note: {note}')
@@ -140,6 +140,10 @@ def class_names(weights, class_file: str | None) -> tuple[str, ...]:
     raise TrainingError(
       f'cannot read class names from {class_file}: {error}'
     ) from error
+  require(
+    isinstance(names, list),
+    f'cannot read class names from {class_file}: its JSON is no list',
+  )
   names = tuple(str(name).strip() for name in names)
   require(
     len(names) == count,

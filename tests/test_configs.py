@@ -7,17 +7,20 @@ import pathlib
 import pytest
 from ml_collections import ConfigDict
 
-import input_pipeline
 from configs import common
-from mobilenet import command_line
+from mobilenet import command_line, experiment
 from mobilenet.models import counting, zoo
 from mobilenet.reports import sweep_items
+from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import make_plan
 from mobilenet.training.schedules import make_schedule
+from mobilenet.weights.contract import Contract
+from mobilenet.weights.own_file import Weights
 
 FILES = sorted((pathlib.Path(__file__).parents[1] / 'configs').glob('[!_]*.py'))
 NAMES = [file.stem for file in FILES if file.stem != 'common']
+OF_WEIGHTS = 'finetune'  # whose network and resolution are those of a weight file
 
 
 def module(name):
@@ -40,16 +43,37 @@ def check(config):
     batch_size=config.batch_size,
   )
   make_optimizer(config.optimizer, schedule)
-  for field in ('train_ops', 'eval_ops', 'batch_ops'):
-    ops = config.data[field].replace('{resolution}', str(config.resolution))
-    input_pipeline.check_ops(ops, field.removesuffix('_ops'))
+  experiment.check_ops(config)
   json.dumps(config.to_dict())
   return model
 
 
-@pytest.mark.parametrize('name', NAMES)
+def with_weights(config):
+  """The config as it is after small weights are read."""
+  model = {'name': 'mobilenet_v1', 'width': 0.25, 'num_classes': 5, 'padding': 'torch'}
+  contract = Contract(mean=(0.4, 0.5, 0.6), resolution=160)
+  return experiment.with_weights(config, Weights('small', model, {}, contract, None))
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name != OF_WEIGHTS])
 def test_a_config_can_be_run(name):
   check(load(name))
+
+
+def test_fine_tuning_takes_from_weights_what_it_does_not_say():
+  config = load(OF_WEIGHTS)
+  with pytest.raises(TrainingError, match=r'set --config\.init=FILE'):
+    experiment.check_ops(config)
+  ready = with_weights(config)
+  model = check(ready)
+  assert model.network.style.padding == 'torch'
+  assert (ready.model.name, ready.model.width) == ('mobilenet_v1', 0.25)
+  assert (ready.resolution, ready.contract.resolution) == (160, 160)
+  assert (ready.new_head, ready.model.dropout) == (True, 0.2)
+  assert experiment.ops(ready, 'train_ops') == (
+    'inception_crop(160, area=(0.25, 1))|flip|color|'
+    'normalize((0.4, 0.5, 0.6), (0.5, 0.5, 0.5))'
+  )
 
 
 @pytest.mark.parametrize(
@@ -125,6 +149,7 @@ def test_wrong_arguments(arg, message):
 
 SWEEPS = {
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
+  'finetune': {'learning_rates': 3, 'seeds': 3},
   'folder': {'seeds': 3, 'learning_rates': 4},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
@@ -148,7 +173,8 @@ def test_every_sweep_can_be_run(name, tmp_path):
     items = sweep_items.make_items(argument, pairs, load(name), {}, tmp_path)
     assert len({json.dumps(item.config) for item in items}) == size
     for item in items:
-      check(ConfigDict(item.config))
+      config = ConfigDict(item.config)
+      check(with_weights(config) if name == OF_WEIGHTS else config)
   default, _ = command_line.load_sweep(argument, None)
   assert default == next(iter(SWEEPS[name]))
   known = ', '.join(SWEEPS[name])

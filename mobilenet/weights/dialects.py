@@ -104,6 +104,21 @@ def to_theirs(
   return np.ascontiguousarray(value)
 
 
+def channels_last(kernel: np.ndarray, side: int) -> np.ndarray:
+  """A dense kernel (channels * side * side, O) on a flattened map, as ours has rows.
+
+  PyTorch flattens channel by channel, we pixel by pixel.
+  """
+  rows = kernel.reshape(-1, side, side, kernel.shape[-1])
+  return np.ascontiguousarray(rows.transpose(1, 2, 0, 3)).reshape(kernel.shape)
+
+
+def channels_first(kernel: np.ndarray, side: int) -> np.ndarray:
+  """The inverse of `channels_last`."""
+  rows = kernel.reshape(side, side, -1, kernel.shape[-1])
+  return np.ascontiguousarray(rows.transpose(2, 0, 1, 3)).reshape(kernel.shape)
+
+
 def layer_names(dialect: str, tensors: Mapping[str, np.ndarray]) -> list[str]:
   """The layers that the arrays of a file belong to, in the order of the file."""
   return list(dict.fromkeys(split(dialect, name)[0] for name in tensors))

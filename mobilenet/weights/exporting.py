@@ -123,6 +123,7 @@ def _to_torchvision(weights: Weights, path: pathlib.Path) -> list[str]:
         f"torchvision's V3 has other expansions than this one at width {width:g}; "
         'export to keras or timm'
       )
+  _refuse_hidden(model)
   if name == 'googlenet':
     arguments += ['aux_logits=False', 'init_weights=False']
   _write_torch(weights, source, path, {})
@@ -228,6 +229,20 @@ def _refuse(model: dict[str, Any], framework: str, options: list[str]) -> None:
       )
 
 
+def _refuse_hidden(model: dict[str, Any]) -> None:
+  """A hidden layer that torchvision's model of that width has not, or has wider."""
+  if 'v3' not in model['name']:
+    _refuse(model, 'torchvision', ['hidden_width'])
+    return
+  network = zoo.create(**model).network
+  # It is narrowed there, and not here unless asked.
+  theirs = network.scale(zoo.NETWORKS[model['name']].head.hidden)
+  head = network.head
+  ours = head.exact or (head.hidden and network.scale(head.hidden, shrink=False))
+  if ours != theirs:
+    _refuse({**model, 'hidden_width': ours}, 'torchvision', ['hidden_width'])
+
+
 def _write_torch(weights: Weights, source: Source, path, metadata) -> None:
   tensors = _tensors(weights, source)
   for name in list(tensors):
@@ -235,12 +250,13 @@ def _write_torch(weights: Weights, source: Source, path, metadata) -> None:
       # A counter that no forward pass reads; strict loading wants it.
       counter = name.replace('running_mean', 'num_batches_tracked')
       tensors[counter] = np.zeros((), np.int64)
-  torch_file.write_safetensors(path, tensors, metadata)
+  torch_file.write_safetensors(path, tensors, metadata | own_file.exported(weights))
 
 
 def _tensors(weights: Weights, source: Source) -> dict[str, np.ndarray]:
   """Their name -> array in their layout, in the order of a forward pass."""
-  layers = counting.layers(zoo.create(**weights.model), fitting.RESOLUTION)
+  classifier = zoo.create(**weights.model)
+  layers = counting.layers(classifier, fitting.RESOLUTION)
   layers = [layer for layer in layers if layer.kind != 'attention']
   body, head = source.body_and_head()
   flat, tensors = own_file.flatten(weights.variables), {}
@@ -251,6 +267,8 @@ def _tensors(weights: Weights, source: Source) -> dict[str, np.ndarray]:
   for layer, name in zip(layers, body + head, strict=True):
     kind = dialects.kind_of(layer.kind)
     for array, value in arrays[layer.name]:
+      if f'{layer.name}/{array}' == fitting.FLATTENED:
+        value = dialects.channels_first(value, classifier.network.head.size)
       tensors[dialects.theirs(source.dialect, kind, array, name)] = dialects.to_theirs(
         source.dialect, kind, array, value, as_conv=not re.match(source.linear, name)
       )

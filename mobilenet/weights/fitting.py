@@ -20,6 +20,8 @@ WIDTHS = (
 )
 WITH_BACKGROUND = 1001  # classes: ImageNet's, after one that is none of them
 RESOLUTION = 224  # at which shapes are traced: all networks take it
+# The first dense kernel on a flattened map; only PyTorch's networks have one.
+FLATTENED = 'head/hidden_0/kernel'
 MOST_LINES = 12  # of a diff
 
 
@@ -116,8 +118,10 @@ def _put_on(source: Source, file: WeightFile, layers: list[str]) -> dict[str, An
 def _unfold(tensors: dict, names: list[str], epsilon: float) -> None:
   """Makes a norm, which adds its bias alone, of each bias that one was folded into."""
   for name in names:
+    if not name.endswith('/norm'):
+      continue
     bias = tensors.pop(f'{name.removesuffix("/norm")}/bias', None)
-    if not name.endswith('/norm') or bias is None:
+    if bias is None:
       continue
     ones = np.ones_like(bias)
     arrays = {'scale': ones, 'bias': bias, 'mean': 0 * ones, 'var': ones - epsilon}
@@ -190,7 +194,8 @@ def _pair(
   tensors: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, Any], list[str]]:
   """(variables, differences) of the file's arrays and a model's."""
-  layers, shapes = counting.layers_and_variables(zoo.create(**model), RESOLUTION)
+  classifier = zoo.create(**model)
+  layers, shapes = counting.layers_and_variables(classifier, RESOLUTION)
   variables, differences, used = {}, [], set()
   # Without a head there are fewer names than layers.
   for layer, name in zip(_weighted(layers), names, strict=False):
@@ -206,6 +211,8 @@ def _pair(
       if ours is None:
         differences.append(f'~ {theirs} is {value.shape}, ours is {shape}')
         continue
+      if f'{layer.name}/{array}' == FLATTENED:
+        ours = dialects.channels_last(ours, classifier.network.head.size)
       node = variables.setdefault(collection, {})
       for part in path:
         node = node.setdefault(part, {})

@@ -56,7 +56,7 @@ def load(path: str | os.PathLike) -> Weights:
     fitted.model['padding'] = _tflite_padding(file)
   if not fitted.has_head:
     notes.append('the file has no classifier')
-  return Weights(
+  weights = Weights(
     origin=f'{fitted.source.label} x{fitted.model["width"]:g} in {path.name}'
     + (' (as published)' if known else ''),
     model=fitted.model,
@@ -66,6 +66,7 @@ def load(path: str | os.PathLike) -> Weights:
     has_head=fitted.has_head,
     notes=tuple(notes),
   )
+  return own_file.of_export(file, weights)
 
 
 def read(path: pathlib.Path) -> WeightFile:

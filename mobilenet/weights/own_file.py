@@ -18,6 +18,7 @@ from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
 KEY = 'mobilenet-jax'  # of the metadata
+EXPORTED = f'{KEY}-export'  # of arrays that are named as another framework names them
 FILE = 'weights.safetensors'  # in a workdir that holds imported weights
 
 
@@ -80,6 +81,43 @@ def from_file(file: WeightFile) -> Weights:
       contract=contract and make_contract(contract),
       class_names=None if names is None else tuple(names),
       has_head=said['has_head'],
+    )
+  except (ValueError, KeyError, TypeError) as error:
+    if isinstance(error, WeightsError):
+      raise
+    raise WeightsError(f'{file.path} has broken metadata: write it again') from error
+
+
+def exported(weights: Weights) -> dict[str, str]:
+  """Metadata for what a framework's arrays don't say; `of_export` reads it."""
+  style = {field: weights.model.get(field) for field in ('padding', 'norm_epsilon')}
+  said = {
+    'model': {field: value for field, value in style.items() if value is not None},
+    'contract': weights.contract and weights.contract.as_dict(),
+    'class_names': weights.class_names,
+  }
+  return {EXPORTED: json.dumps(said)}
+
+
+def of_export(file: WeightFile, weights: Weights) -> Weights:
+  """`weights` as recognised, with what `exported` wrote into their file, if it did.
+
+  Raises:
+    WeightsError: the metadata is not what `exported` writes.
+  """
+  text = file.metadata.get('safetensors', {}).get(EXPORTED)
+  if text is None:
+    return weights
+  try:
+    said = json.loads(text)
+    names, contract = said['class_names'], said['contract']
+    fits = names is not None and len(names) == weights.model['num_classes']
+    return dataclasses.replace(
+      weights,
+      model=weights.model | said['model'],
+      contract=make_contract(contract) if contract else weights.contract,
+      class_names=tuple(names) if fits else weights.class_names,
+      notes=(),
     )
   except (ValueError, KeyError, TypeError) as error:
     if isinstance(error, WeightsError):

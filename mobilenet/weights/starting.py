@@ -39,7 +39,9 @@ def start_from(
       of_classifier += name.startswith(CLASSIFIER)
     else:
       started[name] = loaded[name]
-  differences += [f'+ {name} {loaded[name].shape}' for name in loaded.keys() - drawn]
+  differences += [
+    f'+ {name} {loaded[name].shape}' for name in sorted(loaded.keys() - drawn)
+  ]
   if differences and of_classifier == len(differences):
     there, here = (len(x[f'{CLASSIFIER}bias']) for x in (loaded, drawn))
     raise WeightsError(

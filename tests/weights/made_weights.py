@@ -13,6 +13,7 @@ from mobilenet.weights.own_file import Weights
 from mobilenet.weights.sources import SOURCES, Source
 from mobilenet.weights.weight_file import WeightFile
 
+CLASSES = ('ash', 'birch', 'cedar', 'elm', 'fir', 'oak')
 # Lowest and highest value: nothing is 0 or 1, and variances are positive.
 RANGES = {
   'kernel': (-0.1, 0.1),
@@ -58,14 +59,27 @@ def their_file(weights: Weights, source: Source, path='made', **metadata) -> Wei
   return WeightFile(pathlib.Path(path), source.dialect, tensors, metadata)
 
 
+def folded(weights: Weights, of: Source) -> dict[str, np.ndarray]:
+  """A TFLite file's arrays: norms folded into kernels and biases."""
+  tensors = exporting._tensors(weights, of)
+  epsilon, file = weights.model['norm_epsilon'], {}
+  names = dict.fromkeys(name.split('/')[0] for name in tensors)
+  for name in names:
+    kernel = tensors[f'{name}/kernel']
+    bias = tensors.get(f'{name}/bias', np.zeros(kernel.shape[-1], np.float32))
+    if f'{name}/norm/scale' in tensors:
+      norm = {a: tensors[f'{name}/norm/{a}'] for a in ('scale', 'bias', 'mean', 'var')}
+      factor = norm['scale'] / np.sqrt(norm['var'] + np.float32(epsilon))
+      kernel = kernel * factor
+      bias = norm['bias'] - norm['mean'] * factor
+    file[f'{name}:conv/kernel'] = kernel
+    file[f'{name}:conv/bias'] = bias
+  return file
+
+
 def same_variables(one, two) -> bool:
   one, two = own_file.flatten(one), own_file.flatten(two)
   return one.keys() == two.keys() and all(
     np.array_equal(one[name], two[name]) and one[name].dtype == two[name].dtype
     for name in one
   )
-
-
-def meaning(model: dict) -> object:
-  """A model's arguments without those that say what holds anyway."""
-  return zoo.create(**model)
