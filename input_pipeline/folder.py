@@ -130,9 +130,10 @@ def _images(folder, classes):
     images[name] = [entry for entry in entries if entry.lower().endswith(EXTENSIONS)]
   empty = [str(folder / name) for name, group in images.items() if not group]
   if empty:
-    kinds = ' '.join(EXTENSIONS)
+    kinds, more = ' '.join(EXTENSIONS), f' and {len(empty) - 5} more' * (len(empty) > 5)
     raise DataError(
-      f'no images ({kinds}) in class folder {", ".join(empty)}; add some or remove it'
+      f'no images ({kinds}) in class folder {", ".join(empty[:5])}{more}; add some or '
+      'remove it'
     )
   return images
 

@@ -53,7 +53,7 @@ def load(path: str | os.PathLike) -> Weights:
   fitted = recognise(file, known.framework if known else _framework(file))
   contract, notes = preparation.contract_of(fitted, file, known)
   if file.dialect == 'tflite':
-    fitted.model['padding'] = _tflite_padding(file)
+    fitted.model['padding'] = _tflite_padding(file, fitted.model['name'])
   if not fitted.has_head:
     notes.append('the file has no classifier')
   weights = Weights(
@@ -123,11 +123,16 @@ def _framework(file: WeightFile) -> str | None:
   return None
 
 
-def _tflite_padding(file: WeightFile) -> str:
-  """TensorFlow's, unless every strided layer is padded alike on both sides."""
+def _tflite_padding(file: WeightFile, network: str) -> str:
+  """TensorFlow's, unless the strided layers have padding that no SAME has."""
   strided = [layer['pad'] for layer in file.metadata['layers'] if layer['stride'] == 2]
   symmetric = [pad and all(before == after for before, after in pad) for pad in strided]
-  return 'torch' if symmetric and all(symmetric) else 'tf'
+  if symmetric and all(symmetric):
+    return 'torch'
+  # The converter turns padding into SAME where it can: Keras's V1 at an even size.
+  if network == 'mobilenet_v1' and ((0, 1), (0, 1)) in strided:
+    return 'keras_v1'
+  return 'tf'
 
 
 def _class_names(fitted: Fitted, file: WeightFile) -> tuple[str, ...] | None:

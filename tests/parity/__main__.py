@@ -1,0 +1,101 @@
+"""Writes the table of measured differences: python -m tests.parity --out FILE."""
+
+import argparse
+import contextlib
+import datetime
+import importlib.metadata
+import pathlib
+import tempfile
+
+from tests import conftest  # the settings of all tests, before JAX is imported
+from tests.parity import frameworks, measuring
+from tests.parity.cases import CASES, Case
+
+VERSIONS = ('jax', 'flax', 'torch', 'torchvision', 'timm', 'keras', 'tensorflow-cpu')
+HEAD = """# The same logits as the framework the weights came from
+
+Each row is a network with random arrays (batch norms' statistics, scales and shifts
+too, all away from zero and one), made there, saved there in the formats named, loaded
+here by `loading.load`, which has to recognise network, width and options. Both get the
+same two images; **difference** is the largest difference of their logits, relative to
+the largest logit, in float32. `pytest -m parity` wants 1e-4 at most.
+
+Convolutions here are XLA's own ones (`native`) or what is the default on a CPU
+(`auto`). TF-slim's checkpoints and TFLite files are written from Keras's networks; a
+checkpoint has 1,001 classes, a TFLite file is run by TensorFlow's interpreter. Formats
+of one row hold the same arrays, to the bit.
+"""
+COLUMNS = (
+  *('framework', 'network there', 'network here', 'width', 'padding', 'files'),
+  *('px', 'lowering', 'largest logit', 'difference'),
+)
+
+
+def rows_of(case: Case) -> list[tuple[str, ...]]:
+  """The rows of one case, a size each."""
+  with tempfile.TemporaryDirectory() as folder:
+    prepared = measuring.prepare(case, pathlib.Path(folder))
+    return [
+      (
+        case.framework,
+        there(case),
+        case.network,
+        f'{prepared.loaded[0].model["width"]:g}',
+        prepared.loaded[0].model['padding'],
+        ' '.join(case.files),
+        f'{measured.size}',
+        measured.lowering,
+        f'{measured.largest:.1f}',
+        f'{measured.difference:.1e}',
+      )
+      for measured in measuring.measure(prepared)
+    ]
+
+
+def there(case: Case) -> str:
+  return str(case).removeprefix(f'{case.framework}-').replace('-', ', ')
+
+
+def versions() -> str:
+  known = []
+  for name in VERSIONS:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+      known.append(f'{name} {importlib.metadata.version(name)}')
+  return ', '.join(known)
+
+
+def write(out: pathlib.Path, rows: list[tuple[str, ...]], command: str) -> None:
+  lines = [COLUMNS, ('---',) * len(COLUMNS), *rows]
+  worst = max(float(row[-1]) for row in rows)
+  text = (
+    f'{HEAD}\n    pip install -r requirements-parity.txt\n    {command}\n\n'
+    f'{datetime.date.today():%Y-%m-%d}; {versions()}; on a CPU. {len(rows)} rows, the '
+    f'largest difference is {worst:.1e}.\n\n'
+    + '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    + '\n'
+  )
+  out.write_text(text, encoding='utf-8')
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser.add_argument('--only', default='', help='part of the names of the cases')
+  arguments = parser.parse_args()
+  print(f'compiled programs are kept in {conftest.CACHE}')
+  rows = []
+  for case in CASES:
+    if arguments.only not in str(case):
+      continue
+    if reason := frameworks.missing(case.framework):
+      print(f'{case}: {reason}')
+      continue
+    rows += rows_of(case)
+    print(*rows[-1], flush=True)
+  only = f' --only={arguments.only}' if arguments.only else ''
+  write(arguments.out, rows, f'python -m tests.parity --out {arguments.out}{only}')
+  print(f'written: {arguments.out}')
+
+
+if __name__ == '__main__':
+  main()
