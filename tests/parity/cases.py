@@ -195,9 +195,17 @@ SLIM_CASES = tuple(
 
 # A TFLite file is of one size, which is part of it.
 TFLITE_CASES = tuple(
-  _made_of_keras('tflite', constructor, network, alpha, 'tf', sizes)
+  _made_of_keras(
+    'tflite',
+    constructor,
+    network,
+    alpha,
+    'keras_v1' if network == 'mobilenet_v1' and sizes == ODD else 'tf',
+    sizes,
+  )
   for constructor, network, alpha, sizes in (
     ('MobileNet', 'mobilenet_v1', 1.0, EVEN),
+    ('MobileNet', 'mobilenet_v1', 0.5, ODD),
     ('MobileNetV2', 'mobilenet_v2', 1.0, EVEN),
     ('MobileNetV2', 'mobilenet_v2', 0.5, (99,)),
     ('MobileNetV3Large', 'mobilenet_v3_large', 1.0, EVEN),
