@@ -23,6 +23,7 @@ from mobilenet import command_line
 from mobilenet.models.rows import ModelError
 from mobilenet.training import workdir
 from mobilenet.training.allocator import keep_freed_memory
+from mobilenet.training.compile_cache import use_compile_cache
 from mobilenet.training.errors import TrainingError
 
 # The jobs, and the flags that not every job knows.
@@ -217,6 +218,7 @@ def main(argv: list[str]) -> int:
     return 2
   logging.set_verbosity(logging.WARNING)  # of libraries; the run prints its own lines
   keep_freed_memory()
+  use_compile_cache()
   try:
     command_line.check_flags(JOB.value, JOB_FLAGS)
     if MULTIHOST.value and JOB.value != 'sweep':

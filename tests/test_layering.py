@@ -132,6 +132,8 @@ def test_a_job_imports_only_what_it_needs():
     'mobilenet.training',
     'mobilenet.training.allocator',
     'mobilenet.training.allocator.keep_freed_memory',
+    'mobilenet.training.compile_cache',
+    'mobilenet.training.compile_cache.use_compile_cache',
     'mobilenet.training.errors',
     'mobilenet.training.errors.TrainingError',
     'mobilenet.training.workdir',
