@@ -237,7 +237,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
   parser.add_argument('--batches', type=int, default=10, help='timed in a round')
   parser.add_argument('--rounds', type=int, default=9)
   parser.add_argument('--threads', type=int, default=os.cpu_count())
-  parser.add_argument('--peer_python', default=sys.executable, help='for the torch ones')
+  parser.add_argument(
+    '--peer_python', default=sys.executable, help='for the torch ones'
+  )
   return parser.parse_args(argv)
 
 
