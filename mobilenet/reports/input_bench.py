@@ -55,6 +55,7 @@ class Worker:
         text=True,
       )
     except OSError as error:
+      self._errors.close()
       raise TrainingError(f'cannot run {python}: {error.strerror}') from error
 
   def ready(self) -> dict[str, str]:
