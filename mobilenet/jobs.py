@@ -126,6 +126,7 @@ def report_training(
     'epochs': plan.total_steps / plan.steps_per_epoch,
     'train_seconds': outcome.seconds,
     'images_per_second': outcome.images_per_second,
+    'waiting_share': outcome.waiting_share,
     'parameters': size[0],
     'multiply_adds': size[1],
   }

@@ -72,6 +72,7 @@ def test_a_run_leaves_what_the_readme_says(finished):
   assert result['num_examples'] == 12
   assert 0 <= result['top1'] <= result['top5'] <= 100
   assert result['environment']['jax']
+  assert 0 <= result['waiting_share'] <= 1
   for name in ('config.json', 'metrics.jsonl', 'classes.json', 'tensorboard'):
     assert (workdir / name).exists(), name
   for name in ('curves', 'confusion', 'mistakes'):

@@ -162,6 +162,7 @@ _LABELS = {
   'train_seconds': 'training time',
   'images_per_second': 'images per second',
   'multiply_adds': 'multiply-adds',
+  'waiting_share': 'waiting for data',
 }
 
 
@@ -175,6 +176,8 @@ def _describe(name: str, value) -> tuple[str, str]:
     return label, str(value)
   if name.endswith(('top1', 'top5')):
     return label, f'{float(value):.2f} %'
+  if name.endswith('_share'):
+    return label, f'{100 * float(value):.1f} %'
   if name.endswith('seconds'):
     return label, str(datetime.timedelta(seconds=round(float(value))))
   if name == 'images_per_second':

@@ -49,6 +49,7 @@ class Outcome:
   state: after the last step done. stopped: by what signal, or None if it is finished.
   evaluations: 'raw', and 'ema' where averages are kept; empty if stopped.
   seconds: of all starts of this run together, up to what was logged.
+  waiting_share: of the last start's time that went into waiting for data, 0 to 1.
   """
 
   state: TrainState
@@ -56,6 +57,7 @@ class Outcome:
   stopped: str | None
   seconds: float
   images_per_second: float | None
+  waiting_share: float | None
 
 
 def train(
@@ -188,4 +190,5 @@ def train(
       stopped=None if finished else stop.received,
       seconds=log.seconds(),
       images_per_second=progress.average_images_per_second,
+      waiting_share=progress.average_waiting_share,
     )

@@ -86,6 +86,7 @@ class Progress:
     # The run since the first step: its begin, and steps and seconds without pauses.
     self._first: float | None = None
     self._done, self._all_steps, self._all_seconds = 0, 0, 0.0
+    self._all_waited = 0.0
     self._rate: float | None = None
     self._waiting: float | None = None
     self._shown: dict = {}
@@ -107,6 +108,13 @@ class Progress:
   def waiting_share(self) -> float | None:
     """Share of the last closed interval spent waiting for data, 0 to 1."""
     return self._waiting
+
+  @property
+  def average_waiting_share(self) -> float | None:
+    """Of all closed intervals together; None before there is one."""
+    if not self._all_seconds:
+      return None
+    return min(1.0, self._all_waited / self._all_seconds)
 
   @property
   def seconds(self) -> float:
@@ -197,6 +205,7 @@ class Progress:
       self._rate = self._per_second(self._steps, seconds)
       self._all_steps += self._steps
       self._all_seconds += seconds
+      self._all_waited += self._waited
     self._mark, self._steps, self._waited, self._paused = now, 0, 0.0, 0.0
 
   def _per_second(self, steps: int, seconds: float) -> float | None:

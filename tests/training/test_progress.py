@@ -77,6 +77,7 @@ def test_rate_is_of_the_last_interval_and_average_of_all(clock):
   assert progress.images_per_second == pytest.approx(250)
   assert progress.waiting_share == pytest.approx(0.25)
   assert progress.average_images_per_second == pytest.approx(400)
+  assert progress.average_waiting_share == pytest.approx(1 / 5)
   assert progress.seconds == pytest.approx(5)
 
 
