@@ -20,15 +20,15 @@ TITLES = {
 }
 # What a ratio is called: of times, or of memory.
 _RATIOS = {
-  'ms': ('ours / this (below 1: ours is faster)', 'ours is faster by'),
-  's': ('ours / this (below 1: ours is faster)', 'ours is faster by'),
-  'MiB': ('ours / this (below 1: ours needs less)', 'ours needs less by'),
+  'ms': ('ours / this (below 1: ours is faster)', 'this / ours'),
+  's': ('ours / this (below 1: ours is faster)', 'this / ours'),
+  'MiB': ('ours / this (below 1: ours needs less)', 'this / ours'),
 }
 
 
 def columns(unit: str) -> list[tuple[str, str]]:
   """(heading, 'left' or 'right') of a mode's table."""
-  below, times = _RATIOS[unit]
+  below, above = _RATIOS[unit]
   return [
     ('model', 'left'),
     ('', 'left'),
@@ -37,7 +37,7 @@ def columns(unit: str) -> list[tuple[str, str]]:
     ('images/s', 'right'),
     (below, 'right'),
     ('quartiles', 'right'),
-    (times, 'right'),
+    (above, 'right'),
   ]
 
 
@@ -52,8 +52,8 @@ def cells(line: Line) -> list[str]:
   row.append('' if rate is None else number(rate))
   if line.ratio is None:
     return [*row, '', '', '']
-  times = f'{1 / line.ratio.median:.2f} times'
-  return [*row, f'{line.ratio.median:.2f}', between(line.ratio, 2), times]
+  inverse = f'{1 / line.ratio.median:.2f}'
+  return [*row, f'{line.ratio.median:.2f}', between(line.ratio, 2), inverse]
 
 
 def number(value: float) -> str:
