@@ -62,8 +62,10 @@ def logits(model, variables, images):
   return np.asarray(jax.jit(lambda v, x: model.apply(v, x))(variables, images))
 
 
-@pytest.mark.parametrize('name', TWINS)
-@pytest.mark.parametrize('padding', ['tf', 'torch'])
+@pytest.mark.parametrize(
+  ('name', 'padding'),
+  [*((name, 'tf') for name in TWINS), ('mobilenet_v4_conv_small', 'torch')],
+)
 def test_the_twin_gives_the_same_logits(name, padding):
   model = short(name, padding=padding, lowering='native')
   twin = stock.StockClassifier(model.network, model.num_classes)
@@ -102,15 +104,13 @@ def test_the_twin_computes_in_the_dtype_asked_for():
 @pytest.mark.parametrize(
   ('name', 'what'),
   [
-    ('mobilenet_v4_hybrid_medium', 'Attention'),
-    ('shufflenet_v2', 'UnitV2'),
-    ('squeezenet_1_1', 'Pool'),
-    ('alexnet', 'padding'),
+    ('mobilenet_v4_hybrid_medium', 'has no Universal rows of that kind here'),
+    ('shufflenet_v2', 'has no Pool rows here'),
+    ('squeezenet_1_1', 'has no padding of single layers here'),
+    ('vgg16', 'has no Pool rows here'),
   ],
 )
 def test_what_has_no_twin_says_so(name, what):
   networks = zoo.NETWORKS[name]
   network = next(iter(networks.values())) if isinstance(networks, dict) else networks
-  assert stock.why_not(network) is not None
-  if what != 'padding':
-    assert 'rows' in stock.why_not(network)
+  assert stock.why_not(network) == what
