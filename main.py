@@ -5,7 +5,8 @@ Jobs (--job): `train` trains, evaluates and reports; the same command again resu
 photos. `import` makes a workdir of other people's weights, `export` writes a workdir's
 for other frameworks. `summary` prints parameters and multiply-adds layer by layer.
 `sweep` trains all that the config's `sweep` yields.
-`table` writes the papers' tables with our counts and results beside them; no config.
+`table` writes the papers' tables with our counts and results beside them, `bench` times
+networks against their peers on this machine; no config.
 This file is flags and dispatch: what is done lives in `mobilenet.jobs`,
 `mobilenet.trained_jobs` and `mobilenet.reports`; each job imports only its own.
 """
@@ -36,6 +37,17 @@ JOB_FLAGS = {
   'summary': ('depth', 'num_classes'),
   'sweep': ('sweep', 'index', 'list'),
   'table': ('table', 'measure', 'runs'),
+  'bench': (
+    'models',
+    'modes',
+    'peers',
+    'batch',
+    'resolution',
+    'dtype',
+    'rounds',
+    'threads',
+    'peer_python',
+  ),
 }
 
 FINETUNE = 'configs/finetune.py'  # its fields are those of an imported workdir
@@ -61,6 +73,28 @@ LIST = flags.DEFINE_bool('list', False, 'sweep: print the items, run nothing.')
 TABLE = flags.DEFINE_string('table', None, 'table: v1/6,v2/4 and so on; default: all.')
 MEASURE = flags.DEFINE_bool('measure', False, 'table: time batches of one image here.')
 RUNS = flags.DEFINE_string('runs', None, 'table: searched for our runs; default: runs.')
+MODELS = flags.DEFINE_string('models', None, 'bench: NAME or NAME:WIDTH, by commas.')
+MODES = flags.DEFINE_string(
+  'modes',
+  'train,infer,latency',
+  'bench: these, or compile, memory, or grow (with batch, resolution and width).',
+)
+PEERS = flags.DEFINE_string(
+  'peers',
+  'auto',
+  'bench: auto (all), none, or of stock, timm, timm_compile, keras_tensorflow, '
+  'keras_jax, tflite.',
+)
+BATCH = flags.DEFINE_integer('batch', 16, 'bench: images a batch.')
+RESOLUTION = flags.DEFINE_integer('resolution', 224, 'bench: px.')
+DTYPE = flags.DEFINE_string('dtype', 'float32', 'bench: or bfloat16.')
+ROUNDS = flags.DEFINE_integer('rounds', 15, 'bench: how often each has its turn.')
+THREADS = flags.DEFINE_integer('threads', None, 'bench: cores for each; default: all.')
+PEER_PYTHON = flags.DEFINE_string(
+  'peer_python',
+  None,
+  'bench: PEER=/path/to/python of peers with a Python of their own.',
+)
 MULTIHOST = flags.DEFINE_bool('multihost', False, 'Several processes, one run.')
 COORDINATOR = flags.DEFINE_string(
   'coordinator',
@@ -154,6 +188,30 @@ def write_tables() -> None:
   print(f'tables: {out}')
 
 
+def run_bench() -> int:
+  """Times networks against their peers; the exit code. No config is needed."""
+  from mobilenet.reports.bench import contenders, measure
+  from mobilenet.reports.bench import run as bench
+
+  out = folder('bench')
+  settings = measure.Settings(
+    batch=BATCH.value,
+    resolution=RESOLUTION.value,
+    dtype=DTYPE.value,
+    threads=bench.cores() if THREADS.value is None else THREADS.value,
+    rounds=ROUNDS.value,
+    logs=out / 'workers',
+    pythons=contenders.interpreters(PEER_PYTHON.value),
+  )
+  return bench.run(
+    contenders.chosen_models(MODELS.value or bench.MODELS),
+    contenders.chosen_modes(MODES.value),
+    contenders.chosen_peers(PEERS.value),
+    settings,
+    out,
+  )
+
+
 def use_trained(job: str, photos: list[str]) -> None:
   """Jobs on a workdir that has something trained in it."""
   from mobilenet import trained_jobs
@@ -189,6 +247,8 @@ def run(job: str, config: ConfigDict | None, photos: list[str]) -> int:
   if job == 'table':
     write_tables()
     return 0
+  if job == 'bench':
+    return run_bench()
   if job == 'import':
     import_weights(config)
     return 0

@@ -152,6 +152,19 @@ def test_all_but_sweeps_runs_on_windows(path):
 
 
 @pytest.mark.parametrize('path', FILES, ids=str)
+def test_a_peer_of_the_benchmark_is_imported_by_its_worker_alone(path):
+  bench = ROOT / 'mobilenet' / 'reports' / 'bench'
+  peers = {f'{peer.stem}' for peer in bench.glob('*_peer.py')}
+  assert len(peers) == 3
+  assert not {name.rpartition('.')[2] for name in imports(path)} & peers
+  # A worker's Python may have nothing but its own framework.
+  if path.name == 'timm_peer.py':
+    assert packages(path) <= STANDARD | {'torch', 'timm', 'mobilenet'}
+  if path in (bench / 'worker.py', bench / 'recipe.py'):
+    assert packages(path) <= STANDARD | {'numpy'}
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
 def test_nobody_imports_main(path):
   assert 'main' not in packages(path)
 
@@ -203,5 +216,7 @@ def test_importing_does_nothing(path):
 def test_only_the_data_imports_tensorflow(path):
   """Summaries and tables run on a machine with JAX and Flax only."""
   foreign = under('mobilenet', 'weights') + under('mobilenet', 'export')
+  # Nobody imports these: each is what a worker process of its own runs.
+  foreign += (ROOT / 'mobilenet' / 'reports' / 'bench').glob('*_peer.py')
   if path not in foreign:
     assert not packages(path) & {'tensorflow', 'tensorflow_datasets'}

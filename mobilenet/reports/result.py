@@ -90,7 +90,7 @@ def environment() -> dict:
   import jax
 
   devices = jax.devices()
-  revision, modified = _git_state()
+  revision, modified = git_state()
   return {
     **{package: importlib.metadata.version(package) for package in _PACKAGES},
     'python': platform.python_version(),
@@ -106,7 +106,8 @@ def environment() -> dict:
 
 
 @functools.cache
-def _git_state() -> tuple[str | None, bool | None]:
+def git_state() -> tuple[str | None, bool | None]:
+  """(commit of this project's checkout, whether tracked files differ); None outside."""
   here = pathlib.Path(__file__).resolve()
 
   def git(*arguments: str) -> str | None:

@@ -12,7 +12,16 @@ import jax.numpy as jnp
 from mobilenet.models.heads import HeadModule
 from mobilenet.models.layers import ACTIVATIONS, hard_sigmoid
 from mobilenet.models.lowering import pads
-from mobilenet.models.rows import Conv, Inverted, Network, Separable, make_divisible
+from mobilenet.models.rows import (
+  Conv,
+  Fused,
+  Head,
+  Inverted,
+  Network,
+  Separable,
+  Universal,
+  make_divisible,
+)
 
 
 class StockConvNorm(nn.Module):
@@ -33,12 +42,14 @@ class StockConvNorm(nn.Module):
       padding=pads(x.shape[1:3], self.kernel, self.stride, style.padding),
       feature_group_count=self.groups,
       use_bias=False,
+      dtype=style.dtype,
       name='conv',
     )(x)
     x = nn.BatchNorm(
       use_running_average=not train,
       momentum=style.norm_momentum,
       epsilon=style.norm_epsilon,
+      dtype=style.dtype,
       name='norm',
     )(x)
     return ACTIVATIONS[self.act](x)
@@ -46,45 +57,62 @@ class StockConvNorm(nn.Module):
 
 class StockSqueezeExcite(nn.Module):
   ratio: float
+  dtype: str
 
   @nn.compact
   def __call__(self, x):
+    squeezed = make_divisible(x.shape[-1] * self.ratio)
     s = jnp.mean(x, axis=(1, 2), keepdims=False)
-    s = nn.relu(nn.Dense(make_divisible(x.shape[-1] * self.ratio), name='reduce')(s))
-    s = hard_sigmoid(nn.Dense(x.shape[-1], name='expand')(s))
+    s = nn.relu(nn.Dense(squeezed, dtype=self.dtype, name='reduce')(s))
+    s = hard_sigmoid(nn.Dense(x.shape[-1], dtype=self.dtype, name='expand')(s))
     return x * s[:, None, None, :]
 
 
 class StockBlock(nn.Module):
-  """A `Separable` or an `Inverted` row."""
+  """Any row with blocks in it: what it has not is left out."""
 
-  row: Separable | Inverted
+  row: Separable | Inverted | Fused | Universal
   network: Network
 
   @nn.compact
   def __call__(self, x, *, train: bool = False):
     row, network, shortcut = self.row, self.network, x
-    out, inner = network.scale(row.out), x.shape[-1]
-    inverted = isinstance(row, Inverted)
-    if inverted and row.expand > 1:
-      inner = make_divisible(inner * row.expand)
-      x = StockConvNorm(network, inner, 1, row.act, name='expand')(x, train=train)
-    x = StockConvNorm(
-      network,
-      inner,
-      row.kernel,
-      row.act,
-      stride=row.stride,
-      groups=inner,
-      name='depthwise',
-    )(x, train=train)
-    if inverted and row.se:
-      x = StockSqueezeExcite(row.se, name='se')(x)
-    last, act = ('project', 'linear') if inverted else ('pointwise', row.act)
-    x = StockConvNorm(network, out, 1, act, name=last)(x, train=train)
-    if inverted and row.stride == 1 and shortcut.shape == x.shape:
-      x = x + shortcut
-    return x
+    style, act = network.style, row.act
+
+    def unit(x, name, features, kernel, act, stride=1):
+      depthwise = name in ('start', 'depthwise')
+      return StockConvNorm(
+        network,
+        features,
+        kernel,
+        act,
+        stride=stride,
+        groups=features if depthwise else 1,
+        name=name,
+      )(x, train=train)
+
+    if isinstance(row, Separable):
+      x = unit(x, 'depthwise', x.shape[-1], row.kernel, act, row.stride)
+      return unit(x, 'pointwise', network.scale(row.out), 1, act)
+    start, middle = 0, getattr(row, 'kernel', 0)
+    if isinstance(row, Universal):
+      start, middle = row.start, row.middle
+    if start:
+      x = unit(x, 'start', x.shape[-1], start, 'linear', 1 if middle else row.stride)
+    inner = make_divisible(x.shape[-1] * row.expand, network.divisor)
+    if isinstance(row, Fused):
+      x = unit(x, 'expand', inner, row.kernel, act, row.stride)
+    else:
+      # An `Inverted` row whose expansion is 1 has no such layer.
+      if isinstance(row, Universal) or inner > x.shape[-1]:
+        x = unit(x, 'expand', inner, 1, act)
+      if middle:
+        x = unit(x, 'depthwise', inner, middle, act, row.stride)
+    if isinstance(row, Inverted) and row.se:
+      x = StockSqueezeExcite(row.se, style.dtype, name='se')(x)
+    x = unit(x, 'project', network.scale(row.out), 1, 'linear')
+    joined = getattr(row, 'residual', True) and shortcut.shape == x.shape
+    return x + shortcut if joined else x
 
 
 class StockBackbone(nn.Module):
@@ -97,10 +125,11 @@ class StockBackbone(nn.Module):
       if isinstance(row, Conv):
         block = StockConvNorm(
           self.network,
-          self.network.scale(row.out, row.shrink),
+          row.exact or self.network.scale(row.out, row.shrink),
           row.kernel,
           row.act,
           stride=row.stride,
+          groups=row.groups,
           name=name,
         )
       else:
@@ -110,7 +139,10 @@ class StockBackbone(nn.Module):
 
 
 class StockClassifier(nn.Module):
-  """`mobilenet.models.classifier.Classifier` without dropout, in stock layers."""
+  """`mobilenet.models.classifier.Classifier` without dropout, in stock layers.
+
+  Of networks for which `why_not` is None.
+  """
 
   network: Network
   num_classes: int
@@ -120,4 +152,20 @@ class StockClassifier(nn.Module):
     self.head = HeadModule(self.network, self.num_classes)
 
   def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
+    images = images.astype(self.network.style.dtype)
     return self.head(self.backbone(images, train=train), train=train)
+
+
+def why_not(network: Network) -> str | None:
+  """What of a network has no stock twin here, in a few words; None where all has."""
+  for row in network.rows:
+    kind = type(row).__name__
+    if not isinstance(row, Conv | Separable | Inverted | Fused | Universal):
+      return f'has no {kind} rows here'
+    if getattr(row, 'layer_scale', False) or not getattr(row, 'between', True):
+      return f'has no {kind} rows of that kind here'
+    if getattr(row, 'padding', None) is not None:
+      return 'has no padding of single layers here'
+  if not isinstance(network.head, Head) or not network.style.norm:
+    return 'has no such head here'
+  return None

@@ -67,7 +67,7 @@ def test_foreign_checkout_gives_no_revision(tmp_path, monkeypatch):
     return reports.subprocess.CompletedProcess(command, 0, stdout='', stderr='')
 
   monkeypatch.setattr(reports.subprocess, 'run', run)
-  assert reports._git_state.__wrapped__() == (None, None)
+  assert reports.git_state.__wrapped__() == (None, None)
 
 
 def test_missing_git_gives_no_revision(monkeypatch):
@@ -75,7 +75,7 @@ def test_missing_git_gives_no_revision(monkeypatch):
     raise FileNotFoundError('git')
 
   monkeypatch.setattr(reports.subprocess, 'run', run)
-  assert reports._git_state.__wrapped__() == (None, None)
+  assert reports.git_state.__wrapped__() == (None, None)
 
 
 def test_missing_fields_are_named(tmp_path):
