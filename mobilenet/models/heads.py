@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mobilenet.models.activations import ACTIVATIONS
 from mobilenet.models.initializers import SCHEMES
-from mobilenet.models.layers import ACTIVATIONS, Conv, make_norm
+from mobilenet.models.layers import Conv, make_norm
 from mobilenet.models.rows import Network, Style
 
 
@@ -28,8 +29,9 @@ class HeadModule(nn.Module):
       width = head.exact or self.network.scale(head.hidden, shrink=False)
       x = dense(width, use_bias=not head.norm, name='hidden')(x)
       if head.norm:
-        x = make_norm(style)(x, train=train)
-      x = ACTIVATIONS[head.act](x)
+        x = make_norm(style, head.act)(x, train=train)
+      else:
+        x = ACTIVATIONS[head.act](x)
     x = nn.Dropout(self.dropout)(x, deterministic=not train)
     return dense(self.num_classes, name='classifier')(x).astype(jnp.float32)
 

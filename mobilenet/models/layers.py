@@ -7,32 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models import lowering
+from mobilenet.models.activations import hard_sigmoid
 from mobilenet.models.initializers import CONSTANTS, SCHEMES, TruncatedNormal
 from mobilenet.models.norm import BatchNorm
 from mobilenet.models.rows import ModelError, Style, make_divisible
-
-
-def relu6(x: jax.Array) -> jax.Array:
-  return jnp.clip(x, 0.0, 6.0)
-
-
-def hard_sigmoid(x: jax.Array) -> jax.Array:
-  """relu6(x + 3) / 6: V3's piecewise linear sigmoid (1905.02244, section 5.2)."""
-  return relu6(x + 3.0) * (1.0 / 6.0)
-
-
-def hard_swish(x: jax.Array) -> jax.Array:
-  """x * relu6(x + 3) / 6 (1905.02244, section 5.2)."""
-  return x * hard_sigmoid(x)
-
-
-ACTIVATIONS = {
-  'linear': lambda x: x,
-  'relu': nn.relu,
-  'relu6': relu6,
-  'hard_swish': hard_swish,
-  'gelu': functools.partial(nn.gelu, approximate=False),
-}
 
 
 class Conv(nn.Module):
@@ -47,6 +25,7 @@ class Conv(nn.Module):
   padding: str | int | None = None  # the style's
   stddev: float | None = None  # of the initial kernel, where not the style's scheme
   bias_start: float = 0.0
+  act: str = 'linear'
 
   @property
   def kernel_init(self):
@@ -62,19 +41,20 @@ class Conv(nn.Module):
     if rule == 'keras_v1' and self.groups == 1:
       rule = 'tf'  # the first layer is padded as all else in TensorFlow
     pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, rule)
-    y = lowering.conv(
+    bias = None
+    if self.use_bias:
+      init = nn.initializers.constant(self.bias_start)
+      bias = self.param('bias', init, (self.features,), jnp.float32)
+    return lowering.conv(
       x.astype(self.style.dtype),
       kernel.astype(self.style.dtype),
       stride=self.stride,
       padding=pads,
       groups=self.groups,
+      bias=bias,
+      act=self.act,
       lowering=self.style.lowering,
     )
-    if self.use_bias:
-      init = nn.initializers.constant(self.bias_start)
-      bias = self.param('bias', init, (self.features,), jnp.float32)
-      y = y + bias.astype(self.style.dtype)
-    return y
 
 
 class ConvNorm(nn.Module):
@@ -101,11 +81,12 @@ class ConvNorm(nn.Module):
       groups=self.groups,
       use_bias=not self.style.norm,
       padding=self.padding,
+      act='linear' if self.style.norm else self.act,
       name='conv',
     )(x)
     if self.style.norm:
-      x = make_norm(self.style)(x, train=train)
-    return ACTIVATIONS[self.act](x)
+      x = make_norm(self.style, self.act)(x, train=train)
+    return x
 
 
 def depthwise(
@@ -126,9 +107,11 @@ def depthwise(
   return unit(x, train=train)
 
 
-def make_norm(style: Style, name: str = 'norm') -> BatchNorm:
-  """The batch norm of a style."""
-  return BatchNorm(style.norm_momentum, style.norm_epsilon, name=name)
+def make_norm(style: Style, act: str = 'linear', name: str = 'norm') -> BatchNorm:
+  """The batch norm of a style, and the activation after it."""
+  return BatchNorm(
+    style.norm_momentum, style.norm_epsilon, act, style.lowering, name=name
+  )
 
 
 def pool(

@@ -5,8 +5,9 @@ an exporter recognises. `sliced` is for CPUs, where XLA's grouped convolution ru
 of times slower than memory allows: a depthwise convolution becomes a sum of shifted,
 strided slices, its gradients become sums of the same kind, and a pointwise convolution
 becomes a matrix product, a grouped one a product per group; a full convolution stays
-XLA's own, except on maps smaller than its kernel. Parameters, names and numbers do not
-depend on the choice.
+XLA's own, except on maps smaller than its kernel. `compiled` is `sliced` with the
+depthwise and pointwise convolutions, and the norms, of the optional accelerator.
+Parameters, names and numbers do not depend on the choice.
 
 Kernels are HWIO throughout: (k, k, C, O) full, (1, 1, C, O) pointwise, (k, k, C / g, O)
 in g groups, (k, k, 1, C) depthwise.
@@ -19,20 +20,30 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mobilenet.models.accelerator import kernels
+from mobilenet.models.activations import ACTIVATIONS
+
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 # What each backend measures best; a backend that is not named gets 'native'.
 PER_BACKEND = {'cpu': 'sliced'}
-LOWERINGS = ('auto', 'native', 'sliced')
+LOWERINGS = ('auto', 'native', 'sliced', 'compiled')
 
 
 def choose(lowering: str) -> str:
-  """The lowering that `auto` stands for on the default backend, or the one named."""
+  """The lowering that `auto` stands for on the default backend, or the one named.
+
+  `auto` is 'compiled' where the accelerator is built and the CPU is a single device:
+  custom calls are not split over a mesh.
+  """
   if lowering not in LOWERINGS:
     raise ValueError(f'lowering {lowering!r} is none of {", ".join(LOWERINGS)}')
-  if lowering == 'auto':
-    return PER_BACKEND.get(jax.default_backend(), 'native')
-  return lowering
+  if lowering != 'auto':
+    return lowering
+  backend = jax.default_backend()
+  if backend == 'cpu' and jax.device_count() == 1 and kernels.is_built():
+    return 'compiled'
+  return PER_BACKEND.get(backend, 'native')
 
 
 def pads(
@@ -72,13 +83,56 @@ def conv(
   padding: Pads = ((0, 0), (0, 0)),
   dilation: int = 1,
   groups: int = 1,
+  bias: jax.Array | None = None,
+  act: str = 'linear',
   lowering: str = 'auto',
 ) -> jax.Array:
-  """Convolves images (N, H, W, C) with an HWIO kernel; returns (N, H', W', O)."""
-  if choose(lowering) == 'sliced':
-    if kernel.shape[2] == 1 and groups == x.shape[3] == kernel.shape[3]:
+  """Convolves images (N, H, W, C) with an HWIO kernel; returns (N, H', W', O).
+
+  `bias` (O,) is added, then the activation `act` is applied; a compiled convolution
+  does so before it writes a result down.
+  """
+  chosen = choose(lowering)
+  window = (stride, padding, dilation)
+  if chosen == 'compiled':
+    finish = () if bias is None else bias.astype(jnp.float32)
+    inside = act if len(finish) and act in kernels.COMPILED_ACTIVATIONS else 'linear'
+    y = _compiled(x, kernel, *window, groups, jnp.asarray(finish, jnp.float32), inside)
+    if y is not None:
+      return y if inside == act else ACTIVATIONS[act](y)
+  y = _linear(x, kernel, *window, groups, chosen)
+  if bias is not None:
+    y += bias.astype(y.dtype)
+  return ACTIVATIONS[act](y)
+
+
+def _is_depthwise(x, kernel, groups: int) -> bool:
+  return kernel.shape[2] == 1 and groups == x.shape[3] == kernel.shape[3]
+
+
+def _is_pointwise(kernel, padding) -> bool:
+  return kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0))
+
+
+def _compiled(x, kernel, stride, padding, dilation, groups, bias, act):
+  """What the accelerator has a kernel for; None if it has not."""
+  if _is_depthwise(x, kernel, groups):
+    if kernels.has_depthwise(x, kernel, stride, padding, dilation):
+      return kernels.depthwise(x, kernel, bias, stride, padding, act)
+  elif groups == 1 and _is_pointwise(kernel, padding):
+    taps = kernel[0, 0]
+    if kernels.has_pointwise(x, taps):
+      x = x[:, ::stride, ::stride]
+      y = kernels.pointwise(x.reshape(-1, x.shape[3]), taps, bias, act)
+      return y.reshape(*x.shape[:3], -1)
+  return None
+
+
+def _linear(x, kernel, stride, padding, dilation, groups, chosen):
+  if chosen != 'native':
+    if _is_depthwise(x, kernel, groups):
       return sliced_depthwise(x, kernel, stride, padding, dilation)
-    if kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0)):
+    if _is_pointwise(kernel, padding):
       return _products(x[:, ::stride, ::stride], kernel[0, 0], groups)
     if groups == 1 and min(x.shape[1:3]) < max(kernel.shape[:2]):
       # On maps smaller than the kernel XLA's own is up to eighty times slower.

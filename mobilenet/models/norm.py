@@ -1,4 +1,4 @@
-"""Batch normalisation in two passes forward and two backward."""
+"""Batch normalisation with its activation, in two passes forward and two backward."""
 
 import functools
 
@@ -6,22 +6,27 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mobilenet.models import lowering
+from mobilenet.models.accelerator import kernels
+from mobilenet.models.activations import ACTIVATIONS
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def batch_norm(
-  x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+  x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, act: str = 'linear'
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Normalises (..., C) by its own statistics; returns (y, mean, variance).
+  """Normalises (..., C) by its own statistics; returns (act(y), mean, variance).
 
   Statistics are float32 and biased, over every axis but the last: under `jax.jit` with
   a sharded batch that is the global batch. The returned statistics carry no gradient:
   they are for the running averages. The hand-written gradient reads each tensor twice
-  where autodiff reads it several times more.
+  where autodiff reads it several times more, and computes the activation's slope anew
+  from x where autodiff would keep what went into it.
   """
-  return _normalise(x, scale, bias, epsilon)[0]
+  return _normalise(x, scale, bias, epsilon, act)[0]
 
 
-def _normalise(x, scale, bias, epsilon):
+def _normalise(x, scale, bias, epsilon, act):
   x32 = x.astype(jnp.float32)
   axes = tuple(range(x.ndim - 1))
   count = x.size // x.shape[-1]
@@ -29,25 +34,26 @@ def _normalise(x, scale, bias, epsilon):
   variance = jnp.maximum(jnp.sum(jnp.square(x32), axes) / count - jnp.square(mean), 0.0)
   inverse = jax.lax.rsqrt(variance + epsilon)
   factor = scale * inverse
-  y = (x32 * factor + (bias - mean * factor)).astype(x.dtype)
-  return (y, mean, variance), inverse
+  shift = bias - mean * factor
+  y = ACTIVATIONS[act]((x32 * factor + shift).astype(x.dtype))
+  return (y, mean, variance), (factor, shift, inverse)
 
 
-def _forward(x, scale, bias, epsilon):
-  outputs, inverse = _normalise(x, scale, bias, epsilon)
-  return outputs, (x, scale, outputs[1], inverse)
+def _forward(x, scale, bias, epsilon, act):
+  outputs, affine = _normalise(x, scale, bias, epsilon, act)
+  return outputs, (x, outputs[1], *affine)
 
 
-def _backward(epsilon, residuals, cotangents):
+def _backward(epsilon, act, residuals, cotangents):
   del epsilon
-  x, scale, mean, inverse = residuals
-  g = cotangents[0].astype(jnp.float32)
+  x, mean, factor, shift, inverse = residuals
   x32 = x.astype(jnp.float32)
+  _, slope_of = jax.vjp(ACTIVATIONS[act], (x32 * factor + shift).astype(x.dtype))
+  g = slope_of(cotangents[0])[0].astype(jnp.float32)
   axes = tuple(range(x.ndim - 1))
   count = x.size // x.shape[-1]
   sum_g = jnp.sum(g, axes)
   d_scale = (jnp.sum(g * x32, axes) - mean * sum_g) * inverse
-  factor = scale * inverse
   slope = -factor * inverse * d_scale / count
   offset = -factor * sum_g / count - slope * mean
   return (g * factor + x32 * slope + offset).astype(x.dtype), d_scale, sum_g
@@ -57,7 +63,7 @@ batch_norm.defvjp(_forward, _backward)
 
 
 class BatchNorm(nn.Module):
-  """Batch normalisation over the last axis (Ioffe and Szegedy, 1502.03167).
+  """Batch normalisation over the last axis (Ioffe and Szegedy, 1502.03167), then `act`.
 
   `momentum` is TensorFlow's decay: running = momentum * running + (1 - momentum) * new
   (PyTorch's momentum is one minus it). As in both, the running variance takes the
@@ -67,6 +73,8 @@ class BatchNorm(nn.Module):
 
   momentum: float = 0.99
   epsilon: float = 1e-3
+  act: str = 'linear'
+  lowering: str = 'auto'
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -76,7 +84,12 @@ class BatchNorm(nn.Module):
     mean = self.variable('batch_stats', 'mean', jnp.zeros, features, jnp.float32)
     var = self.variable('batch_stats', 'var', jnp.ones, features, jnp.float32)
     if train:
-      y, batch_mean, batch_var = batch_norm(x, scale, bias, self.epsilon)
+      compiled = lowering.choose(self.lowering) == 'compiled'
+      if compiled and kernels.has_norm(x, self.act):
+        normalise = kernels.batch_norm
+      else:
+        normalise = batch_norm
+      y, batch_mean, batch_var = normalise(x, scale, bias, self.epsilon, self.act)
       if not self.is_initializing():
         count = x.size // x.shape[-1]
         unbiased = batch_var * (count / max(count - 1, 1))
@@ -85,7 +98,9 @@ class BatchNorm(nn.Module):
       return y
     factor = scale * jax.lax.rsqrt(var.value + self.epsilon)
     shift = bias - mean.value * factor
-    return (x.astype(jnp.float32) * factor + shift).astype(x.dtype)
+    return ACTIVATIONS[self.act](
+      (x.astype(jnp.float32) * factor + shift).astype(x.dtype)
+    )
 
   def _average(self, old: jax.Array, new: jax.Array) -> jax.Array:
     return self.momentum * old + (1.0 - self.momentum) * new

@@ -17,9 +17,9 @@ from mobilenet.models import (
   vgg,
   xception,
 )
+from mobilenet.models.activations import ACTIVATIONS
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initializers import SCHEMES
-from mobilenet.models.layers import ACTIVATIONS
 from mobilenet.models.lowering import LOWERINGS
 from mobilenet.models.rows import Head, Inverted, ModelError, Network, Style
 

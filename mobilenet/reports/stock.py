@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mobilenet.models.activations import ACTIVATIONS, hard_sigmoid
 from mobilenet.models.heads import HeadModule
-from mobilenet.models.layers import ACTIVATIONS, hard_sigmoid
 from mobilenet.models.lowering import pads
 from mobilenet.models.rows import (
   Conv,

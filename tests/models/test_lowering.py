@@ -1,4 +1,4 @@
-"""The sliced convolutions against XLA's own, values and gradients."""
+"""Every lowering of a convolution against float64 numerics and XLA's own operator."""
 
 import functools
 
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from mobilenet.models import lowering
 
+SIZES = st.tuples(st.integers(1, 13), st.integers(1, 13))
+RULES = st.sampled_from(['tf', 'torch', 'keras_v1', 'valid'])
+
 
 def random(shape, seed):
   return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
@@ -20,43 +23,160 @@ def loss(x, kernel, weights, **kwargs):
   return jnp.sum(lowering.conv(x, kernel, **kwargs) * weights)
 
 
-def compare(x, kernel, **kwargs):
-  """Output and both gradients of both lowerings; the native one says what is right."""
-  native = lowering.conv(x, kernel, lowering='native', **kwargs)
-  weights = random(native.shape, 3)
-  results = {}
-  for name in ('native', 'sliced'):
-    run = functools.partial(loss, weights=weights, lowering=name, **kwargs)
-    out = lowering.conv(x, kernel, lowering=name, **kwargs)
-    results[name] = (out, *jax.grad(run, argnums=(0, 1))(x, kernel))
-  for a, b in zip(results['native'], results['sliced'], strict=True):
-    assert a.shape == b.shape
-    np.testing.assert_allclose(b, a, rtol=2e-5, atol=2e-4)
+def reference(x, kernel, g, *, stride=1, padding=((0, 0),) * 2, dilation=1, groups=1):
+  """Output and gradients in float64: the formula, a tap at a time."""
+  x, kernel, g = (np.asarray(a, np.float64) for a in (x, kernel, g))
+  k, _, inner, out = kernel.shape
+  kernel = kernel.reshape(k, k, inner, groups, out // groups)
+  padded = np.pad(x, ((0, 0), *padding, (0, 0)))
+  padded = padded.reshape(*padded.shape[:3], groups, inner)
+  d_padded, d_kernel = np.zeros_like(padded), np.zeros_like(kernel)
+  y = np.zeros((*g.shape[:3], groups, out // groups))
+  g = g.reshape(y.shape)
+  for i in range(k):
+    for j in range(k):
+      rows, columns = (
+        slice(tap * dilation, tap * dilation + (n - 1) * stride + 1, stride)
+        for tap, n in ((i, g.shape[1]), (j, g.shape[2]))
+      )
+      seen = padded[:, rows, columns]
+      y += np.einsum('nhwgc,cgo->nhwgo', seen, kernel[i, j])
+      d_kernel[i, j] = np.einsum('nhwgc,nhwgo->cgo', seen, g)
+      d_padded[:, rows, columns] += np.einsum('nhwgo,cgo->nhwgc', g, kernel[i, j])
+  (top, _), (left, _) = padding
+  dx = d_padded.reshape(*padded.shape[:3], -1)
+  dx = dx[:, top : top + x.shape[1], left : left + x.shape[2]]
+  return y.reshape(*y.shape[:3], out), dx, d_kernel.reshape(k, k, inner, out)
 
 
-@settings(max_examples=25, deadline=None)
+@functools.partial(jax.jit, static_argnums=0)
+def with_gradients(run, x, kernel, g):
+  y, back = jax.vjp(run, x, kernel)
+  return y, *back(g.astype(y.dtype))
+
+
+def compare(x, kernel, *, lowerings=('native', 'sliced'), tolerance=1e-5, **kwargs):
+  """Output and both gradients of each lowering, against the largest exact number."""
+  shape = jax.eval_shape(
+    lambda x, k: lowering.conv(x, k, lowering='native', **kwargs), x, kernel
+  ).shape
+  g = random(shape, 3)
+  exact = reference(x, kernel, g, **kwargs)
+  for name in lowerings:
+    run = functools.partial(lowering.conv, lowering=name, **kwargs)
+    for ours, right in zip(with_gradients(run, x, kernel, g), exact, strict=True):
+      assert ours.shape == right.shape
+      assert ours.dtype == x.dtype
+      bound = tolerance * max(np.abs(right).max(initial=0), 1)
+      np.testing.assert_allclose(np.asarray(ours, np.float64), right, 0, bound)
+
+
+def fits(size, k, padding, dilation=1):
+  """Whether there is room for a kernel in the padded image."""
+  reach = (k - 1) * dilation + 1
+  return all(n + sum(pad) >= reach for n, pad in zip(size, padding, strict=True))
+
+
+@settings(max_examples=12, deadline=None)
 @given(
-  size=st.tuples(st.integers(3, 12), st.integers(3, 12)),
+  size=SIZES,
   k=st.sampled_from([1, 3, 5, 7]),
   stride=st.integers(1, 3),
   dilation=st.integers(1, 2),
-  rule=st.sampled_from(['tf', 'torch']),
+  rule=RULES,
 )
 def test_depthwise(size, k, stride, dilation, rule):
   x, kernel = random((2, *size, 3), 0), random((k, k, 1, 3), 1)
   pads = lowering.pads(size, k, stride, rule, dilation)
-  compare(x, kernel, stride=stride, padding=pads, dilation=dilation, groups=3)
+  if fits(size, k, pads, dilation):
+    compare(x, kernel, stride=stride, padding=pads, dilation=dilation, groups=3)
 
 
-@pytest.mark.parametrize('stride', [1, 2])
-def test_pointwise(stride):
-  compare(random((2, 5, 7, 6), 0), random((1, 1, 6, 4), 1), stride=stride)
+@settings(max_examples=20, deadline=None)
+@given(
+  size=SIZES,
+  images=st.integers(1, 9),  # from eight on whole images are shared out, below rows
+  channels=st.sampled_from([8, 24]),
+  k=st.sampled_from([3, 5, 7]),
+  stride=st.integers(1, 2),
+  rule=RULES,
+)
+def test_depthwise_compiled(accelerator, size, images, channels, k, stride, rule):
+  x, kernel = random((images, *size, channels), 0), random((k, k, 1, channels), 1)
+  pads = lowering.pads(size, k, stride, rule)
+  if fits(size, k, pads):
+    assert accelerator.has_depthwise(x, kernel, stride, pads, 1)
+    compare(
+      x,
+      kernel,
+      lowerings=['compiled'],
+      stride=stride,
+      padding=pads,
+      groups=channels,
+    )
 
 
-@pytest.mark.parametrize('stride', [1, 2])
-def test_grouped_pointwise(stride):
-  x, kernel = random((2, 5, 7, 12), 0), random((1, 1, 4, 6), 1)
-  compare(x, kernel, stride=stride, groups=3)
+@pytest.mark.parametrize(
+  ('channels', 'k', 'stride', 'dilation', 'dtype'),
+  [
+    (12, 3, 1, 1, 'float32'),
+    (8, 1, 1, 1, 'float32'),
+    (8, 3, 3, 1, 'float32'),
+    (8, 3, 1, 2, 'float32'),
+    (8, 3, 1, 1, 'bfloat16'),
+  ],
+)
+def test_what_is_not_compiled_is_sliced(
+  accelerator, channels, k, stride, dilation, dtype
+):
+  x, kernel = random((2, 9, 9, channels), 0), random((k, k, 1, channels), 1)
+  x, kernel = x.astype(dtype), kernel.astype(dtype)
+  pads = lowering.pads((9, 9), k, stride, 'tf', dilation)
+  assert not accelerator.has_depthwise(x, kernel, stride, pads, dilation)
+  compare(
+    x,
+    kernel,
+    lowerings=['compiled'],
+    tolerance=1e-5 if dtype == 'float32' else 1e-2,
+    stride=stride,
+    padding=pads,
+    dilation=dilation,
+    groups=channels,
+  )
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+  size=SIZES,
+  k=st.sampled_from([1, 3, 5, 7]),
+  stride=st.integers(1, 2),
+  groups=st.sampled_from([1, 2, 4]),
+  rule=RULES,
+)
+def test_full_and_grouped(size, k, stride, groups, rule):
+  x, kernel = random((2, *size, 8), 0), random((k, k, 8 // groups, 12), 1)
+  pads = lowering.pads(size, k, stride, rule)
+  if fits(size, k, pads):
+    compare(x, kernel, stride=stride, padding=pads, groups=groups)
+
+
+@settings(max_examples=6, deadline=None)
+@given(size=SIZES, k=st.sampled_from([3, 5]), stride=st.integers(1, 2), rule=RULES)
+def test_bfloat16(size, k, stride, rule):
+  """Eight bits of mantissa: what is rounded is the sums, not their terms."""
+  x, kernel = random((2, *size, 4), 0), random((k, k, 1, 4), 1)
+  x, kernel = x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
+  pads = lowering.pads(size, k, stride, rule)
+  if fits(size, k, pads):
+    compare(
+      x,
+      kernel,
+      lowerings=['sliced'],
+      tolerance=2e-2,
+      stride=stride,
+      padding=pads,
+      groups=4,
+    )
 
 
 @pytest.mark.parametrize('rule', ['tf', 'torch'])
@@ -79,11 +199,20 @@ def test_a_sliced_lowering_holds_no_convolution():
     assert ('conv_general_dilated' in text) == expected
 
 
-def test_auto_is_sliced_on_a_cpu_only(monkeypatch):
-  for backend, expected in (('cpu', 'sliced'), ('gpu', 'native'), ('tpu', 'native')):
+def test_auto_depends_on_the_backend_the_devices_and_the_accelerator(monkeypatch):
+  cases = (
+    ('cpu', 1, True, 'compiled'),
+    ('cpu', 1, False, 'sliced'),
+    ('cpu', 4, True, 'sliced'),  # a mesh cannot split a custom call
+    ('gpu', 1, True, 'native'),
+    ('tpu', 8, False, 'native'),
+  )
+  for backend, devices, built, expected in cases:
     monkeypatch.setattr(jax, 'default_backend', lambda backend=backend: backend)
+    monkeypatch.setattr(jax, 'device_count', lambda devices=devices: devices)
+    monkeypatch.setattr(lowering.kernels, 'is_built', lambda built=built: built)
     assert lowering.choose('auto') == expected
-  with pytest.raises(ValueError, match='none of auto, native, sliced'):
+  with pytest.raises(ValueError, match='none of auto, native, sliced, compiled'):
     lowering.choose('fast')
 
 

@@ -1,0 +1,89 @@
+"""Batch norm and its activation, pure and compiled, against autodiff of the formula."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mobilenet.models import norm
+from mobilenet.models.accelerator import kernels
+from mobilenet.models.activations import ACTIVATIONS
+
+EPSILON = 1e-3
+
+
+def formula(x, scale, bias, act):
+  """What the paper says, for autodiff."""
+  mean, variance = jnp.mean(x, (0, 1, 2)), jnp.var(x, (0, 1, 2))
+  y = (x - mean) * jax.lax.rsqrt(variance + EPSILON) * scale + bias
+  return ACTIVATIONS[act](y), mean, variance
+
+
+def compare(function, shape, act):
+  rng = np.random.default_rng(0)
+  x, g = (jnp.asarray(rng.normal(0.3, 2.0, shape), jnp.float32) for _ in range(2))
+  scale, bias = (
+    jnp.asarray(rng.normal(1.0, 1.0, shape[-1]), jnp.float32) for _ in range(2)
+  )
+
+  @functools.partial(jax.jit, static_argnums=0)
+  def with_gradients(run, x, scale, bias, g):
+    y, back, statistics = jax.vjp(
+      lambda *a: (run(*a)[0], run(*a)[1:]), x, scale, bias, has_aux=True
+    )
+    return y, *back(g), *statistics
+
+  for one, other in zip(
+    with_gradients(lambda *a: function(*a, EPSILON, act), x, scale, bias, g),
+    with_gradients(lambda *a: formula(*a, act), x, scale, bias, g),
+    strict=True,
+  ):
+    assert one.shape == other.shape
+    np.testing.assert_allclose(one, other, 1e-3, 1e-4 * float(jnp.abs(other).max()))
+
+
+SHAPES = st.tuples(
+  st.integers(2, 5), st.integers(2, 9), st.integers(2, 9), st.sampled_from([8, 24])
+)
+
+
+@settings(max_examples=8, deadline=None)
+@given(shape=SHAPES, act=st.sampled_from(sorted(ACTIVATIONS)))
+def test_pure(shape, act):
+  compare(norm.batch_norm, shape, act)
+
+
+@settings(max_examples=12, deadline=None)
+@given(shape=SHAPES, act=st.sampled_from(kernels.COMPILED_ACTIVATIONS))
+def test_compiled(accelerator, shape, act):
+  compare(accelerator.batch_norm, shape, act)
+
+
+def test_compiled_over_many_items(accelerator):
+  """More rows than one item of work has, and not a multiple of it."""
+  compare(accelerator.batch_norm, (3, 57, 61, 24), 'hard_swish')
+
+
+@pytest.mark.parametrize('lowering', ['sliced', 'compiled'])
+@pytest.mark.parametrize(
+  ('channels', 'act', 'dtype'),
+  [(8, 'relu', 'float32'), (8, 'gelu', 'float32'), (6, 'relu', 'bfloat16')],
+)
+def test_the_layer_takes_what_it_has(accelerator, lowering, channels, act, dtype):
+  """Values and running statistics do not depend on the lowering."""
+  del accelerator
+  x = jnp.asarray(np.random.default_rng(0).normal(1, 2, (4, 5, 5, channels)), dtype)
+  results = []
+  for name in ('native', lowering):
+    layer = norm.BatchNorm(act=act, lowering=name)
+    variables = layer.init(jax.random.key(0), x)
+    results.append(layer.apply(variables, x, train=True, mutable=['batch_stats']))
+  assert results[0][0].dtype == results[1][0].dtype == dtype
+  for a, b in zip(*map(jax.tree.leaves, results), strict=True):
+    np.testing.assert_allclose(
+      np.asarray(a, np.float64), np.asarray(b, np.float64), 1e-2, 1e-4
+    )
