@@ -196,11 +196,12 @@ def sliced_depthwise(
   """Depthwise convolution of (N, H, W, C) with (k, k, 1, C), without a convolution."""
   padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
   rows, columns = _output_size(padded, kernel, stride, dilation)
-  total = 0.0
+  taps = _taps(kernel, (x.shape[0], rows, columns, x.shape[3]))
+  total = None
   for i in range(kernel.shape[0]):
     for j in range(kernel.shape[1]):
-      tap = _window(padded, i * dilation, j * dilation, rows, columns, stride)
-      total += tap.astype(jnp.float32) * kernel[i, j, 0].astype(jnp.float32)
+      window = _window(padded, i * dilation, j * dilation, rows, columns, stride)
+      total = _add_product(total, window, taps[i][j])
   return total.astype(x.dtype)
 
 
@@ -219,6 +220,31 @@ def _backward(stride, padding, dilation, residuals, g):
 
 
 sliced_depthwise.defvjp(_forward, _backward)
+
+
+def _taps(kernel, shape):
+  """The kernel (k, k, 1, C) as float32 arrays [row][column] of `shape`.
+
+  Here and in the sums `lax` is called directly: jax.numpy's operators are functions
+  that JAX traces anew at every use, thousands of them in a network's gradient.
+  """
+  values = kernel.astype(jnp.float32)
+  rows, columns, _, channels = kernel.shape
+  return [
+    [
+      lax.broadcast_in_dim(
+        lax.slice(values, (i, j, 0, 0), (i + 1, j + 1, 1, channels)), shape, range(4)
+      )
+      for j in range(columns)
+    ]
+    for i in range(rows)
+  ]
+
+
+def _add_product(total, values, taps):
+  """total + values * taps in float32; the product alone where there is no total."""
+  product = lax.mul(lax.convert_element_type(values, jnp.float32), taps)
+  return product if total is None else lax.add(total, product)
 
 
 def _window(x, top, left, rows, columns, stride):
@@ -259,17 +285,19 @@ def _input_gradient(g, kernel, shape, stride, padding, dilation):
     high = max(0, max(offsets) + sizes[axis] - g.shape[1 + axis])
     borders.append((low, high))
   padded = jnp.pad(g, ((0, 0), *borders, (0, 0)))
-  blank = jnp.zeros((shape[0], *sizes, shape[3]), jnp.float32)
+  whole = (shape[0], *sizes, shape[3])
+  kernel_taps = _taps(kernel, whole)
   phases = []
   for row_taps in taps[0]:
     row = []
     for column_taps in taps[1]:
-      total = blank  # stays blank where a stride skips the pixels altogether
+      total = None
       for i, top in row_taps:
         for j, left in column_taps:
-          tap = _window(padded, top + borders[0][0], left + borders[1][0], *sizes, 1)
-          total += tap.astype(jnp.float32) * kernel[i, j, 0].astype(jnp.float32)
-      row.append(total.astype(g.dtype))
+          window = _window(padded, top + borders[0][0], left + borders[1][0], *sizes, 1)
+          total = _add_product(total, window, kernel_taps[i][j])
+      # No tap at all where a stride skips the pixels.
+      row.append(jnp.zeros(whole, g.dtype) if total is None else total.astype(g.dtype))
     phases.append(row)
   if stride == 1:
     return phases[0][0]
@@ -305,7 +333,7 @@ def _kernel_gradient(x, g, shape, stride, padding, dilation):
         (x.shape[0], left + (columns - 1) * stride + 1, channels),
         (1, stride, 1),
       )
-      sums[n] += pixels.astype(jnp.float32) * gradient
+      sums[n] = _add_product(sums[n], pixels, gradient)
     return tuple(sums)
 
   zero = jnp.zeros((x.shape[0], columns, channels), jnp.float32)
