@@ -126,6 +126,7 @@ def test_plain_batches_are_what_ours_are(photos, augmentation, monkeypatch):
     assert -1 <= image.min() < 0 < image.max() <= 1
 
 
+@pytest.mark.heavy
 def test_a_run_writes_its_table(photos, tmp_path, capsys):
   code = input_bench.main(
     [

@@ -78,6 +78,7 @@ def test_fine_tuning_leaves_a_run(tuned, weights):
   assert 0 < difference < 0.01, 'it is trained, and from there'
 
 
+@pytest.mark.heavy
 def test_fine_tuning_resumes(tuned, weight_file, photos, tmp_path, monkeypatch):
   """Broken off after a checkpoint it goes on to the same variables, to the bit."""
   config = small(weight_file, photos)

@@ -148,7 +148,9 @@ def test_ours_failing_is_an_exit_code(fake, settings, tmp_path):
   assert stock['ours_over_this'] == ''
 
 
-@pytest.mark.parametrize('contender', ['ours', 'stock'])
+@pytest.mark.parametrize(
+  'contender', ['ours', pytest.param('stock', marks=pytest.mark.heavy)]
+)
 def test_ours_and_stock_make_training_steps(contender, monkeypatch, settings):
   whole = zoo.NETWORKS['mobilenet_v3_small']
   # The stem and one block: a whole network takes a minute to compile.
@@ -190,6 +192,7 @@ def changed(old, new):
   return all(np.any(a != b) for a, b in pairs)
 
 
+@pytest.mark.heavy
 def test_the_command_times_ours_and_stock(tmp_path):
   arguments = {
     'models': 'mobilenet_v1:0.25',
