@@ -40,10 +40,15 @@ def choose(lowering: str) -> str:
     raise ValueError(f'lowering {lowering!r} is none of {", ".join(LOWERINGS)}')
   if lowering != 'auto':
     return lowering
-  backend = jax.default_backend()
-  if backend == 'cpu' and jax.device_count() == 1 and kernels.is_built():
+  on_one_cpu = jax.default_backend() == 'cpu' and jax.device_count() == 1
+  if on_one_cpu and kernels.is_built():
     return 'compiled'
-  return PER_BACKEND.get(backend, 'native')
+  return without_accelerator()
+
+
+def without_accelerator() -> str:
+  """What measures best of XLA's own on the default backend."""
+  return PER_BACKEND.get(jax.default_backend(), 'native')
 
 
 def pads(

@@ -40,6 +40,10 @@ CONTENDERS = {
   OURS: Contender(
     'ours', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', (*_ALL, 'grow')
   ),
+  # Without the accelerator, which ours uses where it is built.
+  'plain': Contender(
+    'ours, XLA alone', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', _ALL
+  ),
   'stock': Contender(
     'stock flax.linen', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', _ALL
   ),

@@ -9,7 +9,8 @@ from mobilenet.reports.bench.contenders import CONTENDERS
 
 COLOURS = {
   'ours': '#c1611f',
-  'stock': '#e0b48f',
+  'plain': '#d98f5f',
+  'stock': '#e9cdb5',
   'timm': '#1f5f99',
   'timm_compile': '#8fb4d6',
   'keras_tensorflow': '#1b6e53',

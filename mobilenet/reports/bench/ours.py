@@ -1,11 +1,12 @@
-"""Ours and its twin in stock flax.linen, as contenders."""
+"""Ours, ours without the accelerator, and its twin in stock flax.linen."""
 
 import time
 
 import jax
 import jax.numpy as jnp
 
-from mobilenet.models import zoo
+from mobilenet.models import folding, lowering, zoo
+from mobilenet.models.classifier import Classifier
 from mobilenet.models.initializers import init_variables
 from mobilenet.reports import result
 from mobilenet.reports.bench import recipe
@@ -16,7 +17,7 @@ from mobilenet.training.allocator import keep_freed_memory
 
 
 def prepare(spec: dict) -> Prepared:
-  """Ours, or where `spec['contender']` is 'stock' its twin; see `Prepared`.
+  """Ours, 'plain' for XLA alone, or 'stock' for its twin; see `Prepared`.
 
   Args:
     spec: contender, mode ('train' or 'infer'), name, width, num_classes, batch,
@@ -28,6 +29,7 @@ def prepare(spec: dict) -> Prepared:
     width=spec['width'],
     num_classes=spec['num_classes'],
     dtype=spec['dtype'],
+    lowering='auto' if spec['contender'] == 'ours' else lowering.without_accelerator(),
   )
   model = ours
   image_shape = (spec['resolution'],) * 2 + (3,)
@@ -57,7 +59,10 @@ def prepare(spec: dict) -> Prepared:
     init_seconds=init_seconds,
     platform=where['platform'],
     device=where['device_kind'],
-    versions={name: where[name] for name in packages},
+    versions={
+      **{name: where[name] for name in packages},
+      'lowering': lowering.choose(ours.network.style.lowering),
+    },
     device_memory=device_memory,
   )
 
@@ -94,7 +99,9 @@ def training_step(model, variables, batch: dict):
 
 
 def inference_fn(model, variables):
-  """images -> logits, as a model that is done training is run."""
+  """images -> logits, as a model that is done training is run: norms folded in."""
+  if isinstance(model, Classifier):
+    model, variables = folding.fold(model, variables)
   apply = jax.jit(lambda v, x: model.apply(v, x, train=False))
   return lambda images: apply(variables, images)
 
