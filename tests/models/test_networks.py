@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mobilenet.models import initializers, layers, norm, zoo
+from mobilenet.models import activations, initializers, layers, norm, zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.rows import (
   Conv,
@@ -240,10 +240,12 @@ def test_stochastic_depth_keeps_the_mean_and_drops_whole_examples():
 def test_activations():
   x = jnp.asarray([-4.0, -3.0, 0.0, 1.0, 3.0, 8.0])
   np.testing.assert_allclose(
-    layers.hard_sigmoid(x), [0, 0, 0.5, 4 / 6, 1, 1], atol=1e-6
+    activations.hard_sigmoid(x), [0, 0, 0.5, 4 / 6, 1, 1], atol=1e-6
   )
-  np.testing.assert_allclose(layers.hard_swish(x), [0, 0, 0, 4 / 6, 3, 8], atol=1e-6)
-  np.testing.assert_allclose(layers.relu6(x), [0, 0, 0, 1, 3, 6])
+  np.testing.assert_allclose(
+    activations.hard_swish(x), [0, 0, 0, 4 / 6, 3, 8], atol=1e-6
+  )
+  np.testing.assert_allclose(activations.relu6(x), [0, 0, 0, 1, 3, 6])
 
 
 @pytest.mark.parametrize(
