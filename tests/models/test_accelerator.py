@@ -6,6 +6,7 @@ import pytest
 
 from mobilenet.models import lowering
 from mobilenet.models.accelerator import build, kernels
+from mobilenet.models.activations import ACTIVATIONS
 
 
 @pytest.fixture
@@ -71,3 +72,57 @@ def test_sums_do_not_depend_on_the_threads(accelerator):
   for _ in range(5):
     for a, b in zip(first, gradients(x, kernel), strict=True):
       assert bool(jnp.all(a == b))
+
+
+@pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
+@pytest.mark.parametrize('rows', [7, 100, kernels.LONG + 5])
+def test_products_with_bias_and_activation_have_the_gradients_of_xla(
+  accelerator, act, rows
+):
+  """Tiles that are not full, both vectors of a tile, and both ways to x^T g."""
+  keys = jax.random.split(jax.random.key(rows), 4)
+  x = jax.random.normal(keys[0], (rows, 16))
+  kernel = jax.random.normal(keys[1], (16, 24))
+  bias = jax.random.normal(keys[2], (24,))
+  g = jax.random.normal(keys[3], (rows, 24))
+
+  def compiled(x, kernel, bias):
+    return jnp.sum(accelerator.pointwise(x, kernel, bias, act) * g)
+
+  def plain(x, kernel, bias):
+    product = jnp.matmul(x, kernel, precision='highest')
+    return jnp.sum(ACTIVATIONS[act](product + bias) * g)
+
+  check_alike(compiled, plain, x, kernel, bias)
+
+
+@pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
+@pytest.mark.parametrize(('k', 'stride'), [(3, 1), (5, 2)])
+def test_depthwise_with_bias_and_activation_has_the_gradients_of_xla(
+  accelerator, act, k, stride
+):
+  keys = jax.random.split(jax.random.key(k), 3)
+  x = jax.random.normal(keys[0], (3, 9, 11, 16))
+  kernel = jax.random.normal(keys[1], (k, k, 1, 16))
+  bias = jax.random.normal(keys[2], (16,))
+  pads = lowering.pads(x.shape[1:3], k, stride, 'tf')
+
+  def compiled(x, kernel, bias):
+    return jnp.sum(accelerator.depthwise(x, kernel, bias, stride, pads, act) ** 2)
+
+  def plain(x, kernel, bias):
+    y = lowering.conv(
+      x, kernel, stride=stride, padding=pads, groups=16, lowering='native'
+    )
+    return jnp.sum(ACTIVATIONS[act](y + bias) ** 2)
+
+  check_alike(compiled, plain, x, kernel, bias)
+
+
+def check_alike(compiled, plain, *arguments):
+  """Values and gradients to 1e-4 of the largest; sums of many rows differ by that."""
+  every = tuple(range(len(arguments)))
+  ours = jax.jit(jax.value_and_grad(compiled, every))(*arguments)
+  theirs = jax.jit(jax.value_and_grad(plain, every))(*arguments)
+  for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+    assert float(jnp.abs(a - b).max()) <= 1e-4 * float(jnp.abs(b).max())

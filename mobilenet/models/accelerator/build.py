@@ -12,12 +12,14 @@ import tempfile
 
 import jax
 
+from mobilenet.models.rows import ModelError
+
 SOURCE = pathlib.Path(__file__).with_name('kernels.cc')
 FLAGS = ('-std=c++17', '-O3', '-march=native', '-shared', '-fPIC')
 COMMAND = 'python -m mobilenet.models.accelerator'
 
 
-class AcceleratorError(RuntimeError):
+class AcceleratorError(ModelError):
   """The accelerator is asked for and not there; one line says what to do."""
 
 
