@@ -121,11 +121,14 @@ def run_folder() -> pathlib.Path:
 
 def summarize(config: ConfigDict) -> None:
   """Prints a table of shapes, parameters and multiply-adds."""
-  from mobilenet import experiment, jobs
+  from mobilenet import experiment
   from mobilenet.models import counting
   from mobilenet.reports import summary
 
-  config, _ = jobs.complete(config)
+  if config.init:
+    from mobilenet import jobs
+
+    config, _ = jobs.complete(config)
   model = experiment.make_model(config, CLASSES.value)
   summary.print_summary(
     counting.layers(model, config.resolution),

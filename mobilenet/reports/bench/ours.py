@@ -52,6 +52,8 @@ def prepare(spec: dict) -> Prepared:
   jax.block_until_ready(variables)
   init_seconds = time.perf_counter() - began
   where = result.environment()
+  built = lowering.choose(ours.network.style.lowering) == 'compiled'
+  how = 'in use' if built else 'not in use'
   packages = ('python', 'jax', 'jaxlib', 'flax', 'optax', 'numpy')
   return Prepared(
     run=run,
@@ -61,7 +63,8 @@ def prepare(spec: dict) -> Prepared:
     device=where['device_kind'],
     versions={
       **{name: where[name] for name in packages},
-      'lowering': lowering.choose(ours.network.style.lowering),
+      # Of 'plain' and 'stock' there is nothing to tell.
+      **({'accelerator': how} if spec['contender'] == 'ours' else {}),
     },
     device_memory=device_memory,
   )
