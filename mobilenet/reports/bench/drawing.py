@@ -62,6 +62,9 @@ def _bars(panel, rows: Sequence[Line]) -> None:
   panel.set_xscale('log')
   panel.set_xlim(min(medians) / 3, max(line.spread.high for line in rows) * 1.8)
   panel.set_yticks(places, labels, fontsize=7)
+  # Few and plain: the numbers stand at the bars.
+  panel.xaxis.set_major_formatter('{x:g}')
+  panel.xaxis.set_minor_formatter('')
   panel.tick_params(axis='x', labelsize=7)
   panel.invert_yaxis()
   panel.spines[['top', 'right']].set_visible(False)
