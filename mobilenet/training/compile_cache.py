@@ -1,13 +1,10 @@
 """Compiled programs are kept between runs, in the user's cache folder."""
 
-import hashlib
-import os
 import pathlib
-import platform
 
 import jax
 
-CPU_INFO = pathlib.Path('/proc/cpuinfo')
+from mobilenet.models import user_cache
 
 
 def use_compile_cache() -> pathlib.Path | None:
@@ -25,8 +22,7 @@ def use_compile_cache() -> pathlib.Path | None:
     jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache
   ):
     return None
-  home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  folder = pathlib.Path(home) / 'mobilenet-jax' / 'xla' / processor()
+  folder = user_cache.folder('xla') / user_cache.processor()
   try:
     folder.mkdir(parents=True, exist_ok=True)
   except OSError:
@@ -34,17 +30,3 @@ def use_compile_cache() -> pathlib.Path | None:
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
   return folder
-
-
-def processor() -> str:
-  """A name for this kind of CPU: 'x86_64-' and a hash of its model and instructions."""
-  try:
-    told = {
-      line
-      for line in CPU_INFO.read_text().splitlines()
-      if line.startswith(('model name', 'flags', 'Features'))
-    }
-  except OSError:  # no Linux
-    told = {platform.processor()}
-  digest = hashlib.sha256('\n'.join(sorted(told)).encode()).hexdigest()
-  return f'{platform.machine()}-{digest[:8]}'

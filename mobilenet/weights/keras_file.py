@@ -82,13 +82,13 @@ def _read(path: pathlib.Path) -> tuple[list[Stored], dict | None, str, str]:
   with h5py.File(path, 'r') as file:
     if any(name in file for name in keras_layouts.CONTAINERS):
       name = file['vars'].attrs.get('name', '') if 'vars' in file else ''
-      return keras_layouts.keras3(file, None), None, _text(name), ''
+      return keras_layouts.keras3(file, None), None, keras_layouts.text(name), ''
     group = file.get('model_weights', file)
     version = group.attrs.get('keras_version', file.attrs.get('keras_version', ''))
     config = file.attrs.get('model_config')
-    config = json.loads(_text(config)) if config is not None else None
+    config = json.loads(keras_layouts.text(config)) if config is not None else None
     name = keras_graph.name_of(config) if config else ''
-    return keras_layouts.legacy(group), config, name, _text(version)
+    return keras_layouts.legacy(group), config, name, keras_layouts.text(version)
 
 
 def _read_archive(path: pathlib.Path):
@@ -178,10 +178,6 @@ def _counted(layer: Stored) -> str | None:
   name = layer.name or layer.kind
   kind = re.sub(r'_\d+$', '', name)
   return kind if kind in COUNTED else None
-
-
-def _text(value: bytes | str) -> str:
-  return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def write_keras(

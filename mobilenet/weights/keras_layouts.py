@@ -100,7 +100,7 @@ def _container(group, config, model) -> list[Stored]:
     known = configs.get(kind, [])
     known = known if len(known) == len(members) else [None] * len(members)
     for member, own in zip(members, known, strict=True):
-      name = _text(member['vars'].attrs.get('name', '')) if 'vars' in member else ''
+      name = text(member['vars'].attrs.get('name', '')) if 'vars' in member else ''
       name = name or (name_of(own) if own else '')
       if kind == 'model':
         layers += _container(member, own, name or 'model')
@@ -167,15 +167,16 @@ def _number(key: str) -> tuple[str, int]:
 def _strings(group, name: str) -> list[str]:
   """An attribute of many strings, which Keras splits where HDF5's limit demands it."""
   if name in group.attrs:
-    return [_text(item) for item in group.attrs[name]]
+    return [text(item) for item in group.attrs[name]]
   chunks, found = 0, []
   while f'{name}{chunks}' in group.attrs:
-    found += [_text(item) for item in group.attrs[f'{name}{chunks}']]
+    found += [text(item) for item in group.attrs[f'{name}{chunks}']]
     chunks += 1
   return found
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+  """HDF5's strings come as bytes from some writers."""
   return value.decode() if isinstance(value, bytes) else str(value)
 
 

@@ -12,6 +12,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
+from mobilenet.models import user_cache
 from mobilenet.weights.weight_file import WeightsError
 
 _PYTORCH = 'https://download.pytorch.org/models/'
@@ -92,8 +93,7 @@ def is_url(path: str | os.PathLike) -> bool:
 
 def cache_folder() -> pathlib.Path:
   """Where fetched files are kept; XDG_CACHE_HOME moves it."""
-  home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  return pathlib.Path(home) / 'mobilenet-jax' / 'weights'
+  return user_cache.folder('weights')
 
 
 def fetch(url: str) -> pathlib.Path:

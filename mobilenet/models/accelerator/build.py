@@ -5,13 +5,13 @@ import hashlib
 import importlib.metadata
 import os
 import pathlib
-import platform
 import shutil
 import subprocess
 import tempfile
 
 import jax
 
+from mobilenet.models import user_cache
 from mobilenet.models.rows import ModelError
 
 SOURCE = pathlib.Path(__file__).with_name('kernels.cc')
@@ -59,19 +59,7 @@ def build() -> pathlib.Path:
 @functools.cache
 def library_path() -> pathlib.Path:
   """Where the library for this source, jaxlib and processor is, or would be."""
-  home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-  parts = (importlib.metadata.version('jaxlib'), *FLAGS, _processor())
+  version = importlib.metadata.version('jaxlib')
+  parts = (version, *FLAGS, user_cache.processor())
   key = hashlib.sha256(SOURCE.read_bytes() + '\n'.join(parts).encode()).hexdigest()
-  return pathlib.Path(home, 'mobilenet-jax', 'accelerator', f'kernels-{key[:16]}.so')
-
-
-def _processor() -> str:
-  """What -march=native looks at: a home folder may be shared by unlike machines."""
-  try:
-    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
-  except OSError:
-    lines = []
-  told = [
-    line for line in lines if line.startswith(('model name', 'flags', 'Features'))
-  ]
-  return '\n'.join([platform.machine(), platform.processor(), *sorted(set(told))])
+  return user_cache.folder('accelerator') / f'kernels-{key[:16]}.so'
