@@ -130,6 +130,8 @@ def _compiled(x, kernel, stride, padding, dilation, groups, bias, act):
       x = x[:, ::stride, ::stride]
       y = kernels.pointwise(x.reshape(-1, x.shape[3]), taps, bias, act)
       return y.reshape(*x.shape[:3], -1)
+  elif groups == 1 and kernels.has_conv(x, kernel, stride, padding, dilation):
+    return kernels.conv(x, kernel, bias, stride, padding, act)
   return None
 
 

@@ -39,10 +39,11 @@ def test_a_source_that_does_not_compile_leaves_nothing(
   accelerator, tmp_path, monkeypatch
 ):
   del accelerator  # there is a compiler
-  source = tmp_path / 'kernels.cc'
-  source.write_text('int broken(')
-  monkeypatch.setattr(build, 'SOURCE', source)
-  with pytest.raises(build.AcceleratorError, match=r'cannot compile kernels\.cc'):
+  sources = tmp_path / 'source'
+  sources.mkdir()
+  (sources / 'broken.cc').write_text('int broken(')
+  monkeypatch.setattr(build, 'SOURCES', sources)
+  with pytest.raises(build.AcceleratorError, match=r'cannot compile .*broken\.cc'):
     build.build()
   assert list((tmp_path / 'cache').iterdir()) == []
 
@@ -98,21 +99,28 @@ def test_products_with_bias_and_activation_have_the_gradients_of_xla(
 
 @pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
 @pytest.mark.parametrize(('k', 'stride'), [(3, 1), (5, 2)])
-def test_depthwise_with_bias_and_activation_has_the_gradients_of_xla(
-  accelerator, act, k, stride
+@pytest.mark.parametrize('kind', ['depthwise', 'conv'])
+def test_convolutions_with_bias_and_activation_have_the_gradients_of_xla(
+  accelerator, kind, act, k, stride
 ):
   keys = jax.random.split(jax.random.key(k), 3)
   x = jax.random.normal(keys[0], (3, 9, 11, 16))
-  kernel = jax.random.normal(keys[1], (k, k, 1, 16))
+  kernel = jax.random.normal(keys[1], (k, k, 1 if kind == 'depthwise' else 16, 16))
   bias = jax.random.normal(keys[2], (16,))
   pads = lowering.pads(x.shape[1:3], k, stride, 'tf')
 
   def compiled(x, kernel, bias):
-    return jnp.sum(accelerator.depthwise(x, kernel, bias, stride, pads, act) ** 2)
+    run = getattr(accelerator, kind)
+    return jnp.sum(run(x, kernel, bias, stride, pads, act) ** 2)
 
   def plain(x, kernel, bias):
     y = lowering.conv(
-      x, kernel, stride=stride, padding=pads, groups=16, lowering='native'
+      x,
+      kernel,
+      stride=stride,
+      padding=pads,
+      groups=16 if kind == 'depthwise' else 1,
+      lowering='native',
     )
     return jnp.sum(ACTIVATIONS[act](y + bias) ** 2)
 

@@ -116,6 +116,58 @@ def test_depthwise_compiled(accelerator, size, images, channels, k, stride, rule
     )
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+  size=SIZES,
+  images=st.integers(1, 9),  # more than the eight that have sums of their own
+  channels=st.sampled_from([3, 8]),
+  k=st.integers(2, 7),
+  stride=st.integers(1, 3),
+  rule=RULES,
+)
+def test_full_compiled(accelerator, size, images, channels, k, stride, rule):
+  """Patches of any size; of a first layer, whose input gradient is XLA's, too."""
+  x, kernel = random((images, *size, channels), 0), random((k, k, channels, 24), 1)
+  pads = lowering.pads(size, k, stride, rule)
+  if fits(size, k, pads):
+    assert accelerator.has_conv(x, kernel, stride, pads, 1)
+    compare(x, kernel, lowerings=['compiled'], stride=stride, padding=pads)
+
+
+def test_full_compiled_in_several_bands(accelerator):
+  """A map whose patches do not fit the cache: rows of dx are met by two bands."""
+  x, kernel = random((2, 70, 60, 16), 0), random((3, 3, 16, 8), 1)
+  pads = lowering.pads((70, 60), 3, 1, 'torch')
+  assert accelerator.has_conv(x, kernel, 1, pads, 1)
+  compare(x, kernel, lowerings=['compiled'], stride=1, padding=pads)
+
+
+@pytest.mark.parametrize(
+  ('channels', 'features', 'k', 'dilation', 'dtype'),
+  [
+    (8, 12, 3, 1, 'float32'),
+    (8, 8, 3, 2, 'float32'),
+    (8, 8, 3, 1, 'bfloat16'),
+    (512, 512, 3, 1, 'float32'),
+  ],
+)
+def test_a_full_convolution_that_is_not_compiled_is_native(
+  accelerator, channels, features, k, dilation, dtype
+):
+  x, kernel = random((1, 5, 5, channels), 0), random((k, k, channels, features), 1)
+  x, kernel = x.astype(dtype), kernel.astype(dtype)
+  pads = lowering.pads((5, 5), k, 1, 'tf', dilation)
+  assert not accelerator.has_conv(x, kernel, 1, pads, dilation)
+  compare(
+    x,
+    kernel,
+    lowerings=['compiled'],
+    tolerance=1e-5 if dtype == 'float32' else 2e-2,
+    padding=pads,
+    dilation=dilation,
+  )
+
+
 @pytest.mark.parametrize(
   ('channels', 'k', 'stride', 'dilation', 'dtype'),
   [

@@ -14,7 +14,7 @@ import jax
 from mobilenet.models import user_cache
 from mobilenet.models.rows import ModelError
 
-SOURCE = pathlib.Path(__file__).with_name('kernels.cc')
+SOURCES = pathlib.Path(__file__).with_name('source')
 FLAGS = ('-std=c++17', '-O3', '-march=native', '-shared', '-fPIC')
 COMMAND = 'python -m mobilenet.models.accelerator'
 
@@ -45,12 +45,13 @@ def build() -> pathlib.Path:
   with tempfile.TemporaryDirectory(dir=target.parent) as folder:
     fresh = pathlib.Path(folder, target.name)
     include = ('-isystem', jax.ffi.include_dir())
-    command = [compiler, *FLAGS, *include, str(SOURCE), '-o', str(fresh)]
+    sources = sorted(map(str, SOURCES.glob('*.cc')))
+    command = [compiler, *FLAGS, *include, *sources, '-o', str(fresh)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
       errors = [line for line in run.stderr.splitlines() if 'error' in line]
       raise AcceleratorError(
-        f'{compiler} cannot compile {SOURCE.name}: {(errors or ["no message"])[0]}'
+        f'{compiler} cannot compile the accelerator: {(errors or ["no message"])[0]}'
       )
     fresh.replace(target)  # whole or not at all, whoever builds beside us
   return target
@@ -58,8 +59,9 @@ def build() -> pathlib.Path:
 
 @functools.cache
 def library_path() -> pathlib.Path:
-  """Where the library for this source, jaxlib and processor is, or would be."""
+  """Where the library for these sources, jaxlib and processor is, or would be."""
   version = importlib.metadata.version('jaxlib')
   parts = (version, *FLAGS, user_cache.processor())
-  key = hashlib.sha256(SOURCE.read_bytes() + '\n'.join(parts).encode()).hexdigest()
+  sources = [path.read_bytes() for path in sorted(SOURCES.iterdir())]
+  key = hashlib.sha256(b''.join(sources) + '\n'.join(parts).encode()).hexdigest()
   return user_cache.folder('accelerator') / f'kernels-{key[:16]}.so'

@@ -15,6 +15,9 @@ from mobilenet.models.accelerator import build
 from mobilenet.models.activations import ACTIVATIONS
 
 KERNELS = (
+  'conv',
+  'conv_input_gradient',
+  'conv_kernel_gradient',
   'depthwise',
   'depthwise_gradients',
   'pointwise',
@@ -25,6 +28,8 @@ KERNELS = (
 COMPILED_ACTIVATIONS = ('linear', 'relu', 'relu6', 'hard_swish')
 # Rows from which x^T g is faster here; on shorter matrices XLA's product is.
 LONG = 16_384
+# Weights up to which a full convolution and its gradients are faster here than XLA's.
+SMALL = 1 << 20
 
 
 def is_built() -> bool:
@@ -34,12 +39,19 @@ def is_built() -> bool:
 
 def has_depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding, dilation: int):
   """Whether a depthwise convolution is compiled: k 3, 5, 7 and stride 1, 2."""
-  rows, columns = kernel.shape[:2]
-  inside = all(0 <= pad < rows for axis in padding for pad in axis)
   return (
-    (rows == columns and rows in (3, 5, 7))
-    and (stride in (1, 2) and dilation == 1 and inside)
+    (_is_square(kernel) and len(kernel) in (3, 5, 7))
+    and (stride in (1, 2) and dilation == 1 and _is_inside(kernel, padding))
     and (_is_plain(x) and _is_plain(kernel))
+  )
+
+
+def has_conv(x: jax.Array, kernel: jax.Array, stride: int, padding, dilation: int):
+  """Whether a full convolution is compiled: square, of no more weights than a cache."""
+  return (
+    (_is_square(kernel) and dilation == 1 and kernel.size <= SMALL)
+    and (_is_inside(kernel, padding) and x.dtype == jnp.float32)
+    and _is_plain(kernel)
   )
 
 
@@ -51,6 +63,15 @@ def has_pointwise(x: jax.Array, kernel: jax.Array) -> bool:
 def has_norm(x: jax.Array, act: str) -> bool:
   """Whether the norm of (..., C), with an activation after it, is compiled."""
   return act in COMPILED_ACTIVATIONS and _is_plain(x)
+
+
+def _is_square(kernel):
+  return kernel.shape[0] == kernel.shape[1]
+
+
+def _is_inside(kernel, padding):
+  """Whether every window meets the image: no padding as wide as the kernel."""
+  return all(0 <= pad < len(kernel) for axis in padding for pad in axis)
 
 
 def _is_plain(x):
@@ -65,11 +86,7 @@ def depthwise(
 
   A bias of no elements is none; no activation without a bias.
   """
-  size = [
-    (x.shape[1 + axis] + sum(padding[axis]) - kernel.shape[axis]) // stride + 1
-    for axis in (0, 1)
-  ]
-  out = _like((x.shape[0], *size, x.shape[3]))
+  out = _like(_output_shape(x, kernel, stride, padding))
   return _call('depthwise', out, x, kernel, bias, **_window(stride, padding), act=act)
 
 
@@ -87,6 +104,42 @@ def _depthwise_backward(stride, padding, act, residuals, g):
 
 
 depthwise.defvjp(_depthwise_forward, _depthwise_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def conv(
+  x: jax.Array, kernel: jax.Array, bias: jax.Array, stride: int, padding, act: str
+) -> jax.Array:
+  """act(full convolution of (N, H, W, C) with (k, k, C, O), + bias) in one pass.
+
+  Bias and act as in `depthwise`.
+  """
+  out = _like(_output_shape(x, kernel, stride, padding))
+  return _call('conv', out, x, kernel, bias, **_window(stride, padding), act=act)
+
+
+def _conv_forward(x, kernel, bias, stride, padding, act):
+  z = conv(x, kernel, bias, stride, padding, 'linear')
+  return ACTIVATIONS[act](z), (x, kernel, bias, z if act != 'linear' else None)
+
+
+def _conv_backward(stride, padding, act, residuals, g):
+  x, kernel, bias, z = residuals
+  g, d_bias = _before_activation(act, z, bias, g)
+  window = _window(stride, padding)
+  if kernel.size // kernel.shape[3] % 8 == 0:
+    dx = _call('conv_input_gradient', _like(x.shape), kernel, g, **window)
+  else:  # the first layer's, which a training does not ask for
+    dx = jax.linear_transpose(
+      lambda x: jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+      ),
+      x,
+    )(g)[0]
+  return dx, _call('conv_kernel_gradient', _like(kernel.shape), x, g, **window), d_bias
+
+
+conv.defvjp(_conv_forward, _conv_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -142,6 +195,14 @@ def _norm_backward(epsilon, act, residuals, cotangents):
 
 
 batch_norm.defvjp(_norm_forward, _norm_backward)
+
+
+def _output_shape(x, kernel, stride, padding):
+  size = (
+    (x.shape[1 + axis] + sum(padding[axis]) - kernel.shape[axis]) // stride + 1
+    for axis in (0, 1)
+  )
+  return (x.shape[0], *size, kernel.shape[3])
 
 
 def _like(shape):

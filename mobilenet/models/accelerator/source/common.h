@@ -1,0 +1,108 @@
+// What the kernels share: vectors, threads, activations, declarations for XLA.
+//
+// All kernels are for float32 NHWC on a CPU. Channels are the fast axis. Work is cut into
+// items whose number depends on shapes only, and sums are kept per item and added in
+// order: results do not depend on the threads.
+
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace {
+
+using Array = ffi::Buffer<ffi::F32>;
+using Result = ffi::Result<Array>;
+
+constexpr int kVector = 8;  // floats in a vector
+constexpr int64_t kChunk = 1 << 15;  // floats of one item: a fraction of a cache
+typedef float Vector __attribute__((vector_size(32), aligned(4)));
+
+inline Vector& at(float* p) { return *reinterpret_cast<Vector*>(p); }
+inline Vector at(const float* p) { return *reinterpret_cast<const Vector*>(p); }
+
+// Runs work(0) ... work(items - 1) on XLA's threads and this one. It waits until all
+// items are done, not until its tasks have started: they may sit behind a handler that
+// waits as this one does, and one that starts late finds nothing left to do.
+template <typename Work>
+void parallel(ffi::ThreadPool& pool, int64_t items, const Work& work) {
+  struct Progress {
+    std::atomic<int64_t> next{0}, done{0};
+  };
+  auto progress = std::make_shared<Progress>();
+  auto run = [progress, items, &work] {
+    for (int64_t i; (i = progress->next++) < items; progress->done++) work(i);
+  };
+  int64_t helpers = std::min(pool.num_threads(), items) - 1;
+  for (int64_t n = 0; n < helpers; ++n) pool.Schedule(decltype(run)(run));
+  run();
+  while (progress->done < items) std::this_thread::yield();
+}
+
+// ---- activations: value and slope of z = x * scale + shift ------------------------
+
+inline Vector clip(Vector z, float low, float high) {
+  z = z > low ? z : Vector{} + low;
+  return z < high ? z : Vector{} + high;
+}
+
+struct Linear {
+  static Vector value(Vector z) { return z; }
+  static Vector slope(Vector) { return Vector{} + 1.0f; }
+};
+struct Relu {
+  static Vector value(Vector z) { return z > 0.0f ? z : Vector{}; }
+  static Vector slope(Vector z) { return z > 0.0f ? Vector{} + 1.0f : Vector{}; }
+};
+struct Relu6 {
+  static Vector value(Vector z) { return clip(z, 0.0f, 6.0f); }
+  static Vector slope(Vector z) {
+    Vector one = z < 6.0f ? Vector{} + 1.0f : Vector{};
+    return z > 0.0f ? one : Vector{};
+  }
+};
+struct HardSwish {
+  static Vector value(Vector z) { return z * (clip(z + 3.0f, 0.0f, 6.0f) / 6.0f); }
+  static Vector slope(Vector z) {
+    Vector inner = z < 3.0f ? z / 3.0f + 0.5f : Vector{} + 1.0f;
+    return z > -3.0f ? inner : Vector{};
+  }
+};
+
+// Calls f with the activation that a name stands for; false for an unknown name.
+template <typename F>
+bool with_activation(std::string_view name, F f) {
+  if (name == "linear") return f(Linear{}), true;
+  if (name == "relu") return f(Relu{}), true;
+  if (name == "relu6") return f(Relu6{}), true;
+  if (name == "hard_swish") return f(HardSwish{}), true;
+  return false;
+}
+
+// A bias without elements stands for none.
+const float* data_or_null(const Array& bias) {
+  return bias.element_count() ? bias.typed_data() : nullptr;
+}
+
+ffi::Error unknown(const char* what) { return ffi::Error::InvalidArgument(what); }
+
+}  // namespace
+
+#define IN .Arg<Array>()
+#define OUT .Ret<Array>()
+#define KERNEL(name, ...)                                      \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(mobilenet_##name, name,        \
+                                ffi::Ffi::Bind().Ctx<ffi::ThreadPool>() __VA_ARGS__)
+#define ACT .Attr<std::string_view>("act")
+#define EPSILON .Attr<float>("epsilon")
