@@ -10,6 +10,7 @@ string (and reporting a typo in it) costs nothing.
 """
 
 import importlib
+import sys
 
 from input_pipeline.errors import DataError
 from input_pipeline.op_string import check_ops, parse_ops
@@ -36,4 +37,20 @@ _NEED_TENSORFLOW = {
 def __getattr__(name):
   if name not in _NEED_TENSORFLOW:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  _import_tensorflow()
   return getattr(importlib.import_module(_NEED_TENSORFLOW[name]), name)
+
+
+def _import_tensorflow():
+  """Imports TensorFlow without Keras, which it would load as well and takes as long.
+
+  TensorFlow goes on without a Keras that cannot be imported, and loads it by itself
+  once somebody asks for `tf.keras`.
+  """
+  if 'tensorflow' in sys.modules or 'keras' in sys.modules:
+    return
+  sys.modules['keras.src'] = None
+  try:
+    importlib.import_module('tensorflow')
+  finally:
+    del sys.modules['keras.src']

@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet import experiment
+from mobilenet.models import folding
 from mobilenet.training import sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
@@ -43,6 +44,18 @@ class Run:
   variables: dict[str, Any]
   class_names: tuple[str, ...]
   step: int
+
+
+def folded(run: Run, mesh: Mesh | None = None) -> tuple[nn.Module, dict[str, Any]]:
+  """A run's network for inference, its norms folded into its convolutions.
+
+  Returns:
+    (model, variables) as `folding.fold`; the variables on every device of the mesh.
+  """
+  # In NumPy: JAX would compile a program for every shape.
+  model, variables = folding.fold(run.model, jax.tree.map(np.asarray, run.variables))
+  everywhere = sharding.replicated(mesh or sharding.make_mesh())
+  return model, jax.device_put(variables, everywhere)
 
 
 def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:

@@ -46,10 +46,11 @@ def evaluate_run(
   source = experiment.open_source(config, split, data_dir)
   workdir.check_classes(folder, source.class_names, split)
   batches = experiment.eval_batches(config, source, mesh)
+  model, variables = trained.folded(run, mesh)
   evaluation = evaluate(
-    make_eval_step(run.model, task, mesh),
+    make_eval_step(model, task, mesh),
     task,
-    {'best': run.variables},
+    {'best': variables},
     batches,
     mesh,
     num_examples=source.num_examples,
@@ -188,13 +189,7 @@ def predict(
   run = trained.load_run(folder)
   ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')
   batch_size = min(len(paths), 32)
-  predicted = prediction.predict_photos(
-    run.model,
-    run.variables,
-    paths,
-    ops,
-    batch_size,
-  )
+  predicted = prediction.predict_photos(*trained.folded(run), paths, ops, batch_size)
   if contract := experiment.contract_of(run.config):
     seen = photo_files.read_photo(predicted.photos[0])
     experiment.warn_of_range(contract, photo_files.prepare(seen, ops))

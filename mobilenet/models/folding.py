@@ -3,9 +3,6 @@
 import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from mobilenet.models.classifier import Classifier
 
 
@@ -20,7 +17,8 @@ def fold(
 
   Args:
     model: as `zoo.create` gives it.
-    variables: {'params', 'batch_stats'}; `batch_stats` may be missing without norms.
+    variables: {'params', 'batch_stats'}, of NumPy or JAX; `batch_stats` may be missing
+      without norms.
 
   Returns:
     (model, variables), to be applied with train=False.
@@ -39,10 +37,9 @@ def fold(
 def _fold(params, statistics, epsilon):
   if {'conv', 'norm'} <= params.keys():
     norm, running = params['norm'], statistics['norm']
-    factor = norm['scale'] * jax.lax.rsqrt(running['var'] + epsilon)
+    factor = norm['scale'] * (running['var'] + epsilon) ** -0.5
     bias = norm['bias'] - running['mean'] * factor
-    kernel = params['conv']['kernel'].astype(jnp.float32) * factor
-    return {'conv': {'kernel': kernel, 'bias': bias}}, {}
+    return {'conv': {'kernel': params['conv']['kernel'] * factor, 'bias': bias}}, {}
   new_params, new_statistics = {}, {}
   for name, value in params.items():
     own = statistics.get(name, {})

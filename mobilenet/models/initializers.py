@@ -5,6 +5,7 @@ generator per parameter and takes as long as compiling a training step;
 `init_variables` draws the same distributions with NumPy in a second.
 """
 
+import contextvars
 import dataclasses
 import math
 import zlib
@@ -14,14 +15,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+_only_shapes = contextvars.ContextVar('only the shapes are asked for', default=False)
+
+
+class _Initializer:
+  """A distribution, drawn by Flax with JAX (`sample`) or without it (`draw`)."""
+
+  def __call__(self, key, shape, dtype=jnp.float32):
+    if _only_shapes.get():  # tracing generators takes as long as tracing layers
+      return jnp.zeros(shape, dtype)
+    return self.sample(key, shape, dtype)
+
 
 @dataclasses.dataclass(frozen=True)
-class TruncatedNormal:
+class TruncatedNormal(_Initializer):
   """A normal cut at two standard deviations: TF-slim's, whatever the shape."""
 
   stddev: float
 
-  def __call__(self, key, shape, dtype=jnp.float32):
+  def sample(self, key, shape, dtype):
     return jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype) * self.stddev
 
   def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
@@ -32,7 +44,7 @@ class TruncatedNormal:
 
 
 @dataclasses.dataclass(frozen=True)
-class FanOutNormal:
+class FanOutNormal(_Initializer):
   """He et al. by fan-out, MnasNet's for convolutions: N(0, 2 groups / (k * k * O))."""
 
   groups: int = 1
@@ -40,7 +52,7 @@ class FanOutNormal:
   def _stddev(self, shape):
     return math.sqrt(2.0 * self.groups / (math.prod(shape[:-2]) * shape[-1]))
 
-  def __call__(self, key, shape, dtype=jnp.float32):
+  def sample(self, key, shape, dtype):
     return jax.random.normal(key, shape, dtype) * self._stddev(shape)
 
   def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
@@ -50,13 +62,13 @@ class FanOutNormal:
 
 
 @dataclasses.dataclass(frozen=True)
-class FanInNormal:
+class FanInNormal(_Initializer):
   """He et al. (1502.01852): N(0, 2 / inputs of one output), of any kernel."""
 
   def _stddev(self, shape):
     return math.sqrt(2.0 / math.prod(shape[:-1]))
 
-  def __call__(self, key, shape, dtype=jnp.float32):
+  def sample(self, key, shape, dtype):
     return jax.random.normal(key, shape, dtype) * self._stddev(shape)
 
   def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
@@ -66,10 +78,10 @@ class FanInNormal:
 
 
 @dataclasses.dataclass(frozen=True)
-class FanOutUniform:
+class FanOutUniform(_Initializer):
   """MnasNet's for dense layers: uniform within 1 / sqrt(outputs)."""
 
-  def __call__(self, key, shape, dtype=jnp.float32):
+  def sample(self, key, shape, dtype):
     limit = 1.0 / math.sqrt(shape[-1])
     return jax.random.uniform(key, shape, dtype, -limit, limit)
 
@@ -109,10 +121,14 @@ def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) ->
     return next_call(*args, **kwargs)
 
   images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-  with nn.intercept_methods(note):
-    shapes = jax.eval_shape(
-      lambda x: model.init(jax.random.key(0), x, train=False), images
-    )
+  token = _only_shapes.set(True)
+  try:
+    with nn.intercept_methods(note):
+      shapes = jax.eval_shape(
+        lambda x: model.init(jax.random.key(0), x, train=False), images
+      )
+  finally:
+    _only_shapes.reset(token)
 
   def draw(path, leaf):
     *parts, name = (entry.key for entry in path[1:])  # without the collection

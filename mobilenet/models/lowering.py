@@ -14,6 +14,7 @@ in g groups, (k, k, 1, C) depthwise.
 """
 
 import functools
+import math
 from collections.abc import Sequence
 
 import jax
@@ -125,11 +126,11 @@ def _compiled(x, kernel, stride, padding, dilation, groups, bias, act):
     if kernels.has_depthwise(x, kernel, stride, padding, dilation):
       return kernels.depthwise(x, kernel, bias, stride, padding, act)
   elif groups == 1 and _is_pointwise(kernel, padding):
-    taps = kernel[0, 0]
+    taps = lax.reshape(kernel, kernel.shape[2:])
     if kernels.has_pointwise(x, taps):
-      x = x[:, ::stride, ::stride]
-      y = kernels.pointwise(x.reshape(-1, x.shape[3]), taps, bias, act)
-      return y.reshape(*x.shape[:3], -1)
+      flat, shape = _pixels(x, stride)
+      y = kernels.pointwise(flat, taps, bias, act)
+      return lax.reshape(y, (*shape, y.shape[1]))
   elif groups == 1 and kernels.has_conv(x, kernel, stride, padding, dilation):
     return kernels.conv(x, kernel, bias, stride, padding, act)
   return None
@@ -140,7 +141,7 @@ def _linear(x, kernel, stride, padding, dilation, groups, chosen):
     if _is_depthwise(x, kernel, groups):
       return sliced_depthwise(x, kernel, stride, padding, dilation)
     if _is_pointwise(kernel, padding):
-      return _products(x[:, ::stride, ::stride], kernel[0, 0], groups)
+      return _products(x, lax.reshape(kernel, kernel.shape[2:]), groups, stride)
     if groups == 1 and min(x.shape[1:3]) < max(kernel.shape[:2]):
       # On maps smaller than the kernel XLA's own is up to eighty times slower.
       return _patches(x, kernel, stride, padding, dilation)
@@ -155,18 +156,28 @@ def _linear(x, kernel, stride, padding, dilation, groups, chosen):
   )
 
 
-def _products(x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+def _pixels(x: jax.Array, stride: int) -> tuple[jax.Array, tuple[int, ...]]:
+  """Each `stride`-th pixel of (N, H, W, C): a matrix of C columns, and (N, H', W')."""
+  if stride > 1:
+    rows, columns = (-(-n // stride) for n in x.shape[1:3])
+    x = _window(x, 0, 0, rows, columns, stride)
+  return lax.reshape(x, (math.prod(x.shape[:3]), x.shape[3])), x.shape[:3]
+
+
+def _products(
+  x: jax.Array, kernel: jax.Array, groups: int, stride: int = 1
+) -> jax.Array:
   """A pointwise convolution as one matrix product a group; kernel (C / groups, O).
 
   Flat on purpose: the same product over four dimensions is several times slower, and
   so is one batched product over the groups, whose operands XLA transposes first.
   """
-  flat = x.reshape(-1, x.shape[3])
+  flat, shape = _pixels(x, stride)
   parts = zip(
     jnp.split(flat, groups, axis=1), jnp.split(kernel, groups, axis=1), strict=True
   )
   product = jnp.concatenate([part @ taps for part, taps in parts], axis=1)
-  return product.reshape(*x.shape[:3], kernel.shape[1])
+  return lax.reshape(product, (*shape, kernel.shape[1]))
 
 
 def _patches(x, kernel, stride: int, padding: Pads, dilation: int) -> jax.Array:

@@ -5,6 +5,7 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mobilenet.models import lowering
 from mobilenet.models.accelerator import kernels
@@ -91,8 +92,9 @@ class BatchNorm(nn.Module):
         normalise = batch_norm
       y, batch_mean, batch_var = normalise(x, scale, bias, self.epsilon, self.act)
       if not self.is_initializing():
+        batch_mean, batch_var = map(lax.stop_gradient, (batch_mean, batch_var))
         count = x.size // x.shape[-1]
-        unbiased = batch_var * (count / max(count - 1, 1))
+        unbiased = lax.mul(batch_var, count / max(count - 1, 1))
         mean.value = self._average(mean.value, batch_mean)
         var.value = self._average(var.value, unbiased)
       return y
@@ -103,4 +105,5 @@ class BatchNorm(nn.Module):
     )
 
   def _average(self, old: jax.Array, new: jax.Array) -> jax.Array:
-    return self.momentum * old + (1.0 - self.momentum) * new
+    # lax: JAX traces each of jax.numpy's operators anew, in all norms of a network.
+    return lax.add(lax.mul(old, self.momentum), lax.mul(new, 1.0 - self.momentum))

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mobilenet.training.errors import require
 
@@ -84,12 +85,12 @@ def l2_penalty(params: Any, mask: Any) -> jax.Array:
   Returns:
     A float32 scalar; zero where nothing is marked.
   """
-  halves = jax.tree.map(
-    lambda w, use: 0.5 * jnp.sum(jnp.square(w.astype(jnp.float32))) if use else None,
-    params,
-    mask,
-  )
-  return sum(jax.tree.leaves(halves), jnp.zeros((), jnp.float32))
+  total = jnp.zeros((), jnp.float32)
+  for w, use in zip(jax.tree.leaves(params), jax.tree.leaves(mask), strict=True):
+    if use:
+      square = lax.square(lax.convert_element_type(w, jnp.float32))
+      total = lax.add(total, lax.reduce_sum(square, tuple(range(w.ndim))))
+  return 0.5 * total
 
 
 def _check_shapes(logits: jax.Array, labels: jax.Array) -> None:

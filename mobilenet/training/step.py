@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jax.sharding import Mesh
 
 from mobilenet.training import sharding
@@ -50,14 +51,16 @@ def make_train_step(
     )
     good = all_finite((loss, gradients))
     updates, opt_state = tx.update(gradients, state.opt_state, params)
-    variables = {'params': optax.apply_updates(params, updates), **statistics}
+    variables = {'params': jax.tree.map(lax.add, params, updates), **statistics}
     sums = jax.tree.map(jnp.add, state.sums, task.sums(logits, batch))
     ema = state.ema
     if ema_decay is not None:
       decay = ema_decay_at(state.step, ema_decay)
-      ema = jax.tree.map(lambda old, new: new + decay * (old - new), ema, variables)
+      ema = jax.tree.map(
+        lambda old, new: lax.add(new, lax.mul(decay, lax.sub(old, new))), ema, variables
+      )
     kept = jax.tree.map(
-      lambda new, old: jnp.where(good, new, old),
+      lambda new, old: lax.select_n(good, old, new),
       (variables, opt_state, ema, sums),
       (state.variables, state.opt_state, state.ema, state.sums),
     )
@@ -87,7 +90,12 @@ def make_train_step(
 
 def all_finite(tree) -> jax.Array:
   """Whether all entries of all arrays are finite, and the squares of their norms."""
-  norms = jnp.stack([jnp.linalg.norm(x.ravel()) for x in jax.tree.leaves(tree)])
+  # `lax`, here and in the step: jax.numpy's operators are functions that JAX traces
+  # anew for each of hundreds of arrays, which takes as long as tracing the network.
+  squares = [
+    lax.reduce_sum(lax.square(x), tuple(range(x.ndim))) for x in jax.tree.leaves(tree)
+  ]
+  norms = jnp.sqrt(lax.concatenate([lax.reshape(s, (1,)) for s in squares], 0))
   # A product, which is computed once: XLA copies a chain of additions into every
   # kernel that uses its result, and compiling a step then takes three times as long.
   return jnp.isfinite(norms @ norms)

@@ -117,3 +117,20 @@ def test_a_typo_is_found_without_tensorflow():
     [sys.executable, '-c', code], capture_output=True, text=True, check=True
   )
   assert 'did you mean flip?' in done.stdout
+
+
+def test_opening_data_leaves_keras_alone():
+  """TensorFlow would load Keras as well; whoever asks for it still gets it."""
+  code = (
+    'import sys\n'
+    'import input_pipeline\n'
+    'input_pipeline.open_source\n'
+    'assert "tensorflow" in sys.modules\n'
+    'assert not any(name.startswith("keras.") for name in sys.modules)\n'
+    'import tensorflow as tf\n'
+    'tf.keras.layers.Dense\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
