@@ -112,7 +112,17 @@ def _large_enough(image, size, name):
 
 def resize(image, key, size, method, antialias):
   del key
-  return tf.image.resize(image, [size, size], method, antialias=antialias)
+
+  def resized(image):
+    return tf.image.resize(image, [size, size], method, antialias=antialias)
+
+  if image.dtype != tf.uint8 or method != 'bilinear' or antialias:
+    return resized(image)
+  # TensorFlow interpolates floats by vector instructions and loads bytes one by one.
+  # The result is the same to the bit, and worth a pass over all pixels unless only a
+  # small share of them is read.
+  few = tf.size(image) <= 4 * 3 * size * size
+  return tf.cond(few, lambda: resized(_floats(image)), lambda: resized(image))
 
 
 def resize_small(image, key, size, method, antialias):
