@@ -178,9 +178,7 @@ def test_inception_crop_keeps_to_its_area_and_aspect():
   shape = tf.constant([300, 400, 3])
   windows = np.stack(
     [
-      image_ops.inception_window(
-        shape, _key(i), 8, (0.05, 0.08), (0.75, 4 / 3), False
-      ).numpy()
+      image_ops.inception_window(shape, _key(i), 8, (0.05, 0.08), (0.75, 4 / 3), False)
       for i in range(50)
     ]
   )
