@@ -33,7 +33,7 @@ def decode_window(encoded, window_of):
 
   def from_jpeg():
     shape = tf.image.extract_jpeg_shape(encoded)
-    y, x, height, width = tf.unstack(window_of(shape))
+    y, x, height, width = window_of(shape)
     # The colours of the outer columns depend on their neighbours, which the decoder
     # does not look at beyond its window: two columns more on each side make it exact.
     left = tf.maximum(x - 2, 0)
@@ -41,11 +41,11 @@ def decode_window(encoded, window_of):
     part = tf.image.decode_and_crop_jpeg(
       encoded, tf.stack([y, left, height, right - left]), channels=3, dct_method=_DCT
     )
-    return part[:, x - left : x - left + width]
+    return tf.slice(part, [0, x - left, 0], [height, width, 3])
 
   def from_other():
     image = decode(encoded)
-    y, x, height, width = tf.unstack(window_of(tf.shape(image)))
+    y, x, height, width = window_of(tf.shape(image))
     return image[y : y + height, x : x + width]
 
   return tf.cond(tf.image.is_jpeg(encoded), from_jpeg, from_other)

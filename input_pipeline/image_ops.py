@@ -26,12 +26,13 @@ def _bytes(image):
 
 
 def _part(image, window):
-  y, x, height, width = tf.unstack(window)
+  y, x, height, width = window
   return image[y : y + height, x : x + width]
 
 
-# Windows: which part of an image of a given shape an op takes, int32 (y, x, height,
-# width). They need only the shape, so that a JPEG can be cropped while it is decoded.
+# Windows: which part of an image of a given shape an op takes, (y, x, height, width),
+# int32 scalars. They need only the shape, so that a JPEG can be cropped while it is
+# decoded.
 
 
 def inception_window(shape, key, size, area, aspect, antialias):
@@ -46,7 +47,7 @@ def inception_window(shape, key, size, area, aspect, antialias):
     area_range=area,
     max_attempts=100,
   )
-  return tf.concat([begin[:2], extent[:2]], axis=0)
+  return *tf.unstack(begin)[:2], *tf.unstack(extent)[:2]
 
 
 def central_window(shape, key, fraction):
@@ -54,7 +55,7 @@ def central_window(shape, key, fraction):
   size = tf.cast(shape[:2], tf.float32)
   # Truncated on both sides alike, as tf.image.central_crop does.
   begin = tf.cast((size - size * fraction) / 2, tf.int32)
-  return tf.concat([begin, shape[:2] - 2 * begin], axis=0)
+  return *tf.unstack(begin), *tf.unstack(shape[:2] - 2 * begin)
 
 
 def inception_finish(image, size, area, aspect, antialias):
@@ -112,7 +113,17 @@ def _large_enough(image, size, name):
 
 def resize(image, key, size, method, antialias):
   del key
-  return tf.image.resize(image, [size, size], method, antialias=antialias)
+
+  def resized(image):
+    return tf.image.resize(image, [size, size], method, antialias=antialias)
+
+  if image.dtype != tf.uint8 or method != 'bilinear' or antialias:
+    return resized(image)
+  # TensorFlow interpolates floats by vector instructions and loads bytes one by one.
+  # The result is the same to the bit, and worth a pass over all pixels unless only a
+  # small share of them is read.
+  few = tf.size(image) <= 4 * 3 * size * size
+  return tf.cond(few, lambda: resized(_floats(image)), lambda: resized(image))
 
 
 def resize_small(image, key, size, method, antialias):

@@ -204,7 +204,7 @@ def _check_numbers(batch_size, start_step, process_index, process_count):
 def _preparation(source, string, ops, base):
   """(guarded, epoch, index, item) -> {'image', 'label', 'index', 'ok'} of one example.
 
-  Ops run as one traced function, so that the size they leave is known beforehand.
+  Ops are traced here too, so that the size they leave is known beforehand.
   """
   encoded = 'encoded' in _example_spec(source)
   in_size = source.image_size
@@ -237,22 +237,19 @@ def _preparation(source, string, ops, base):
   def read(epoch, index, item):
     example = source.read(item)
     key = keys.position_key(base, epoch, index)
-    return decoding.read_image(example, ops, key), example['label']
+    return decoding.read_image(example, ops, key), example['label'], key
 
-  def finished(image, epoch, index):
-    image = tf.ensure_shape(image, (*in_size, 3))
-    return traced(image, keys.position_key(base, epoch, index))
+  def finished(image, key):
+    return decoding.apply_ops(tf.ensure_shape(image, (*in_size, 3)), ops, key, encoded)
 
   @tf.autograph.experimental.do_not_convert
   def prepare(guarded, epoch, index, item):
     if not guarded:
-      image, label = read(epoch, index, item)
-      image, ok = finished(image, epoch, index), tf.constant(True)
+      image, label, key = read(epoch, index, item)
+      image, ok = finished(image, key), tf.constant(True)
     else:
-      ok, image, label = recovery.attempt(read, epoch, index, item)
-      image = tf.cond(
-        ok, lambda: finished(image, epoch, index), lambda: tf.zeros(shape)
-      )
+      ok, image, label, key = recovery.attempt(read, epoch, index, item)
+      image = tf.cond(ok, lambda: finished(image, key), lambda: tf.zeros(shape))
     return {
       'image': tf.ensure_shape(image, shape),
       'label': label,

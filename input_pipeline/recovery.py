@@ -43,7 +43,7 @@ def recovering(build, start):
 
 
 def attempt(read, epoch, index, item):
-  """(ok, image, label) of a read that may fail.
+  """(ok, image, label, key) of a read that may fail.
 
   TensorFlow has no exceptions inside a graph; a data set of one element, dropped if it
   fails, comes closest. It costs 0.1 to 0.2 ms per image, which is why the guarded
@@ -53,7 +53,12 @@ def attempt(read, epoch, index, item):
     lambda *element: (True, *read(*element))
   )
   failed = tf.data.Dataset.from_tensors(
-    (False, tf.zeros([1, 1, 3], tf.uint8), tf.constant(0, tf.int32))
+    (
+      False,
+      tf.zeros([1, 1, 3], tf.uint8),
+      tf.constant(0, tf.int32),
+      tf.zeros([2], tf.int64),
+    )
   )
   either = tried.ignore_errors().concatenate(failed).take(1)
   return either.get_single_element()

@@ -165,13 +165,20 @@ def test_erase_stays_within_its_area():
   np.testing.assert_array_equal(_apply('erase(0.0)', image), image)
 
 
+@pytest.mark.parametrize('shape', [(7, 5), (16, 16), (30, 33), (90, 40)])
+def test_bytes_are_resized_as_tensorflow_resizes_them(shape):
+  """Whether they are made floats first (all but the largest) or not: the same bits."""
+  image = _image(*shape)
+  np.testing.assert_array_equal(
+    _apply('resize(16)', image), tf.image.resize(image, (16, 16)).numpy()
+  )
+
+
 def test_inception_crop_keeps_to_its_area_and_aspect():
   shape = tf.constant([300, 400, 3])
   windows = np.stack(
     [
-      image_ops.inception_window(
-        shape, _key(i), 8, (0.05, 0.08), (0.75, 4 / 3), False
-      ).numpy()
+      image_ops.inception_window(shape, _key(i), 8, (0.05, 0.08), (0.75, 4 / 3), False)
       for i in range(50)
     ]
   )
