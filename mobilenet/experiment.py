@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet.models import zoo
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError

@@ -5,8 +5,8 @@ import math
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
+from mobilenet.models import shapes
 from mobilenet.models.blocks import MultiQuery
 from mobilenet.models.layers import Conv, LayerScale
 from mobilenet.models.norm import BatchNorm
@@ -43,31 +43,18 @@ def layers_and_variables(
   height, width = (
     (resolution, resolution) if isinstance(resolution, int) else resolution
   )
-  images = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
-  # The same shapes, traced several times faster.
-  style = dataclasses.replace(model.network.style, lowering='native', init='zeros')
-  model = model.clone(network=dataclasses.replace(model.network, style=style))
-  calls = []
-
-  def record(next_call, args, kwargs, context):
-    outputs = next_call(*args, **kwargs)
-    if context.method_name == '__call__' and isinstance(
-      context.module, (Conv, nn.Dense, BatchNorm, LayerScale, MultiQuery)
-    ):
-      shapes = [argument.shape for argument in args]
-      calls.append((context.module, shapes, outputs.shape))
-    return outputs
-
-  with nn.intercept_methods(record):
-    variables = jax.eval_shape(
-      lambda x: model.init(jax.random.key(0), x, train=False), images
-    )
-  return [_layer(variables['params'], *call) for call in calls], variables
+  variables, calls = shapes.trace(model, (height, width, 3))
+  return [
+    _layer(variables['params'], call)
+    for call in calls
+    if isinstance(call.module, (Conv, nn.Dense, BatchNorm, LayerScale, MultiQuery))
+  ], variables
 
 
-def _layer(params, module, input_shapes, output_shape) -> Layer:
-  own, input_shape = params, input_shapes[0]
-  for part in module.path:
+def _layer(params, call: shapes.Call) -> Layer:
+  module, output_shape = call.module, call.output_shape
+  own, input_shape = params, call.input_shapes[0]
+  for part in call.path:
     own = own.get(part, {})  # attention has no parameters of its own
   if isinstance(module, Conv):
     per_output = math.prod(own['kernel'].shape[:3])
@@ -83,12 +70,12 @@ def _layer(params, module, input_shapes, output_shape) -> Layer:
   elif isinstance(module, nn.Dense):
     kind, multiply_adds = 'dense', math.prod(own['kernel'].shape)
   elif isinstance(module, MultiQuery):
-    kind, multiply_adds = 'attention', module.multiply_adds(*input_shapes[:2])
+    kind, multiply_adds = 'attention', module.multiply_adds(*call.input_shapes[:2])
   else:
     kind = 'norm' if isinstance(module, BatchNorm) else 'layer scale'
     multiply_adds = 0
   return Layer(
-    name='/'.join(module.path),
+    name='/'.join(call.path),
     kind=kind,
     input_shape=input_shape[1:],
     output_shape=output_shape[1:],

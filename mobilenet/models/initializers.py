@@ -2,27 +2,39 @@
 
 `model.init` draws them with JAX, as any Flax module does. Compiling that makes a
 generator per parameter and takes as long as compiling a training step;
-`init_variables` draws the same distributions with NumPy in a second.
+`initial.init_variables` draws the same distributions with NumPy in a second.
 """
 
+import contextlib
 import contextvars
 import dataclasses
 import math
-import zlib
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-_only_shapes = contextvars.ContextVar('only the shapes are asked for', default=False)
+_shapes_suffice = contextvars.ContextVar('shapes suffice', default=False)
+
+
+@contextlib.contextmanager
+def only_shapes():
+  """Within it, `model.init` draws nothing: every kernel is zeros.
+
+  Tracing random generators takes longer than tracing a network.
+  """
+  token = _shapes_suffice.set(True)
+  try:
+    yield
+  finally:
+    _shapes_suffice.reset(token)
 
 
 class _Initializer:
-  """A distribution, drawn by Flax with JAX (`sample`) or without it (`draw`)."""
+  """A distribution, drawn by Flax with JAX (`sample`) or with NumPy (`draw`)."""
 
   def __call__(self, key, shape, dtype=jnp.float32):
-    if _only_shapes.get():  # tracing generators takes as long as tracing layers
+    if _shapes_suffice.get():
       return jnp.zeros(shape, dtype)
     return self.sample(key, shape, dtype)
 
@@ -95,48 +107,7 @@ SCHEMES = {
   'slim': (lambda groups: TruncatedNormal(0.09), TruncatedNormal(0.09)),
   'fan_out': (FanOutNormal, FanOutUniform()),
   'fan_in': (lambda groups: FanInNormal(), FanInNormal()),
-  # For whom only shapes matter: the others cost more to trace than the network does.
-  'zeros': (lambda groups: nn.initializers.zeros, nn.initializers.zeros),
 }
 
 # What is not a kernel starts as a constant.
 CONSTANTS = {'scale': 1.0, 'bias': 0.0, 'mean': 0.0, 'var': 1.0, 'layer_scale': 1e-5}
-
-
-def init_variables(model: nn.Module, image_shape: tuple[int, ...], seed: int) -> dict:
-  """Initial variables {'params', 'batch_stats'} of a model, as NumPy float32 arrays.
-
-  Every kernel has a generator of its own, seeded with (seed, path): the same on every
-  backend and host, and independent of what else the model holds.
-
-  Args:
-    model: a module whose kernels are drawn by this file's initializers.
-    image_shape: (height, width, channels) of an image, for the shapes' sake.
-    seed: the model's seed.
-  """
-  modules = {}
-
-  def note(next_call, args, kwargs, context):
-    modules[context.module.path] = context.module
-    return next_call(*args, **kwargs)
-
-  images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-  token = _only_shapes.set(True)
-  try:
-    with nn.intercept_methods(note):
-      shapes = jax.eval_shape(
-        lambda x: model.init(jax.random.key(0), x, train=False), images
-      )
-  finally:
-    _only_shapes.reset(token)
-
-  def draw(path, leaf):
-    *parts, name = (entry.key for entry in path[1:])  # without the collection
-    module = modules[tuple(parts)]
-    if name in CONSTANTS:
-      start = getattr(module, f'{name}_start', CONSTANTS[name])
-      return np.full(leaf.shape, start, leaf.dtype)
-    generator = np.random.default_rng([seed, zlib.crc32('/'.join(parts).encode())])
-    return module.kernel_init.draw(generator, leaf.shape)
-
-  return jax.tree_util.tree_map_with_path(draw, shapes)

@@ -42,7 +42,7 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
 # Options of the style that have a fixed set of values.
 CHOICES = {
   'padding': ('tf', 'torch', 'keras_v1'),
-  'init': tuple(scheme for scheme in SCHEMES if scheme != 'zeros'),
+  'init': tuple(SCHEMES),
   'dtype': ('float32', 'bfloat16', 'float16'),
   'lowering': LOWERINGS,
 }

@@ -28,7 +28,8 @@ class StepLog:
     seconds_before: float,
     find_bad: Callable[[Any, Any], str],
   ):
-    self._task, self._learning_rate = task, learning_rate
+    # As one program: each of its operators would be compiled by itself.
+    self._task, self._learning_rate = task, jax.jit(learning_rate)
     self._writer, self._progress = writer, progress
     self._max_skipped_in_a_row = max_skipped_in_a_row
     self._seconds_before = seconds_before

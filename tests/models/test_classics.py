@@ -9,7 +9,7 @@ from mobilenet.models import counting, zoo
 from mobilenet.models.alexnet import LocalNorm, local_norm
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.googlenet import Inception
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.models.layers import pool
 from mobilenet.models.resnet import Bottleneck
 from mobilenet.models.rows import Conv, FlatHead, Network, Pool, Style

@@ -15,7 +15,7 @@ import pytest
 
 from mobilenet.models import zoo
 from mobilenet.models.classifier import Classifier
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 
 # Where 32 px are too few: for the pools, or for attention to have more than one key.
 PIXELS = {

@@ -10,7 +10,7 @@ import pytest
 from mobilenet.models import folding, rows, zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.counting import layers_and_variables
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 
 NETWORK = rows.Network(
   rows=(

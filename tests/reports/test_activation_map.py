@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobilenet.models.classifier import Classifier
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, ConvHead, FlatHead, Head, Network, Style
 from mobilenet.reports import activation_map
 

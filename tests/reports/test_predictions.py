@@ -228,7 +228,7 @@ def test_predicting_imports_no_tensorflow(tmp_path):
 import sys
 from input_pipeline import parse_ops, photos
 from mobilenet.models.classifier import Classifier
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, Network
 from mobilenet.reports import activation_map, prediction, predictions
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobilenet.models.classifier import Classifier
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
 from mobilenet.training import loop, optimizer, schedules, sharding, tasks
 from mobilenet.training.plan import Plan

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from configs import finetune
 from mobilenet import experiment
 from mobilenet.models import zoo
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import exporting, fitting, loading, own_file
 from mobilenet.weights.keras_file import write_keras

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from mobilenet.models import folding, lowering, zoo
 from mobilenet.models.classifier import Classifier
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.reports import result
 from mobilenet.reports.bench import recipe
 from mobilenet.reports.bench.worker import Prepared

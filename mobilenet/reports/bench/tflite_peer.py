@@ -11,7 +11,7 @@ import tensorflow as tf
 from jax.experimental import jax2tf
 
 from mobilenet.models import zoo
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 from mobilenet.reports.bench import recipe
 from mobilenet.reports.bench.worker import Prepared
 

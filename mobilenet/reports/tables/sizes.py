@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from mobilenet.models import counting, zoo
-from mobilenet.models.initializers import init_variables
+from mobilenet.models.initial import init_variables
 
 ROUNDS = 30
 
