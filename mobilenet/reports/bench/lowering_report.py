@@ -14,8 +14,8 @@ from mobilenet.reports.bench.processes import WorkerError
 from mobilenet.reports.bench.shapes import DIRECTIONS
 
 LOWERINGS = ('native', 'sliced', 'compiled')
-# `auto` is marked where it takes this much longer than the fastest, and longer at all in
-# three rounds of four; not where a call of nothing takes half as long as the fastest.
+# `auto` is marked where it takes this much longer than the fastest, and longer in
+# three rounds of four, but not where a call of nothing takes half of the fastest.
 MARGIN, CLEAR = 1.1, 2.0
 STEP = 'forward + gradients'
 
