@@ -78,7 +78,8 @@ MODELS = flags.DEFINE_string('models', None, 'bench: NAME or NAME:WIDTH, by comm
 MODES = flags.DEFINE_string(
   'modes',
   'train,infer,latency',
-  'bench: these, or compile, memory, or grow (with batch, resolution and width).',
+  'bench: these, compile, memory, grow (with batch, resolution and width) or lowerings '
+  '(of each convolution).',
 )
 PEERS = flags.DEFINE_string(
   'peers',

@@ -28,6 +28,7 @@ def size(path):
 
 
 def test_made_photos_cost_what_photos_cost(photos):
+  pytest.importorskip('tensorflow', reason='photos are cropped with TensorFlow')
   paths = sorted(photos.glob('train/*/*.jpg'))
   assert len(paths) == 16
   assert {size(path) for path in paths} == {(500, 375), (500, 333), (375, 500)}
@@ -114,6 +115,7 @@ def test_an_interpreter_that_is_not_there():
 
 @pytest.mark.parametrize('augmentation', ['crop', 'v3'])
 def test_plain_batches_are_what_ours_are(photos, augmentation, monkeypatch):
+  pytest.importorskip('tensorflow', reason='both readers are of TensorFlow')
   # This process goes on with other tests: its allocator stays as it is.
   monkeypatch.setattr(allocator, 'keep_freed_memory', lambda: True)
   arguments = {'augmentation': augmentation, 'size': 32, 'batch_size': 4, 'threads': 1}

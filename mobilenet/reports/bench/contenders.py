@@ -38,7 +38,10 @@ _PACKAGE = 'mobilenet.reports.bench'
 
 CONTENDERS = {
   OURS: Contender(
-    'ours', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', (*_ALL, 'grow')
+    'ours',
+    f'{_PACKAGE}.ours',
+    'pip install -r requirements.txt',
+    (*_ALL, 'grow', 'lowerings'),
   ),
   # Without the accelerator, which ours uses where it is built.
   'plain': Contender(

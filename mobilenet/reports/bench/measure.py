@@ -85,6 +85,10 @@ def make_spec(
 def start(spec: dict, settings: Settings) -> Worker:
   """A worker for a spec, with its environment and its log."""
   contender = spec['contender']
+  label = Model(spec['name'], spec['width']).label.replace(':', '_')
+  size = f'{spec["batch"]}x{spec["resolution"]}'
+  how = 'cold' if spec['cold'] else spec['mode']
+  log = settings.logs / f'{contender}-{label}-{how}-{size}.log'
   environment = ENVIRONMENT | CONTENDERS[contender].environment
   environment |= {'OMP_NUM_THREADS': str(settings.threads)}
   if spec['cold']:
@@ -92,7 +96,7 @@ def start(spec: dict, settings: Settings) -> Worker:
   options = {'environment': environment}
   if contender in settings.pythons:
     options['python'] = settings.pythons[contender]
-  return Worker(spec, settings.logs / f'{contender}.log', **options)
+  return Worker(spec, log, **options)
 
 
 def interleaved(

@@ -3,7 +3,7 @@
 import csv
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import rich.console
 
@@ -76,13 +76,20 @@ def by_mode(lines: Sequence[Line]) -> dict[str, list[Line]]:
   }
 
 
-def show(lines: Sequence[Line], console: rich.console.Console | None = None) -> None:
-  """Prints a table a mode."""
-  for mode, rows in by_mode(lines).items():
-    heads = columns(rows[0].measurement.unit)
-    table = terminal.make_table(TITLES[mode], heads)
-    for line in rows:
-      terminal.add_row(table, *cells(line))
+def show(
+  lines: Sequence[Line],
+  sections: Sequence[tuple[str, Sequence, Sequence]] = (),
+  console: rich.console.Console | None = None,
+) -> None:
+  """Prints a table a mode, then the sections as `markdown` takes them."""
+  tables = [
+    (TITLES[mode], columns(rows[0].measurement.unit), map(cells, rows))
+    for mode, rows in by_mode(lines).items()
+  ]
+  for title, heads, rows in (*tables, *sections):
+    table = terminal.make_table(title, heads)
+    for row in rows:
+      terminal.add_row(table, *row)
     terminal.show(table, console)
 
 
@@ -91,11 +98,13 @@ def markdown(
   remarks: Sequence[str],
   environment: dict[str, str],
   *,
+  sections: Sequence[tuple[str, Sequence, Sequence]] = (),
   grown: Sequence[str] = (),
 ) -> str:
   """The page: where and how it was measured, a table a mode, what has to be known.
 
   Args:
+    sections: further tables: title, columns as `columns` has them, rows of text.
     grown: names of figures of how a step's time grows.
   """
   text = ['# Benchmark', '', '    ' + environment['command'], '']
@@ -109,11 +118,9 @@ def markdown(
     ]
   for mode, rows in by_mode(lines).items():
     heads = columns(rows[0].measurement.unit)
-    text += ['', f'## {TITLES[mode]}', '']
-    text.append('| ' + ' | '.join(heading for heading, _ in heads) + ' |')
-    rules = {'left': '---', 'right': '--:'}
-    text.append('|' + '|'.join(rules[justify] for _, justify in heads) + '|')
-    text += ['| ' + ' | '.join(cells(line)) + ' |' for line in rows]
+    text += _table(TITLES[mode], heads, map(cells, rows))
+  for section in sections:
+    text += _table(*section)
   if remarks:
     text += ['', '## To be known', '', *(f'- {remark}' for remark in remarks)]
   if lines:
@@ -122,6 +129,17 @@ def markdown(
     ('', f'![How the time of a training step grows]({name})') for name in grown
   )
   return '\n'.join(text) + '\n'
+
+
+def _table(title: str, heads: Sequence, rows: Iterable[Sequence[str]]) -> list[str]:
+  """Lines of a table in Markdown, with its heading."""
+  rules = {'left': '---', 'right': '--:'}
+  return [
+    *('', f'## {title}', ''),
+    '| ' + ' | '.join(heading for heading, _ in heads) + ' |',
+    '|' + '|'.join(rules[justify] for _, justify in heads) + '|',
+    *('| ' + ' | '.join(row) + ' |' for row in rows),
+  ]
 
 
 def record(line: Line, environment: dict[str, str]) -> dict:

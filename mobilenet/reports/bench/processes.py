@@ -42,7 +42,7 @@ class Worker:
 
     Args:
       spec: what it is to be, as `worker.Server` takes it.
-      log: the file for what it prints; its folder is there.
+      log: the file for what it prints, removed if that is nothing; its folder is there.
       environment: variables added to this process's own.
       python: the interpreter.
       command: another program than the worker's, to which the spec is added.
@@ -109,6 +109,9 @@ class Worker:
       self.process.kill()
       self.process.wait()
     self.process.stdout.close()
+    with contextlib.suppress(OSError):  # it may be gone already
+      if self.log.stat().st_size == 0:
+        self.log.unlink()
 
   def __enter__(self):
     return self

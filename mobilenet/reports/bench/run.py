@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mobilenet.reports import canvas, result
-from mobilenet.reports.bench import drawing, grow, measure, page
+from mobilenet.reports.bench import drawing, grow, lowering_report, measure, page
 from mobilenet.reports.bench.comparison import compare, remarks
 from mobilenet.reports.bench.contenders import CONTENDERS, OURS, Model, why_not
 from mobilenet.reports.bench.measure import Measurement, Settings
@@ -21,6 +21,7 @@ MODELS = (
   'mobilenet_v4_conv_small'
 )
 FRESH = ('compile', 'memory')
+OURS_ALONE = ('grow', 'lowerings')
 
 
 def cores() -> int:
@@ -61,6 +62,8 @@ def run(
 ) -> int:
   """Measures and writes bench.md, bench.csv, rounds.csv, bench.png into a folder.
 
+  The modes `grow` and `lowerings` write files of their own besides.
+
   What is measured is written after each network and mode, so that a run that is ended
   leaves what it has.
 
@@ -96,7 +99,7 @@ def run(
       return [name for name in names if name not in report.missing]
 
     for mode in modes:
-      if mode in FRESH or mode == 'grow':
+      if mode in (*FRESH, *OURS_ALONE):
         continue
       specs = {
         name: measure.make_spec(name, model, mode, settings) for name in present(mode)
@@ -107,20 +110,25 @@ def run(
       names = present(rarely[0])
       report.add(measure.fresh(names, rarely, model, settings, start=start))
     if 'grow' in modes:
-      points, failures, report.grown_by = grow.measure_growth(
-        model, settings, start=start
-      )
-      report.left_out += failures
+      points, failures, told = grow.measure_growth(model, settings, start=start)
+      report.add_alone(failures, told)
       name = grow.write(model, points, settings, out, report.environment())
       report.grown += [name] if name else []
       report.write()
+    if 'lowerings' in modes:
+      records, failures, told = lowering_report.measure_lowerings(
+        model, settings, start=start
+      )
+      report.add_alone(failures, told)
+      report.convolutions += records
+      report.write()
   if show:
-    page.show(report.lines)
+    page.show(report.lines, lowering_report.sections(report.convolutions, each=False))
     for remark in report.remarks:
       print(remark)
     print(f'benchmark: {out}')
   failed = [m for m in report.measurements if m.contender == OURS and m.error]
-  return 1 if failed or (report.left_out and not report.measurements) else 0
+  return 1 if failed or report.failures else 0
 
 
 class Report:
@@ -130,8 +138,10 @@ class Report:
     self.settings, self.out, self.command = settings, out, command
     self.measurements: list[Measurement] = []
     self.left_out: list[str] = []
+    self.failures: list[str] = []  # of ours, in modes that it has alone
     self.grown: list[str] = []
-    self.grown_by: dict = {}  # what the worker of the growth told of itself
+    self.convolutions: list[dict] = []
+    self.alone: dict = {}  # what the last worker of such a mode told of itself
     self.began = datetime.datetime.now(datetime.UTC).isoformat(timespec='minutes')
     self.load = f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
 
@@ -141,7 +151,7 @@ class Report:
 
   @property
   def remarks(self) -> list[str]:
-    return remarks(self.lines, self.left_out)
+    return remarks(self.lines, [*self.failures, *self.left_out])
 
   @property
   def missing(self) -> set[str]:
@@ -155,10 +165,22 @@ class Report:
         self.settings.say(f'{CONTENDERS[m.contender].title}: {m.error}')
     self.write()
 
+  def add_alone(self, failures: Sequence[str], told: dict) -> None:
+    """Of a mode in which nobody is compared."""
+    self.failures += failures
+    self.alone = told or self.alone
+
   def write(self) -> None:
     environment, lines = self.environment(), self.lines
-    text = page.markdown(lines, self.remarks, environment, grown=self.grown)
+    sections = lowering_report.sections(self.convolutions)
+    text = page.markdown(
+      lines, self.remarks, environment, sections=sections, grown=self.grown
+    )
     files.replace_file(self.out / 'bench.md', text.encode())
+    if self.convolutions:
+      records = [record | environment for record in self.convolutions]
+      text = page.comma_separated(records)
+      files.replace_file(self.out / 'lowerings.csv', text.encode())
     if not lines:
       return
     records = [page.record(line, environment) for line in lines]
@@ -177,7 +199,7 @@ class Report:
     This process asks no device for its name: a TPU would then be its own.
     """
     s, versions, devices = self.settings, {}, {}
-    for prepared in [self.grown_by, *(m.prepared for m in self.measurements)]:
+    for prepared in [self.alone, *(m.prepared for m in self.measurements)]:
       versions |= prepared.get('versions', {})
       if prepared.get('device', 'cpu') != 'cpu':
         devices[prepared['device']] = None

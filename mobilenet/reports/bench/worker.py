@@ -3,9 +3,10 @@
     python -m mobilenet.reports.bench.worker '{"module": ..., "mode": "train", ...}'
 
 Requests and answers are JSON, one a line: `prepare` builds, compiles and warms up;
-`time` makes calls and tells the milliseconds of each; `memory` tells the peaks. Between
-requests the process waits for the pipe and uses no processor. Standard output is the
-pipe: what a framework prints goes to standard error.
+`time` makes calls and tells the milliseconds of each; `memory` tells the peaks;
+`measure` is the contender's own. Between requests the process waits for the pipe and
+uses no processor. Standard output is the pipe: what a framework prints goes to standard
+error.
 """
 
 import dataclasses
@@ -29,6 +30,8 @@ class Prepared:
   contenders have the same network. init_seconds: what it took to make the variables and
   the optimizer's state. platform: 'cpu', 'gpu' or 'tpu'. device: as its maker calls it.
   device_memory: () -> peak bytes in use on a device with a memory of its own, or None.
+  parts, measure: of contenders that have more to tell than the time of `run`:
+  measure(number, ...) -> dict for each number below `parts`.
   """
 
   run: Callable[[], None]
@@ -39,6 +42,8 @@ class Prepared:
   device: str = 'cpu'
   notes: tuple[str, ...] = ()
   device_memory: Callable[[], int | None] = lambda: None
+  parts: int = 0
+  measure: Callable[..., dict] | None = None
 
 
 class Server:
@@ -58,10 +63,10 @@ class Server:
     first, second = self._call(), self._call()
     self.peak_before = peak_memory()
     forget_peak_memory()
-    answer = dataclasses.asdict(
-      dataclasses.replace(self.prepared, run=None, device_memory=None)
+    told = dataclasses.replace(
+      self.prepared, run=None, device_memory=None, measure=None
     )
-    return answer | {
+    return dataclasses.asdict(told) | {
       'import_seconds': imported,
       'first_call_seconds': first,
       'call_ms': 1e3 * second,
@@ -72,6 +77,10 @@ class Server:
     for _ in range(lead):
       self._call()
     return {'ms': [1e3 * self._call() for _ in range(repeats)]}
+
+  def measure(self, **arguments) -> dict:
+    """What the contender itself measures."""
+    return self.prepared.measure(**arguments)
 
   def memory(self) -> dict:
     """MiB: peak while calls were timed, of the process's life, and on the device."""

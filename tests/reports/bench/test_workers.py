@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
+import sys
 
 import pytest
 
 from mobilenet.reports.bench import measure, worker
 from mobilenet.reports.bench.contenders import Model
-from mobilenet.reports.bench.processes import WorkerError
+from mobilenet.reports.bench.processes import Worker, WorkerError
 
 MODEL = Model('mobilenet_v3_small')
 
@@ -66,6 +67,14 @@ def test_a_worker_that_gives_no_answer_is_ended(fake, specs, settings):
     with pytest.raises(WorkerError, match="gave no answer to 'prepare' in 2 s"):
       process.ask('prepare', limit_seconds=2)
     assert process.process.wait(5) != 0
+
+
+def test_a_log_of_nothing_is_not_left_behind(tmp_path):
+  says = (sys.executable, '-c', 'import sys; sys.stderr.write(sys.argv[1])')
+  for spec, left in (('', []), ('a word', ['a.log'])):
+    command = (*says, spec)
+    Worker({}, tmp_path / 'a.log', command=command).close()
+    assert [path.name for path in tmp_path.iterdir()] == left
 
 
 def test_an_interpreter_that_is_not_there(specs, settings):
