@@ -32,9 +32,11 @@ def make_train_step(
   A non-finite loss or gradient leaves no trace: parameters, optimizer, statistics and
   averages stay as they were and the step is counted as skipped.
   """
-  dropout_key = jax.random.fold_in(jax.random.key(seed), DROPOUT)
 
   def train_step(state: TrainState, batch):
+    # In here: as operations of their own the two would be compiled at every start.
+    dropout_key = jax.random.fold_in(jax.random.key(seed), DROPOUT)
+
     def loss_fn(params):
       logits, updates = model.apply(
         {**state.variables, 'params': params},
