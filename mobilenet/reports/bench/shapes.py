@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mobilenet.models import initializers
 from mobilenet.models.lowering import Pads
 
 # 'gradients' is both at once, which is what a training step asks for: what they share
@@ -49,10 +50,11 @@ def shapes_of(model: nn.Module, resolution: int, batch: int) -> dict[Shape, int]
 
   Read off the trace of the forward pass with XLA's own operator, nothing is run.
   """
-  style = dataclasses.replace(model.network.style, lowering='native', init='zeros')
+  style = dataclasses.replace(model.network.style, lowering='native')
   model = model.clone(network=dataclasses.replace(model.network, style=style))
   images = jax.ShapeDtypeStruct((batch, resolution, resolution, 3), jnp.float32)
-  traced = jax.make_jaxpr(lambda x: model.init(jax.random.key(0), x))(images)
+  with initializers.only_shapes():
+    traced = jax.make_jaxpr(lambda x: model.init(jax.random.key(0), x))(images)
   found: dict[Shape, int] = {}
   for equation in _convolutions(traced.jaxpr):
     x, kernel = (variable.aval for variable in equation.invars)
