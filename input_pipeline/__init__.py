@@ -52,5 +52,12 @@ def _import_tensorflow():
   sys.modules['keras.src'] = None
   try:
     importlib.import_module('tensorflow')
+  except ModuleNotFoundError as error:
+    if error.name != 'tensorflow':
+      raise
+    raise DataError(
+      'reading data needs TensorFlow, which is not installed here: '
+      'pip install -r requirements.txt'
+    ) from error
   finally:
     del sys.modules['keras.src']

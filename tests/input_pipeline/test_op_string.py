@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import input_pipeline
 from input_pipeline import DataError, catalogue, check_ops, parse_ops
 
 
@@ -134,3 +135,17 @@ def test_opening_data_leaves_keras_alone():
     [sys.executable, '-c', code], capture_output=True, text=True, check=False
   )
   assert done.returncode == 0, done.stderr
+
+
+def test_without_tensorflow_a_line_says_what_to_install(monkeypatch):
+  missing = ModuleNotFoundError("No module named 'tensorflow'", name='tensorflow')
+
+  def find(name):
+    raise missing
+
+  monkeypatch.delitem(sys.modules, 'tensorflow', raising=False)
+  monkeypatch.delitem(sys.modules, 'keras', raising=False)
+  monkeypatch.setattr(input_pipeline.importlib, 'import_module', find)
+  with pytest.raises(input_pipeline.DataError, match='pip install -r requirements'):
+    _ = input_pipeline.open_source
+  assert 'keras.src' not in sys.modules
