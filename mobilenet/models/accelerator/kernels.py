@@ -28,6 +28,8 @@ KERNELS = (
 COMPILED_ACTIVATIONS = ('linear', 'relu', 'relu6', 'hard_swish')
 # Rows from which x^T g is faster here; on shorter matrices XLA's product is.
 LONG = 16_384
+# A product is faster here from so many rows on, and up to so many weights a row; else XLA's.
+FEW, WEIGHTS_A_ROW = 128, 256
 # Weights up to which a full convolution and its gradients are faster here than XLA's.
 SMALL = 1 << 20
 
@@ -56,8 +58,10 @@ def has_conv(x: jax.Array, kernel: jax.Array, stride: int, padding, dilation: in
 
 
 def has_pointwise(x: jax.Array, kernel: jax.Array) -> bool:
-  """Whether the product of (..., C) with (C, O) is compiled."""
-  return _is_plain(x) and _is_plain(kernel)
+  """Whether the product of (..., C) with (C, O) is compiled: of many rows."""
+  rows = x.size // max(x.shape[-1], 1)
+  worth = rows >= FEW and kernel.size <= WEIGHTS_A_ROW * rows
+  return worth and _is_plain(x) and _is_plain(kernel)
 
 
 def has_norm(x: jax.Array, act: str) -> bool:
