@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mobilenet.models import activations, initializers, layers, norm, zoo
+from mobilenet.models import activations, initial, initializers, layers, norm, zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.rows import (
   Conv,
@@ -58,7 +58,7 @@ def test_v1_truncates_widths():
 
 def test_names_are_public():
   """Weight maps, decay masks and freezing patterns depend on these."""
-  variables = initializers.init_variables(tiny(), (32, 32, 3), 0)
+  variables = initial.init_variables(tiny(), (32, 32, 3), 0)
   backbone, head = variables['params']['backbone'], variables['params']['head']
   assert set(backbone) == {'stem', 'block_00', 'block_01', 'block_02', 'block_03'}
   assert set(backbone['stem']) == {'conv', 'norm'}
@@ -73,7 +73,7 @@ def test_names_are_public():
 
 def test_endpoints_are_the_last_maps_by_stride():
   model = tiny()
-  variables = initializers.init_variables(model, (32, 32, 3), 0)
+  variables = initial.init_variables(model, (32, 32, 3), 0)
   last, endpoints = model.apply(variables, images(), method='features')
   assert {s: e.shape[1:] for s, e in endpoints.items()} == {
     2: (16, 16, 8),
@@ -85,7 +85,7 @@ def test_endpoints_are_the_last_maps_by_stride():
 @pytest.mark.parametrize('lowering', ['native', 'sliced'])
 @pytest.mark.parametrize('padding', ['tf', 'torch'])
 def test_every_lowering_gives_the_same_numbers(padding, lowering):
-  variables = initializers.init_variables(tiny(), (31, 31, 3), 1)
+  variables = initial.init_variables(tiny(), (31, 31, 3), 1)
   reference = tiny(padding=padding, lowering='native')
   other = tiny(padding=padding, lowering=lowering)
   x = images(size=31)
@@ -95,7 +95,7 @@ def test_every_lowering_gives_the_same_numbers(padding, lowering):
 
 
 def test_padding_rules_differ_where_they_should():
-  variables = initializers.init_variables(tiny(), (32, 32, 3), 1)
+  variables = initial.init_variables(tiny(), (32, 32, 3), 1)
   a = tiny(padding='tf').apply(variables, images())
   b = tiny(padding='torch').apply(variables, images())
   assert float(jnp.max(jnp.abs(a - b))) > 1e-3
@@ -103,7 +103,7 @@ def test_padding_rules_differ_where_they_should():
 
 def test_bfloat16_keeps_parameters_norms_and_logits_in_float32():
   model = tiny(dtype='bfloat16')
-  variables = initializers.init_variables(model, (32, 32, 3), 0)
+  variables = initial.init_variables(model, (32, 32, 3), 0)
   assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {np.dtype('float32')}
   logits, updates = model.apply(
     variables,
@@ -120,7 +120,7 @@ def test_bfloat16_keeps_parameters_norms_and_logits_in_float32():
 
 def test_a_model_is_hashable_and_pure():
   assert hash(tiny()) == hash(tiny())
-  variables = initializers.init_variables(tiny(), (32, 32, 3), 0)
+  variables = initial.init_variables(tiny(), (32, 32, 3), 0)
   first = tiny().apply(variables, images())
   np.testing.assert_array_equal(first, tiny().apply(variables, images()))
 
@@ -174,7 +174,7 @@ def test_batch_norm_against_linen():
 @pytest.mark.parametrize('scheme', ['fan_out', 'fan_in', 'slim'])
 def test_host_and_jax_draw_the_same_distributions(scheme):
   model = tiny(init=scheme)
-  host = initializers.init_variables(model, (32, 32, 3), 0)
+  host = initial.init_variables(model, (32, 32, 3), 0)
   drawn = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
   assert jax.tree.structure(host) == jax.tree.structure(drawn)
   compared = 0
@@ -208,7 +208,7 @@ def test_initial_scales():
 
 def test_the_seed_decides_and_layers_differ():
   a, b, c = (
-    initializers.init_variables(tiny(), (32, 32, 3), s)['params']['backbone']
+    initial.init_variables(tiny(), (32, 32, 3), s)['params']['backbone']
     for s in (0, 0, 1)
   )
   kernel = 'block_01', 'project', 'conv', 'kernel'
