@@ -28,7 +28,7 @@ KERNELS = (
 COMPILED_ACTIVATIONS = ('linear', 'relu', 'relu6', 'hard_swish')
 # Rows from which x^T g is faster here; on shorter matrices XLA's product is.
 LONG = 16_384
-# A product is faster here from so many rows on, and up to so many weights a row; else XLA's.
+# A product is faster here from so many rows on, up to so many weights a row.
 FEW, WEIGHTS_A_ROW = 128, 256
 # Weights up to which a full convolution and its gradients are faster here than XLA's.
 SMALL = 1 << 20
