@@ -46,16 +46,14 @@ class Run:
   step: int
 
 
-def folded(run: Run, mesh: Mesh | None = None) -> tuple[nn.Module, dict[str, Any]]:
-  """A run's network for inference, its norms folded into its convolutions.
+def folded(run: Run) -> tuple[nn.Module, dict[str, Any]]:
+  """A run's (model, variables) for inference, its norms folded into its convolutions.
 
-  Returns:
-    (model, variables) as `folding.fold`; the variables on every device of the mesh.
+  Logits differ by rounding.
   """
   # In NumPy: JAX would compile a program for every shape.
   model, variables = folding.fold(run.model, jax.tree.map(np.asarray, run.variables))
-  everywhere = sharding.replicated(mesh or sharding.make_mesh())
-  return model, jax.device_put(variables, everywhere)
+  return model, jax.device_put(variables, sharding.replicated(sharding.make_mesh()))
 
 
 def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:

@@ -46,11 +46,12 @@ def evaluate_run(
   source = experiment.open_source(config, split, data_dir)
   workdir.check_classes(folder, source.class_names, split)
   batches = experiment.eval_batches(config, source, mesh)
-  model, variables = trained.folded(run, mesh)
+  # The network as it was trained, not folded: the numbers are those of the training's
+  # own evaluation, to the last digit.
   evaluation = evaluate(
-    make_eval_step(model, task, mesh),
+    make_eval_step(run.model, task, mesh),
     task,
-    {'best': variables},
+    {'best': run.variables},
     batches,
     mesh,
     num_examples=source.num_examples,
