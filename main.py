@@ -284,8 +284,8 @@ def main(argv: list[str]) -> int:
   logging.set_verbosity(logging.WARNING)  # of libraries; the run prints its own lines
   keep_freed_memory()
   use_compile_cache()
-  # Starting makes a million objects that stay; looking through them all for cycles,
-  # again and again, is a tenth of the time to the first step.
+  # Starting makes very many objects that stay; looking through them all for cycles,
+  # again and again, takes half a second of TensorFlow's import alone.
   gc.set_threshold(100_000, 20, 20)
   try:
     command_line.check_flags(JOB.value, JOB_FLAGS)

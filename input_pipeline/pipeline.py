@@ -204,7 +204,7 @@ def _check_numbers(batch_size, start_step, process_index, process_count):
 def _preparation(source, string, ops, base):
   """(guarded, epoch, index, item) -> {'image', 'label', 'index', 'ok'} of one example.
 
-  Ops are traced here too, so that the size they leave is known beforehand.
+  Ops run as one traced function, so that the size they leave is known beforehand.
   """
   encoded = 'encoded' in _example_spec(source)
   in_size = source.image_size
@@ -240,7 +240,7 @@ def _preparation(source, string, ops, base):
     return decoding.read_image(example, ops, key), example['label'], key
 
   def finished(image, key):
-    return decoding.apply_ops(tf.ensure_shape(image, (*in_size, 3)), ops, key, encoded)
+    return traced(tf.ensure_shape(image, (*in_size, 3)), key)
 
   @tf.autograph.experimental.do_not_convert
   def prepare(guarded, epoch, index, item):

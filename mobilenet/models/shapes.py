@@ -21,6 +21,12 @@ class Call:
   output_shape: tuple[int, ...] | None  # None where it is no single array
 
 
+def with_native_operators(model: Classifier) -> Classifier:
+  """The same shapes by XLA's own operators, which are traced several times faster."""
+  style = dataclasses.replace(model.network.style, lowering='native')
+  return model.clone(network=dataclasses.replace(model.network, style=style))
+
+
 # A run counts its network, draws its variables and looks for its checkpoints, all by
 # the same shapes.
 @functools.lru_cache(maxsize=8)
@@ -28,9 +34,7 @@ def trace(
   model: Classifier, image_shape: tuple[int, int, int]
 ) -> tuple[dict, tuple[Call, ...]]:
   """Variables as shapes, {'params', 'batch_stats'}, and the calls in their order."""
-  # XLA's own operators have the same shapes and are traced several times faster.
-  style = dataclasses.replace(model.network.style, lowering='native')
-  model = model.clone(network=dataclasses.replace(model.network, style=style))
+  model = with_native_operators(model)
   calls = []
 
   def record(next_call, args, kwargs, context):

@@ -107,6 +107,15 @@ def test_every_op_is_random_or_fixed_on_purpose():
   assert not set(catalogue.FIXED_OPS) & random
 
 
+def run(code):
+  """What a Python of its own prints, which must end well."""
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  return done.stdout
+
+
 def test_a_typo_is_found_without_tensorflow():
   code = (
     'import sys, input_pipeline\n'
@@ -114,10 +123,7 @@ def test_a_typo_is_found_without_tensorflow():
     'except input_pipeline.DataError as error: print(error)\n'
     'assert "tensorflow" not in sys.modules\n'
   )
-  done = subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, check=True
-  )
-  assert 'did you mean flip?' in done.stdout
+  assert 'did you mean flip?' in run(code)
 
 
 def test_opening_data_leaves_keras_alone():
@@ -131,10 +137,7 @@ def test_opening_data_leaves_keras_alone():
     'import tensorflow as tf\n'
     'tf.keras.layers.Dense\n'
   )
-  done = subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, check=False
-  )
-  assert done.returncode == 0, done.stderr
+  run(code)
 
 
 def test_without_tensorflow_a_line_says_what_to_install(monkeypatch):

@@ -82,6 +82,17 @@ def _is_plain(x):
   return x.dtype == jnp.float32 and x.shape[-1] % 8 == 0 and x.size > 0
 
 
+def _forward(run):
+  """The forward pass of a convolution: it keeps what its activation is given."""
+
+  def forward(x, kernel, bias, *options):
+    *window, act = options
+    z = run(x, kernel, bias, *window, 'linear')
+    return ACTIVATIONS[act](z), (x, kernel, bias, z if act != 'linear' else None)
+
+  return forward
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def depthwise(
   x: jax.Array, kernel: jax.Array, bias: jax.Array, stride: int, padding, act: str
@@ -94,11 +105,6 @@ def depthwise(
   return _call('depthwise', out, x, kernel, bias, **_window(stride, padding), act=act)
 
 
-def _depthwise_forward(x, kernel, bias, stride, padding, act):
-  z = depthwise(x, kernel, bias, stride, padding, 'linear')
-  return ACTIVATIONS[act](z), (x, kernel, bias, z if act != 'linear' else None)
-
-
 def _depthwise_backward(stride, padding, act, residuals, g):
   x, kernel, bias, z = residuals
   g, d_bias = _before_activation(act, z, bias, g)
@@ -107,7 +113,7 @@ def _depthwise_backward(stride, padding, act, residuals, g):
   return *_call('depthwise_gradients', out, x, kernel, g, **window), d_bias
 
 
-depthwise.defvjp(_depthwise_forward, _depthwise_backward)
+depthwise.defvjp(_forward(depthwise), _depthwise_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
@@ -120,11 +126,6 @@ def conv(
   """
   out = _like(_output_shape(x, kernel, stride, padding))
   return _call('conv', out, x, kernel, bias, **_window(stride, padding), act=act)
-
-
-def _conv_forward(x, kernel, bias, stride, padding, act):
-  z = conv(x, kernel, bias, stride, padding, 'linear')
-  return ACTIVATIONS[act](z), (x, kernel, bias, z if act != 'linear' else None)
 
 
 def _conv_backward(stride, padding, act, residuals, g):
@@ -143,7 +144,7 @@ def _conv_backward(stride, padding, act, residuals, g):
   return dx, _call('conv_kernel_gradient', _like(kernel.shape), x, g, **window), d_bias
 
 
-conv.defvjp(_conv_forward, _conv_backward)
+conv.defvjp(_forward(conv), _conv_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -151,11 +152,6 @@ def pointwise(x: jax.Array, kernel: jax.Array, bias: jax.Array, act: str) -> jax
   """act((N, C) times (C, O), + bias) in one pass; bias and act as in `depthwise`."""
   out = _like((x.shape[0], kernel.shape[1]))
   return _call('pointwise', out, x, kernel, bias, act=act)
-
-
-def _pointwise_forward(x, kernel, bias, act):
-  z = pointwise(x, kernel, bias, 'linear')
-  return ACTIVATIONS[act](z), (x, kernel, bias, z if act != 'linear' else None)
 
 
 def _pointwise_backward(act, residuals, g):
@@ -167,7 +163,7 @@ def _pointwise_backward(act, residuals, g):
   return dx, _call('pointwise_kernel_gradient', _like(kernel.shape), x, g), d_bias
 
 
-pointwise.defvjp(_pointwise_forward, _pointwise_backward)
+pointwise.defvjp(_forward(pointwise), _pointwise_backward)
 
 
 def _before_activation(act, z, bias, g):

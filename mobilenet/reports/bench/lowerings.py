@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mobilenet.models import lowering, zoo
+from mobilenet.models import lowering
 from mobilenet.reports import result
-from mobilenet.reports.bench import recipe
+from mobilenet.reports.bench import ours, recipe
 from mobilenet.reports.bench.shapes import (
   DIRECTIONS,
   Shape,
@@ -37,12 +37,7 @@ def names() -> tuple[str, ...]:
 def prepare(spec: dict) -> Prepared:
   """Finds the network's convolutions; `measure(number, rounds)` times one of them."""
   keep_freed_memory()
-  model = zoo.create(
-    spec['name'],
-    width=spec['width'],
-    num_classes=spec['num_classes'],
-    dtype=spec['dtype'],
-  )
+  model = ours.network(spec)
   shapes = list(shapes_of(model, spec['resolution'], spec['batch']).items())
   nothing, one = jax.jit(lambda x: x + 1), jnp.ones(())
   where = result.environment()

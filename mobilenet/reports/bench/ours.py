@@ -24,13 +24,8 @@ def prepare(spec: dict) -> Prepared:
       resolution (px), dtype, and cold: whether compile time is what is looked at.
   """
   keep_freed_memory()
-  ours = zoo.create(
-    spec['name'],
-    width=spec['width'],
-    num_classes=spec['num_classes'],
-    dtype=spec['dtype'],
-    lowering='auto' if spec['contender'] == 'ours' else lowering.without_accelerator(),
-  )
+  with_accelerator = spec['contender'] == 'ours'
+  ours = network(spec, 'auto' if with_accelerator else lowering.without_accelerator())
   model = ours
   image_shape = (spec['resolution'],) * 2 + (3,)
   began = time.perf_counter()
@@ -67,6 +62,17 @@ def prepare(spec: dict) -> Prepared:
       **({'accelerator': how} if spec['contender'] == 'ours' else {}),
     },
     device_memory=device_memory,
+  )
+
+
+def network(spec: dict, lowering: str = 'auto') -> Classifier:
+  """The network that a specification names."""
+  return zoo.create(
+    spec['name'],
+    width=spec['width'],
+    num_classes=spec['num_classes'],
+    dtype=spec['dtype'],
+    lowering=lowering,
   )
 
 

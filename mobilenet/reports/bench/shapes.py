@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models import initializers
-from mobilenet.models.lowering import Pads
+from mobilenet.models.shapes import with_native_operators
+from mobilenet.models.sliced import Pads
 
 # 'gradients' is both at once, which is what a training step asks for: what they share
 # is done once, and the accelerator may have no kernel for one of them alone.
@@ -50,8 +51,7 @@ def shapes_of(model: nn.Module, resolution: int, batch: int) -> dict[Shape, int]
 
   Read off the trace of the forward pass with XLA's own operator, nothing is run.
   """
-  style = dataclasses.replace(model.network.style, lowering='native')
-  model = model.clone(network=dataclasses.replace(model.network, style=style))
+  model = with_native_operators(model)
   images = jax.ShapeDtypeStruct((batch, resolution, resolution, 3), jnp.float32)
   with initializers.only_shapes():
     traced = jax.make_jaxpr(lambda x: model.init(jax.random.key(0), x))(images)

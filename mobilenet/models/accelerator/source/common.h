@@ -50,6 +50,18 @@ void parallel(ffi::ThreadPool& pool, int64_t items, const Work& work) {
   while (progress->done < items) std::this_thread::yield();
 }
 
+// total = the sum of `items` arrays of `size`, one after the other.
+void add_up(ffi::ThreadPool& pool, const float* sums, int64_t items, int64_t size,
+            float* total) {
+  constexpr int64_t slices = 8;
+  parallel(pool, slices, [&](int64_t slice) {
+    int64_t begin = size * slice / slices, end = size * (slice + 1) / slices;
+    std::memcpy(total + begin, sums + begin, 4 * (end - begin));
+    for (int64_t item = 1; item < items; ++item)
+      for (int64_t i = begin; i < end; ++i) total[i] += sums[item * size + i];
+  });
+}
+
 // ---- activations: value and slope of z = x * scale + shift ------------------------
 
 inline Vector clip(Vector z, float low, float high) {
@@ -104,5 +116,6 @@ ffi::Error unknown(const char* what) { return ffi::Error::InvalidArgument(what);
 #define KERNEL(name, ...)                                      \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(mobilenet_##name, name,        \
                                 ffi::Ffi::Bind().Ctx<ffi::ThreadPool>() __VA_ARGS__)
+#define WINDOW .Attr<int64_t>("stride").Attr<int64_t>("top").Attr<int64_t>("left")
 #define ACT .Attr<std::string_view>("act")
 #define EPSILON .Attr<float>("epsilon")

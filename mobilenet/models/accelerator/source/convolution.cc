@@ -124,8 +124,6 @@ ffi::Error conv_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Result o
 
 }  // namespace
 
-#define WINDOW .Attr<int64_t>("stride").Attr<int64_t>("top").Attr<int64_t>("left")
-
 KERNEL(conv, IN IN IN OUT WINDOW ACT);
 KERNEL(conv_input_gradient, IN IN OUT WINDOW);
 KERNEL(conv_kernel_gradient, IN IN OUT WINDOW);

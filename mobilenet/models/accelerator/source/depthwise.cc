@@ -205,17 +205,11 @@ ffi::Error depthwise_gradients(ffi::ThreadPool pool, Array x, Array kernel, Arra
           dx->typed_data() + image * size, sums.data() + image * taps);
     });
   });
-  float* total = d_kernel->typed_data();
-  std::memset(total, 0, 4 * taps);
-  for (int64_t image = 0; image < s.images; ++image)
-    for (int64_t t = 0; t < taps; ++t) total[t] += sums[image * taps + t];
+  add_up(pool, sums.data(), s.images, taps, d_kernel->typed_data());
   return known ? ffi::Error::Success() : unknown("kernel 3, 5 or 7 and stride 1 or 2");
 }
 
 }  // namespace
-
-#define WINDOW \
-  .Attr<int64_t>("stride").Attr<int64_t>("top").Attr<int64_t>("left")
 
 KERNEL(depthwise, IN IN IN OUT WINDOW ACT);
 KERNEL(depthwise_gradients, IN IN IN OUT OUT WINDOW);

@@ -100,16 +100,4 @@ void outer_block(const float* x, const float* g, float* sums, int64_t rows, int6
   }
 }
 
-// total = the sum of `items` arrays of `size`, one after the other.
-void add_up(ffi::ThreadPool& pool, const float* sums, int64_t items, int64_t size,
-            float* total) {
-  constexpr int64_t slices = 8;
-  parallel(pool, slices, [&](int64_t slice) {
-    int64_t begin = size * slice / slices, end = size * (slice + 1) / slices;
-    std::memcpy(total + begin, sums + begin, 4 * (end - begin));
-    for (int64_t item = 1; item < items; ++item)
-      for (int64_t i = begin; i < end; ++i) total[i] += sums[item * size + i];
-  });
-}
-
 }  // namespace
