@@ -9,6 +9,7 @@ Peers of another interpreter: --peer_python=PATH.
 """
 
 import argparse
+import contextlib
 import csv
 import io
 import json
@@ -16,6 +17,7 @@ import os
 import pathlib
 import platform
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -40,7 +42,11 @@ FIELDS = (
 
 
 class Worker:
-  """A contender's process; it loads when made and sleeps until it is asked."""
+  """A contender's process and its children; they stand still until they are asked.
+
+  Stopped by a signal: left alone, a loader would go on reading ahead, on the cores that
+  another one is timed on.
+  """
 
   def __init__(self, name: str, python: str, arguments: dict):
     command = [python, '-m', 'mobilenet.reports.input_bench_worker', name]
@@ -53,6 +59,7 @@ class Worker:
         stdout=subprocess.PIPE,
         stderr=self._errors,
         text=True,
+        process_group=0,  # whose members a signal reaches, and that ends with this one
       )
     except OSError as error:
       self._errors.close()
@@ -64,13 +71,22 @@ class Worker:
     Raises:
       TrainingError: there will be none; one line says why.
     """
-    return self._answer()['versions']
+    versions = self._answer()['versions']
+    self._signal(signal.SIGSTOP)
+    return versions
 
   def seconds(self, batches: int) -> float:
     """Of so many batches."""
+    self._signal(signal.SIGCONT)
     self._process.stdin.write(f'{batches}\n')
     self._process.stdin.flush()
-    return self._answer()['seconds']
+    seconds = self._answer()['seconds']
+    self._signal(signal.SIGSTOP)
+    return seconds
+
+  def _signal(self, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # gone: `_answer` says why
+      os.killpg(self._process.pid, number)
 
   def _answer(self) -> dict:
     line = self._process.stdout.readline()
@@ -86,6 +102,7 @@ class Worker:
 
   def close(self) -> None:
     # A loader's worker processes end with the one that began them, if it may end.
+    self._signal(signal.SIGCONT)
     self._process.stdin.close()
     try:
       self._process.wait(timeout=10)
@@ -235,7 +252,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     '--augmentations', nargs='+', choices=OPS, default=list(OPS), help='of each image'
   )
   parser.add_argument('--batch', type=int, default=64)
-  parser.add_argument('--batches', type=int, default=10, help='timed in a round')
+  parser.add_argument('--batches', type=int, default=40, help='timed in a round')
   parser.add_argument('--rounds', type=int, default=9)
   parser.add_argument('--threads', type=int, default=os.cpu_count())
   parser.add_argument(

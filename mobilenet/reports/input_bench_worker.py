@@ -3,8 +3,7 @@
     python -m mobilenet.reports.input_bench_worker NAME '{"folder": ..., ...}'
 
 Loads nothing but that contender. Says on a line of JSON when it is ready, then answers
-every number of batches on standard input with the seconds they took. In between its
-read-ahead is full and it sleeps.
+every number of batches on standard input with the seconds they took.
 """
 
 import contextlib
@@ -14,7 +13,8 @@ import sys
 import time
 
 SIZE = 224
-# Not timed at the beginning of a round: what was read ahead while others were timed.
+# Batches not timed at the beginning of a round: what had been read ahead before, with
+# two batches for each of PyTorch's workers.
 READ_AHEAD = 4
 
 PACKAGES = ('tensorflow', 'jax', 'torch', 'torchvision', 'timm', 'PIL')
