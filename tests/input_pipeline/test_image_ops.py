@@ -98,6 +98,56 @@ def test_seeded_alike_whatever_the_global_seed():
   np.testing.assert_array_equal(first, _apply('inception_crop(8)|color()', image))
 
 
+def test_colour_is_what_tensorflow_makes_of_it_in_either_order():
+  image = _image()
+  op = parse_ops('color')[0]
+  backwards = 0
+  for position in range(8):
+    key = keys.op_key(_key(position), 0)
+    added = keys.uniform(key, 0, -op.args['brightness'], op.args['brightness'])
+    factor = keys.uniform(key, 1, *op.args['saturation'])
+    x = tf.cast(image, tf.float32) / 255.0
+    if keys.uniform(key, 4) < 0.5:
+      x = tf.image.adjust_saturation(x + added, factor)
+    else:
+      x = tf.image.adjust_saturation(x, factor) + added
+      backwards += 1
+    expected = tf.clip_by_value(x, 0.0, 1.0) * 255.0
+    np.testing.assert_allclose(_apply('color', image, position), expected, atol=1e-3)
+  assert 0 < backwards < 8
+
+
+@pytest.mark.parametrize('factor', [0.0, 0.5, 1.5, 20.0])
+def test_saturation_beyond_the_range_and_of_greys(factor):
+  rng = np.random.default_rng(0)
+  image = rng.uniform(-0.3, 1.3, (6, 7, 3)).astype(np.float32)
+  image[0] = image[0, :, :1]
+  image[1], image[2, :, 0] = 0, 0
+  np.testing.assert_allclose(
+    image_ops._saturate(tf.constant(image), factor),
+    tf.image.adjust_saturation(image, factor),
+    atol=1e-5,
+  )
+
+
+def test_colour_of_images_of_any_size_is_that_of_one_size():
+  image = _image()
+  ops = parse_ops('color(contrast=(0.5, 1.5))')
+  any_size = tf.function(
+    lambda image, key: decoding.apply_ops(image, ops, key, encoded=False),
+    input_signature=[
+      tf.TensorSpec([None, None, 3], tf.uint8), tf.TensorSpec([2], tf.int64)
+    ],
+    autograph=False,
+  )  # fmt: skip
+  for position in range(4):
+    np.testing.assert_allclose(
+      any_size(image, _key(position)),
+      _apply('color(contrast=(0.5, 1.5))', image, position),
+      atol=1e-3,
+    )
+
+
 def test_flip_is_horizontal_and_half_of_the_time():
   image = _image(4, 5)
   flipped = 0
