@@ -247,8 +247,13 @@ def import_weights(config: ConfigDict | None) -> None:
   trained_jobs.import_weights(config, run_folder(), NAMES.value)
 
 
-def run(job: str, config: ConfigDict | None, photos: list[str]) -> int:
-  """Does one job; the exit code."""
+def run(
+  job: str,
+  config: ConfigDict | None,
+  photos: list[str],
+  compiled: pathlib.Path | None,
+) -> int:
+  """Does one job, with what was compiled in a folder; the exit code."""
   if job == 'table':
     write_tables()
     return 0
@@ -273,7 +278,7 @@ def run(job: str, config: ConfigDict | None, photos: list[str]) -> int:
     return 0
   from mobilenet import jobs
 
-  jobs.train(config, run_folder())
+  jobs.train(config, run_folder(), compiled and compiled / 'programs')
   return 0
 
 
@@ -283,7 +288,7 @@ def main(argv: list[str]) -> int:
     return 2
   logging.set_verbosity(logging.WARNING)  # of libraries; the run prints its own lines
   keep_freed_memory()
-  use_compile_cache()
+  compiled = use_compile_cache()
   # Starting makes very many objects that stay; looking through them all for cycles,
   # again and again, takes half a second of TensorFlow's import alone.
   gc.set_threshold(100_000, 20, 20)
@@ -291,7 +296,7 @@ def main(argv: list[str]) -> int:
     command_line.check_flags(JOB.value, JOB_FLAGS)
     if MULTIHOST.value and JOB.value != 'sweep':
       jax.distributed.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    return run(JOB.value, CONFIG.value, argv[1:])
+    return run(JOB.value, CONFIG.value, argv[1:], compiled)
   except (TrainingError, ModelError, DataError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 1

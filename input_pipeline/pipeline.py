@@ -111,9 +111,10 @@ def train_batches(
     return _configured(batches, threads, prefetch)
 
   unreadable = set()
+  steps = recovery.recovering(build, start_step)
 
   def batches():
-    for step, batch in recovery.recovering(build, start_step):
+    for step, batch in steps:
       ok = batch.pop('ok')
       recovery.note(unreadable, source, batch.pop('index')[~ok], corrupt_limit)
       if not ok.any():
@@ -174,10 +175,11 @@ def eval_batches(
     return _configured(examples.batch(batch_size), threads, prefetch)
 
   unreadable = set()
+  steps = recovery.recovering(build, 0)
 
   def batches():
     done, shape = 0, None
-    for _, batch in recovery.recovering(build, 0):
+    for _, batch in steps:
       ok = batch.pop('ok')
       recovery.note(unreadable, source, batch['index'][~ok], corrupt_limit)
       shape = batch['image'].shape[1:]
@@ -283,6 +285,7 @@ def _configured(batches, threads, prefetch):
   # Images are what is done in parallel: cutting up the work on each of them as well
   # costs 4 % of all.
   options.threading.max_intra_op_parallelism = 1
+  options.experimental_warm_start = True  # read ahead from the beginning
   if threads:
     options.threading.private_threadpool_size = threads
   return batches.prefetch(prefetch).with_options(options)

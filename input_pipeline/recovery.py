@@ -23,10 +23,14 @@ def recovering(build, start):
   """(step, batch) of `build(step, guarded)`: fast until something cannot be read.
 
   Then the pipeline is built once more, guarded, at the very step that failed; its
-  batches are the same, except for the examples that cannot be read.
+  batches are the same, except for the examples that cannot be read. Reading begins now,
+  not with the first batch that is asked for.
   """
-  step, guarded = start, False
-  batches = build(step, guarded).as_numpy_iterator()
+  return _recovering(build, start, build(start, False).as_numpy_iterator())
+
+
+def _recovering(build, step, batches):
+  guarded = False
   while True:
     try:
       batch = next(batches)

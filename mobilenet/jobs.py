@@ -19,16 +19,20 @@ from mobilenet.training import loop, sharding, workdir
 from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import Plan, make_plan
+from mobilenet.training.programs import Programs
 from mobilenet.training.schedules import make_schedule
 from mobilenet.weights.own_file import Weights
 
 
-def train(config: ConfigDict, folder: pathlib.Path) -> None:
+def train(
+  config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None = None
+) -> None:
   """Trains, or goes on training, evaluates and reports.
 
   Args:
     config: all of it, as `configs/common.py` has it.
     folder: the run's; made if missing.
+    compiled: folder of what runs alike compiled; None keeps nothing.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
@@ -44,9 +48,10 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
   experiment.check_ops(config)
   source = experiment.open_source(config, config.data.train_split)
   eval_source = experiment.open_source(config, config.data.eval_split)
+  plan = make_plan(config, num_examples=source.num_examples)
+  programs = Programs(compiled, mesh, config.to_dict(), source.num_classes, plan)
   model = experiment.make_model(config, source.num_classes)
   size = counting.count(model, config.resolution)  # too small an image is told here
-  plan = make_plan(config, num_examples=source.num_examples)
   schedule = make_schedule(
     config.schedule,
     total_steps=plan.total_steps,
@@ -79,6 +84,7 @@ def train(config: ConfigDict, folder: pathlib.Path) -> None:
     ema_decay=config.ema_decay,
     workdir=str(folder),
     mesh=mesh,
+    programs=programs,
   )
   if outcome.stopped:
     step = int(outcome.state.step)

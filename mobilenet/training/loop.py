@@ -17,6 +17,7 @@ from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.evaluation import Evaluation, evaluate
 from mobilenet.training.plan import Plan
 from mobilenet.training.preemption import StopRequest
+from mobilenet.training.programs import Programs
 from mobilenet.training.progress import Progress
 from mobilenet.training.state import TrainState, create, restore
 from mobilenet.training.step import first_non_finite, make_eval_step, make_train_step
@@ -74,8 +75,11 @@ def train(
   ema_decay: float | None,
   workdir: str,
   mesh: Mesh,
+  programs: Programs | None = None,
 ) -> Outcome:
   """Trains from the newest checkpoint of `workdir`, or from `variables()`.
+
+  `programs` are those of runs with the same arguments; closed at the end.
 
   Raises:
     TrainingError: a workdir that cannot be written or read, a checkpoint of another
@@ -88,10 +92,22 @@ def train(
   with contextlib.ExitStack() as stack:
     checkpointer = stack.enter_context(Checkpointer(workdir))
     everywhere = sharding.replicated(mesh)
+    programs = programs or Programs(None, mesh)
+    stack.callback(programs.close)
+    first_state = programs.kept(
+      'first state', jax.jit(new_state, out_shardings=everywhere)
+    )
+    train_step = programs.kept(
+      'training',
+      make_train_step(model, task, tx, mesh, seed=seed, ema_decay=ema_decay),
+    )
+    eval_step = programs.kept('evaluation', make_eval_step(model, task, mesh))
+    start = checkpointer.latest_step() or 0
+    # Before the state, which takes a while: the data is read ahead meanwhile.
+    batches = data.train(start) if start < plan.total_steps else None
     state = restore(checkpointer, lambda: new_state(variables()), mesh)
     if state is None:
-      state = jax.jit(new_state, out_shardings=everywhere)(variables())
-    start = int(state.step)
+      state = first_state(variables())
     first_process = jax.process_index() == 0
     writer = stack.enter_context(
       logs.Writer(
@@ -111,8 +127,6 @@ def train(
       )
     )
     stop = stack.enter_context(StopRequest())
-    train_step = make_train_step(model, task, tx, mesh, seed=seed, ema_decay=ema_decay)
-    eval_step = make_eval_step(model, task, mesh)
     log = StepLog(
       task,
       learning_rate,
@@ -150,9 +164,7 @@ def train(
       note_unreadable(batches)
       return found
 
-    if start < plan.total_steps:
-      batches = data.train(start)
-    elif first_process:
+    if batches is None and first_process:
       progress.note(f'{workdir} is finished at step {start}: nothing to train')
     for step in range(start + 1, plan.total_steps + 1):
       began = time.monotonic()

@@ -1,6 +1,7 @@
 """A network of three rows and the means to train it in a second."""
 
 import dataclasses
+import pathlib
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
 from mobilenet.training import loop, optimizer, schedules, sharding, tasks
 from mobilenet.training.plan import Plan
+from mobilenet.training.programs import Programs
 
 CLASSES, SIZE, TRAIN, EVAL = 4, 12, 20, 11
 
@@ -74,6 +76,7 @@ class Run:
   checkpoint_steps: int = 5
   eval_steps: int = 6
   train: object = train_batches
+  programs: pathlib.Path | None = None
   task: object = tasks.Classification(label_smoothing=0.1, l2=1e-4)
 
   @property
@@ -124,6 +127,7 @@ class Run:
       ema_decay=self.ema_decay,
       workdir=str(workdir),
       mesh=self.mesh,
+      programs=Programs(self.programs, self.mesh, 'a test'),
     )
 
 

@@ -215,12 +215,12 @@ def _window(stride, padding):
 
 
 def _call(name, out, *arrays, **attributes):
-  _register()
+  register()
   return jax.ffi.ffi_call(f'mobilenet_{name}', out)(*arrays, **attributes)
 
 
 @functools.cache
-def _register() -> None:
+def register() -> None:
   """Loads the library and makes its kernels known to XLA, once a process."""
   path = build.library_path()
   if not path.exists():
