@@ -28,7 +28,7 @@ from mobilenet.reports.input_bench_worker import CONTENDERS, OPS, SIZE
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError
 
-_TORCH = ('torchvision', 'timm')
+TORCH = ('torchvision', 'timm')
 INSTALL = 'pip install torch torchvision timm'
 LABELS = {
   'ours': 'input_pipeline, up to the device',
@@ -176,7 +176,7 @@ def run(arguments, photos: pathlib.Path) -> tuple[list[dict], list[str]]:
       for name in dict.fromkeys(['ours', *arguments.contenders]):
         if name == 'plain' and augmentation == 'randaug':
           continue  # tf.data has no such ops
-        python = arguments.peer_python if name in _TORCH else sys.executable
+        python = arguments.peer_python if name in TORCH else sys.executable
         worker = Worker(
           name,
           python,
@@ -239,7 +239,7 @@ def write(out: pathlib.Path, rows: list[dict], notes: list[str]) -> None:
   files.replace_file(out / 'input_bench.md', markdown(rows, notes).encode())
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
@@ -261,8 +261,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
   return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-  arguments = parse(argv)
+def benchmark(arguments: argparse.Namespace) -> None:
+  """Measures, writes a page and a CSV file, and prints the table.
+
+  Raises:
+    TrainingError: ours cannot run, a contender ended, or a file cannot be written.
+  """
   with tempfile.TemporaryDirectory() as folder:
     if arguments.photos:
       photos = pathlib.Path(arguments.photos)
@@ -271,14 +275,18 @@ def main(argv: list[str] | None = None) -> int:
 
       photos = pathlib.Path(folder)
       write_photos(photos, 400)
-    try:
-      rows, notes = run(arguments, photos)
-      write(arguments.out, rows, notes)
-    except TrainingError as error:
-      print(f'error: {error}', file=sys.stderr)
-      return 1
+    rows, notes = run(arguments, photos)
+  write(arguments.out, rows, notes)
   show(rows)
   print('\n'.join(notes))
+
+
+def main(argv: list[str] | None = None) -> int:
+  try:
+    benchmark(parse(argv))
+  except TrainingError as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 1
   return 0
 
 

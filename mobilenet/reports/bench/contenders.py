@@ -41,7 +41,7 @@ CONTENDERS = {
     'ours',
     f'{_PACKAGE}.ours',
     'pip install -r requirements.txt',
-    (*_ALL, 'grow', 'lowerings'),
+    (*_ALL, 'grow', 'lowerings', 'input'),
   ),
   # Without the accelerator, which ours uses where it is built.
   'plain': Contender(

@@ -1,5 +1,6 @@
 """The benchmark: named networks against their peers, side by side on this machine."""
 
+import argparse
 import datetime
 import os
 import pathlib
@@ -8,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from mobilenet.reports import canvas, result
+from mobilenet.reports import canvas, input_bench, result
 from mobilenet.reports.bench import drawing, grow, lowering_report, measure, page
 from mobilenet.reports.bench.comparison import compare, remarks
 from mobilenet.reports.bench.contenders import CONTENDERS, OURS, Model, why_not
@@ -21,7 +22,7 @@ MODELS = (
   'mobilenet_v4_conv_small'
 )
 FRESH = ('compile', 'memory')
-OURS_ALONE = ('grow', 'lowerings')
+ALONE = ('grow', 'lowerings', 'input')  # not between the contenders of the others
 
 
 def cores() -> int:
@@ -62,7 +63,7 @@ def run(
 ) -> int:
   """Measures and writes bench.md, bench.csv, rounds.csv, bench.png into a folder.
 
-  The modes `grow` and `lowerings` write files of their own besides.
+  The modes `grow`, `lowerings` and `input` write files of their own besides.
 
   What is measured is written after each network and mode, so that a run that is ended
   leaves what it has.
@@ -99,7 +100,7 @@ def run(
       return [name for name in names if name not in report.missing]
 
     for mode in modes:
-      if mode in (*FRESH, *OURS_ALONE):
+      if mode in (*FRESH, *ALONE):
         continue
       specs = {
         name: measure.make_spec(name, model, mode, settings) for name in present(mode)
@@ -122,6 +123,8 @@ def run(
       report.add_alone(failures, told)
       report.convolutions += records
       report.write()
+  if 'input' in modes:
+    input_bench.benchmark(input_arguments(peers, settings, out))
   if show:
     page.show(report.lines, lowering_report.sections(report.convolutions, each=False))
     for remark in report.remarks:
@@ -129,6 +132,20 @@ def run(
     print(f'benchmark: {out}')
   failed = [m for m in report.measurements if m.contender == OURS and m.error]
   return 1 if failed or report.failures else 0
+
+
+def input_arguments(
+  peers: Sequence[str], settings: Settings, out: pathlib.Path
+) -> argparse.Namespace:
+  """Of the input benchmark, whose PyTorch loaders are there where timm is a peer."""
+  torch = [name for name in input_bench.TORCH if 'timm' in peers]
+  return input_bench.parse(
+    [
+      f'--out={out}', f'--rounds={settings.rounds}', f'--threads={settings.threads}',
+      f'--peer_python={settings.pythons.get("timm", sys.executable)}',
+      '--contenders', 'ours', *(['plain', *torch] if peers else []),
+    ]
+  )  # fmt: skip
 
 
 class Report:

@@ -82,6 +82,18 @@ def test_who_has_which_model():
     assert contenders.why_not(contender, Model('mobilenet_v2'), 'float32') is None
 
 
+def test_the_input_benchmark_gets_the_flags(settings, tmp_path):
+  settings = dataclasses.replace(settings, pythons={'timm': '/torch/python'})
+  given = run.input_arguments(['stock', 'timm'], settings, tmp_path)
+  assert given.contenders == ['ours', 'plain', 'torchvision', 'timm']
+  assert (given.out, given.peer_python) == (tmp_path, '/torch/python')
+  assert (given.rounds, given.threads) == (settings.rounds, settings.threads)
+  assert run.input_arguments(['stock'], settings, tmp_path).contenders == [
+    'ours', 'plain',
+  ]  # fmt: skip
+  assert run.input_arguments([], settings, tmp_path).contenders == ['ours']
+
+
 def test_a_run_writes_what_it_measured(fake, settings, tmp_path, monkeypatch):
   monkeypatch.setattr(grow, 'AXES', {'batch': (1, 2), 'width': (0.5,)})
   out = tmp_path / 'out'
