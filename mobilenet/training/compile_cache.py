@@ -12,7 +12,8 @@ def use_compile_cache() -> pathlib.Path | None:
 
   The folder is `mobilenet-jax/xla` in XDG_CACHE_HOME or ~/.cache, with one folder in it
   for each kind of processor: programs for a CPU may use instructions that another one
-  lacks. JAX's own settings win: JAX_COMPILATION_CACHE_DIR names another folder, and
+  lacks; a run's programs (`programs`) are in a folder there as well. JAX's own settings
+  win: JAX_COMPILATION_CACHE_DIR names another folder, and
   JAX_ENABLE_COMPILATION_CACHE=0 turns the cache off.
 
   Returns:

@@ -9,7 +9,6 @@ the program that tracing makes of it.
 
 import concurrent.futures
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -148,19 +147,13 @@ def _load(path: pathlib.Path, devices: list[jax.Device]):
   """The program in a file; None if there is none."""
   try:
     parts = pickle.loads(path.read_bytes())
-    _know_kernels()
+    if kernels.is_built():  # else a program that calls the accelerator is not loaded
+      kernels.register()
     return serialize_executable.deserialize_and_load(
       *parts, backend=devices[0].client, execution_devices=devices
     )
   except Exception:  # pickle and XLA raise everything: a damaged file is none
     return None
-
-
-@functools.cache
-def _know_kernels() -> None:
-  """A program that calls the accelerator is loaded only where it is known."""
-  if kernels.is_built():
-    kernels.register()
 
 
 def _takes(program, args) -> bool:

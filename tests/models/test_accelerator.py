@@ -13,9 +13,9 @@ from mobilenet.models.activations import ACTIVATIONS
 def empty_cache(tmp_path, monkeypatch):
   """No library is built or loaded yet."""
   monkeypatch.setattr(build, 'library_path', lambda: tmp_path / 'cache' / 'kernels.so')
-  kernels._register.cache_clear()
+  kernels.register.cache_clear()
   yield
-  kernels._register.cache_clear()
+  kernels.register.cache_clear()
 
 
 @pytest.mark.usefixtures('empty_cache')
