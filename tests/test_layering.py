@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mobilenet import jobs
+from mobilenet import jobs, tasks
 
 ROOT = pathlib.Path(__file__).parents[1]
 ROOMS = ('configs', 'input_pipeline', 'mobilenet')
@@ -107,7 +107,9 @@ def test_foreign_frameworks_are_imported_where_they_are_needed(path):
 @pytest.mark.parametrize('path', under('mobilenet'), ids=str)
 def test_configs_models_and_data_meet_in_few_places_only(path):
   """In the experiment, what is trained of it, the jobs, and what shows photos."""
-  rooms = under('mobilenet', 'bench') + under('mobilenet', 'reports')
+  rooms = [
+    f for room in ('bench', 'reports', 'tasks') for f in under('mobilenet', room)
+  ]
   if path in (EXPERIMENT, TRAINED, *JOBS, *rooms):
     return
   assert not packages(path) & {'configs', 'input_pipeline'}
@@ -179,6 +181,39 @@ def test_rooms_import_those_below_them_alone(path):
     return  # jobs may import all but each other
   own = [n.split('.') for n in imports(path) if n.startswith('mobilenet.')]
   assert {name[1] for name in own} <= {parts[0], *BELOW[parts[0]]}
+
+
+@pytest.mark.parametrize('path', under('mobilenet', 'tasks'), ids=str)
+def test_a_task_imports_no_other_task(path):
+  own = path.relative_to(ROOT / 'mobilenet' / 'tasks').parts[0]
+  others = {folder for folder in tasks.TASKS if folder != own}
+  names = imports(path)
+  assert not {
+    n for n in names for task in others if n.startswith(f'mobilenet.tasks.{task}')
+  }
+
+
+# What works for any task; it may not know what one of them learns.
+GENERAL = [
+  EXPERIMENT,
+  *(ROOT / 'mobilenet' / 'jobs' / f'{job}.py' for job in ('train', 'predict')),
+  ROOT / 'mobilenet' / 'reports' / 'run_report.py',
+  *(
+    ROOT / 'mobilenet' / 'training' / f'{name}.py'
+    for name in ('evaluation', 'loop', 'state', 'step', 'step_log')
+  ),
+]
+
+
+@pytest.mark.parametrize('path', GENERAL, ids=lambda path: path.stem)
+def test_what_works_for_any_task_names_no_class_and_no_label(path):
+  words = set()
+  for node in ast.walk(tree_of(path)):
+    for name in ('id', 'attr', 'arg', 'name', 'value'):
+      if isinstance(word := getattr(node, name, None), str) and ' ' not in word:
+        words.add(word)
+  named = {'label', 'labels', 'class_names', 'num_classes', 'top1', 'top5', 'logits'}
+  assert not words & named
 
 
 @pytest.mark.parametrize('path', JOBS, ids=lambda path: path.stem)

@@ -12,7 +12,8 @@ from mobilenet.models import folding, lowering, zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 from mobilenet.reports import result
-from mobilenet.training import optimizer, sharding, state, step, tasks
+from mobilenet.tasks.classification import Classification
+from mobilenet.training import optimizer, sharding, state, step
 from mobilenet.training.allocator import keep_freed_memory
 
 
@@ -78,7 +79,7 @@ def network(spec: dict, lowering: str = 'auto') -> Classifier:
 
 def training_step(model, variables, batch: dict):
   """A function that takes one step, with the update and the averages of `step`."""
-  task = tasks.Classification(label_smoothing=recipe.LABEL_SMOOTHING)
+  task = Classification(label_smoothing=recipe.LABEL_SMOOTHING)
   tx = optimizer.make_optimizer(
     {
       'name': 'rmsprop_tf',

@@ -11,7 +11,7 @@ import jax
 
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
-from mobilenet.reports import result, run_report
+from mobilenet.reports import result
 from mobilenet.training import sharding, workdir
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
@@ -46,7 +46,7 @@ def evaluate_run(
   config, task = run.config, experiment.make_task(run.config)
   split = split or config.data.eval_split
   source = experiment.open_source(config, split, data_dir)
-  workdir.check_classes(folder, source.class_names, split)
+  workdir.check_classes(folder, task.outputs(source), split)
   batches = experiment.eval_batches(config, source, mesh)
   # The network as it was trained, not folded: the numbers are those of the training's
   # own evaluation, to the last digit.
@@ -63,13 +63,8 @@ def evaluate_run(
     print(f'left out, since it cannot be read: {name}')
   if jax.process_index() == 0:
     report = folder / f'report-{split}'
-    run_report.write_evaluation(
-      report,
-      evaluation,
-      class_names=source.class_names,
-      describe=source.describe,
-      batches=lambda: experiment.eval_batches(config, source, mesh, all_here=True),
-    )
+    examples = experiment.EvaluatedExamples(config, source, mesh)
+    task.write_report(report, evaluation, run.outputs, examples)
     result.print_result(
       {
         'config': f'{folder.name}, step {run.step}, on {split}',

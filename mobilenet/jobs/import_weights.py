@@ -65,7 +65,7 @@ def import_weights(
   )
   config = experiment.with_weights(config, weights)
   names = class_names(weights, class_file)
-  model = experiment.make_model(config, len(names))
+  model = experiment.make_model(config, names)
   parameters, multiply_adds = counting.count(model, config.resolution)
   own_file.save(
     folder / own_file.FILE,

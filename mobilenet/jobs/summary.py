@@ -20,7 +20,7 @@ def run(given: Given) -> int:
     from mobilenet import trained  # reads checkpoints too, which takes a while
 
     config, _ = trained.complete(config)
-  model = experiment.make_model(config, given.flags.num_classes)
+  model = experiment.make_model(config, ('',) * given.flags.num_classes)
   summary.print_summary(
     counting.layers(model, config.resolution),
     f'{config.model.name}, width {config.model.width}, {config.resolution} px',

@@ -8,6 +8,7 @@ from configs import finetune
 from mobilenet import experiment, trained
 from mobilenet.jobs import export
 from mobilenet.jobs import train as train_job
+from mobilenet.reports import run_report
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import loading
@@ -39,7 +40,7 @@ def small(init, photos, **fields):
 def train(config, folder):
   """Without the tables and figures of a finished run, which take seconds."""
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(train_job, 'report_training', lambda *arguments: None)
+    patch.setattr(run_report, 'write_training', lambda *_, **__: None)
     train_job.train(config, folder)
 
 
@@ -54,7 +55,7 @@ def test_fine_tuning_starts_from_the_loaded_body(weight_file, weights, photos):
   config = small(weight_file, photos)
   loaded = trained.load_weights(config.init)
   config = experiment.with_weights(config, loaded)
-  model = experiment.make_model(config, 3)
+  model = experiment.make_model(config, CLASSES[:3])
   start = experiment.initial_variables(config, model, loaded)
   body = {**start, 'params': {'backbone': start['params']['backbone']}}
   assert same_variables(
@@ -72,7 +73,7 @@ def test_fine_tuning_starts_from_the_loaded_body(weight_file, weights, photos):
 
 def test_fine_tuning_leaves_a_run(tuned, weights):
   run = trained.load_run(tuned)
-  assert (run.class_names, run.step) == (CLASSES, 3)
+  assert (run.outputs, run.step) == (CLASSES, 3)
   assert run.model.network.style.padding == 'torch'
   stem = run.variables['params']['backbone']['stem']['conv']['kernel']
   start = weights.variables['params']['backbone']['stem']['conv']['kernel']
@@ -162,7 +163,7 @@ def test_a_finished_run_is_something_to_start_from(tuned, photos):
   loaded = trained.load_weights(config.init)
   config = experiment.with_weights(config, loaded)
   run = trained.load_run(tuned)
-  model = experiment.make_model(config, len(CLASSES))
+  model = experiment.make_model(config, CLASSES)
   start = experiment.initial_variables(config, model, loaded)
   assert same_variables(start, run.variables)
   assert loaded.class_names == CLASSES

@@ -14,7 +14,7 @@ from PIL import Image
 from configs import finetune
 from mobilenet.jobs import evaluate, import_weights
 from mobilenet.models import zoo
-from mobilenet.reports import run_report
+from mobilenet.tasks.classification import pages
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import exporting, loading, own_file
 from mobilenet.weights.sources import TIMM
@@ -91,14 +91,15 @@ def evaluated(workdir, photos, monkeypatch):
   """The same by the evaluation, which keeps the probabilities that it reports."""
   kept = {}
 
-  def keep(folder, evaluation, *, describe, class_names, **report):
+  def keep(folder, evaluation, class_names, examples):
     rows = evaluation.predictions
     for index, row in zip(rows['index'], rows['probabilities'], strict=True):
-      kept[pathlib.Path(describe(int(index))).stem] = first_five(row, class_names)
+      name = pathlib.Path(examples.describe(int(index))).stem
+      kept[name] = first_five(row, class_names)
     return {}
 
   with monkeypatch.context() as patch:
-    patch.setattr(run_report, 'write_evaluation', keep)
+    patch.setattr(pages, 'write_report', keep)
     evaluate.evaluate_run(workdir, 'val', str(photos))
   return kept
 

@@ -15,7 +15,8 @@ import rich.console
 from PIL import Image
 
 from input_pipeline import DataError, parse_ops
-from mobilenet.reports import prediction, predictions
+from mobilenet.reports import prediction
+from mobilenet.tasks.classification import Classification, predictions
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import class_names
 
@@ -157,9 +158,10 @@ def grey_photos(folder, levels):
 
 def predict(paths, batch_size=4, ops=OPS, told=None):
   tell = [].append if told is None else told.append
-  return prediction.predict_photos(
-    Brightness(batch_size), {}, paths, ops, batch_size, tell=tell
+  found = prediction.predict_photos(
+    Brightness(batch_size), Classification(), {}, paths, ops, batch_size, tell=tell
   )
+  return found.photos, found.outputs['probabilities'], found.unreadable
 
 
 @pytest.mark.parametrize('batch_size', [1, 3, 4, 7, 16])
@@ -177,9 +179,9 @@ def test_every_photo_once_in_order_whatever_the_batch(tmp_path, batch_size):
 
 def test_one_shape_is_compiled(tmp_path):
   paths = grey_photos(tmp_path, range(0, 90, 10))
-  before = prediction._probabilities._cache_size()
+  before = prediction._predictions._cache_size()
   predict(paths, 5)
-  assert prediction._probabilities._cache_size() == before + 1
+  assert prediction._predictions._cache_size() == before + 1
 
 
 def test_unreadable_photos_are_told_and_left_out(tmp_path):
@@ -190,7 +192,7 @@ def test_unreadable_photos_are_told_and_left_out(tmp_path):
   photos, probabilities, unreadable = predict(paths, told=told)
   good = [path for n, path in enumerate(paths) if n not in (0, 5, 9)]
   assert photos == good
-  np.testing.assert_array_equal(probabilities, predict(good).probabilities)
+  np.testing.assert_array_equal(probabilities, predict(good)[1])
   assert [str(paths[n]) in line for n, line in zip((0, 5, 9), told, strict=True)]
   assert [f'left out: {reason}' for reason in unreadable] == told
 
@@ -213,7 +215,7 @@ def test_photos_must_end_up_in_one_size(tmp_path, batch_size):
   ops = parse_ops('resize_small(8)|value_range(0, 1)', 'eval')
   said = r'00\.png is 10 x 8 and .*01\.png 16 x 8 pixels; add central_crop'
   with pytest.raises(DataError, match=said):
-    prediction.predict_photos(Anything(), {}, paths, ops, batch_size)
+    prediction.predict_photos(Anything(), Classification(), {}, paths, ops, batch_size)
 
 
 def test_ops_that_do_not_fit_name_the_photo(tmp_path):
@@ -230,14 +232,16 @@ from input_pipeline import parse_ops, photos
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, Network
-from mobilenet.reports import activation_map, prediction, predictions
+from mobilenet.reports import prediction
+from mobilenet.tasks.classification import Classification, activation_map, predictions
 
 model = Classifier(Network((Conv(3, 8, 2), Conv(3, 8, 2))), 3)
 variables = init_variables(model, (8, 8, 3), 0)
 ops = parse_ops('resize(8)|normalize()', 'eval')
 paths = photos.find_photos([{str(tmp_path)!r}])
-found = prediction.predict_photos(model, variables, paths, ops, 2)
-rows = predictions.top_predictions(found.photos, found.probabilities, 'abc', 2)
+found = prediction.predict_photos(model, Classification(), variables, paths, ops, 2)
+probabilities = found.outputs['probabilities']
+rows = predictions.top_predictions(found.photos, probabilities, 'abc', 2)
 predictions.print_predictions(rows)
 predictions.write_predictions({str(tmp_path)!r}, rows)
 photo = photos.read_photo(paths[0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from mobilenet.reports import classes
+from mobilenet.tasks.classification import classes
 
 # Three classes and a fourth that never occurs and is never predicted.
 #            a a a a b b b c c c

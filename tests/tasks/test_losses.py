@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
 from mobilenet.training.errors import TrainingError
-from mobilenet.training.losses import cross_entropy, l2_penalty, top_k_correct
 from mobilenet.training.optimizer import path_mask
 
 DRAW = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The pictures of a run as PNG: curves, the confusion matrix, the worst mistakes.
+"""Pictures of a classification as PNG: the confusion matrix, the worst mistakes.
 
 Each is drawn by a `draw_*`, which returns the matplotlib Figure, and written by the
 function named after it.
@@ -10,26 +10,6 @@ import pathlib
 import numpy as np
 
 from mobilenet.reports import canvas, terminal
-from mobilenet.reports.curves import draw_curves
-from mobilenet.training import logs
-from mobilenet.training.errors import TrainingError
-
-REPORT_FOLDER = 'report'
-
-
-def curves(workdir: str | os.PathLike, *, title: str = '') -> pathlib.Path:
-  """Draws `metrics.jsonl` of a workdir as `report/curves.png`.
-
-  Raises:
-    TrainingError: there are no metrics, or the picture cannot be written.
-  """
-  records = logs.read_metrics(workdir)
-  if not records:
-    raise TrainingError(
-      f'no curves: {pathlib.Path(workdir) / logs.METRICS_FILE} holds no metrics yet'
-    )
-  path = pathlib.Path(workdir) / REPORT_FOLDER / 'curves.png'
-  return canvas.save_png(draw_curves(records, title=title), path)
 
 
 def confusion(matrix, class_names, path: str | os.PathLike) -> pathlib.Path:

@@ -8,7 +8,7 @@ import pytest
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, ConvHead, FlatHead, Head, Network, Style
-from mobilenet.reports import activation_map
+from mobilenet.tasks.classification import activation_map
 
 CLASSES = 3
 

@@ -1,20 +1,21 @@
-"""What a run learns: a loss, and metrics as sums that are divided once.
-
-A task is all that differs between classification and what else the loop can train; the
-loop, the step and the evaluation know nothing of classes.
-"""
+"""Classification for the loop: a loss, and metrics as sums that are divided once."""
 
 import dataclasses
+import pathlib
+from typing import Any, ClassVar
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mobilenet.training.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.models import zoo
+from mobilenet.tasks import Batch, Examples, Metric, Shown, Sums
+from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import path_mask
 
-Batch = dict[str, jax.Array]
-Sums = dict[str, jax.Array]
+_SUMS = ('loss', 'top1', 'top5', 'count')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Classification:
   label_smoothing: float = 0.0
   l2: float = 0.0
   l2_depthwise: bool = False
+
+  metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
+  fields: ClassVar[tuple[str, ...]] = ('label',)
+
+  def outputs(self, source) -> tuple[str, ...]:
+    return source.class_names
+
+  def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
+    return zoo.create(num_classes=count, **options)
 
   def loss(self, params, logits: jax.Array, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar."""
@@ -59,10 +69,7 @@ class Classification:
   def zero_sums(self) -> dict[str, np.ndarray]:
     """What `sums` adds up from."""
     # NumPy's, which JAX can put on the devices of several processes.
-    return {name: np.zeros((), np.float32) for name in self.names()}
-
-  def names(self) -> tuple[str, ...]:
-    return ('loss', 'top1', 'top5', 'count')
+    return {name: np.zeros((), np.float32) for name in _SUMS}
 
   def metrics(self, sums) -> dict[str, float]:
     """Sums to metrics: loss in nats, top1 and top5 in percent."""
@@ -79,3 +86,24 @@ class Classification:
       'prediction': jnp.argmax(logits, axis=-1),
       'probabilities': jax.nn.softmax(logits, axis=-1),
     }
+
+  def finish(
+    self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
+  ) -> dict[str, float]:
+    return metrics
+
+  def write_report(
+    self,
+    folder: pathlib.Path,
+    evaluation: Evaluation,
+    outputs: tuple[str, ...],
+    examples: Examples,
+  ) -> dict[str, float]:
+    from mobilenet.tasks.classification import pages  # figures, not for the loop
+
+    return pages.write_report(folder, evaluation, outputs, examples)
+
+  def show_predictions(self, photos: list, predicted: dict, shown: Shown) -> None:
+    from mobilenet.tasks.classification import pages
+
+    pages.show_predictions(photos, predicted['probabilities'], shown)
