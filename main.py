@@ -34,13 +34,27 @@ def main(argv: list[str]) -> int:
   given = dataclasses.replace(given, compiled=use_compile_cache())
   try:
     if given.flags.multihost and given.job != 'sweep':
-      jax.distributed.initialize(
-        given.flags.coordinator, given.flags.num_processes, given.flags.process_id
-      )
+      join_processes(given.flags)
     return job.run(given)
   except (TrainingError, ModelError, DataError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
+
+
+def join_processes(flags) -> None:
+  """Makes this process one of several that do a job together.
+
+  Raises:
+    TrainingError: they cannot find each other.
+  """
+  try:
+    jax.distributed.initialize(flags.coordinator, flags.num_processes, flags.process_id)
+  except (ValueError, RuntimeError) as error:
+    reason = ' '.join(str(error).split())
+    raise TrainingError(
+      f'--multihost: the processes cannot find each other ({reason}); give each '
+      '--coordinator=HOST:PORT --num_processes=N --process_id=0 to N-1'
+    ) from error
 
 
 if __name__ == '__main__':

@@ -120,21 +120,38 @@ def parse(argv: Sequence[str]) -> tuple[types.ModuleType, Given]:
   for flag in (*COMMON, *job.FLAGS):
     _DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
   config_flags.DEFINE_config_file(
-    'config', None, CONFIG_HELP, flag_values=values, sys_argv=list(argv)
+    'config',
+    None,
+    CONFIG_HELP,
+    flag_values=values,
+    sys_argv=[typed for typed in argv if not _sets_none(typed)],
   )
   try:
     argument = config_argument(argv)
     if argument:
       config_files.config_file(argument)  # the flag itself would say it much later
-    arguments = tuple(values(list(argv))[1:])
+    # The flags of a config know no None, which gives a field its default back.
+    unset = {_field(typed): None for typed in argv[1:] if _sets_none(typed)}
+    rest = [typed for typed in argv if not _sets_none(typed)]
+    arguments = tuple(values(rest)[1:])
     config = values['config'].value
+    if config is not None:
+      config = config_files.override(config, unset)
   except Exception as error:
     raise TrainingError(explain(argv, error)) from error
   require(
     not arguments or hasattr(job, 'ARGUMENTS'),
     f'what is {arguments[0] if arguments else ""!r}? flags begin with --',
   )
+  joining = [
+    f for f in ('coordinator', 'num_processes', 'process_id') if values[f].present
+  ]
+  require(
+    not joining or values['multihost'].value,
+    f'--{", --".join(joining)}: of several processes only; add --multihost',
+  )
   overrides = config_flags.get_override_values(values['config']) if config else {}
+  overrides |= unset
   given = types.SimpleNamespace(
     **{flag.name: values[flag.name].value for flag in (*COMMON, *job.FLAGS)}
   )
@@ -233,6 +250,15 @@ def config_argument(argv: Sequence[str]) -> str:
   return argument or ''
 
 
+def _sets_none(typed: str) -> bool:
+  return typed.lstrip('-').startswith('config.') and typed.endswith('=None')
+
+
+def _field(typed: str) -> str:
+  """'--config.model.width=0.5' -> 'model.width'."""
+  return typed.lstrip('-').partition('=')[0].removeprefix('config.')
+
+
 def explain(argv: Sequence[str], error: Exception) -> str:
   """One line on why a command line cannot be parsed."""
   argument = _value_of('config', argv)
@@ -246,9 +272,9 @@ def explain(argv: Sequence[str], error: Exception) -> str:
     name, _, value = typed.lstrip('-').partition('=')
     if typed.startswith('-') and name.startswith('config.'):
       try:
-        config_files.check_field(config, name.removeprefix('config.'))
+        config_files.check_field(config, _field(typed))
       except TrainingError as cause:
         return str(cause)
       if f'--{name}={value}' in str(error):
-        return config_files.wrong_type(config, name.removeprefix('config.'), value)
+        return config_files.wrong_type(config, _field(typed), value)
   return config_files.one_line(error)

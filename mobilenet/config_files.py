@@ -66,16 +66,7 @@ def override(config: ConfigDict, overrides: Mapping[str, object]) -> ConfigDict:
 
 
 def override_flags(overrides: Mapping[str, object]) -> list[str]:
-  """{'model.width': 0.5} -> ['--config.model.width=0.5'].
-
-  Raises:
-    TrainingError: a value is None, which no flag can say.
-  """
-  for field, value in overrides.items():
-    require(
-      value is not None,
-      f'config field {field} cannot be set to None by a flag; leave it out',
-    )
+  """{'model.width': 0.5} -> ['--config.model.width=0.5']."""
   return [f'--config.{field}={value}' for field, value in overrides.items()]
 
 

@@ -168,6 +168,7 @@ BELOW = {
   'sweeps': ('training', 'reports', 'config_files'),
   'bench': ('models', 'training', 'weights', 'reports', 'tasks'),
   'config_files': ('training',),
+  'limits': ('training',),
   'experiment': ('models', 'training', 'weights', 'tasks'),
   'trained': ('models', 'training', 'weights', 'experiment'),
   'command_line': ('training', 'config_files', 'jobs'),

@@ -12,7 +12,7 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from mobilenet import config_files, experiment, trained
+from mobilenet import config_files, experiment, limits, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
 from mobilenet.training import workdir
@@ -52,6 +52,7 @@ def import_weights(
   Raises:
     TrainingError, ModelError: the file cannot be used or the folder holds a run.
   """
+  limits.check(config)
   require(bool(config.init), 'give the weight file: --init=FILE')
   require(
     workdir.read_config(folder) is None,

@@ -3,7 +3,7 @@
 python main.py --job=summary --config=configs/v3_large.py
 """
 
-from mobilenet import experiment
+from mobilenet import experiment, limits
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
 from mobilenet.reports import summary
@@ -16,6 +16,7 @@ FLAGS = (
 
 def run(given: Given) -> int:
   config = given.needed_config()
+  limits.check(config)
   if config.init:
     from mobilenet import trained  # reads checkpoints too, which takes a while
 

@@ -12,11 +12,11 @@ import pathlib
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import experiment, trained
+from mobilenet import experiment, limits, trained
 from mobilenet.command_line import Given
 from mobilenet.models import counting
 from mobilenet.reports import run_report
-from mobilenet.training import loop, sharding, workdir
+from mobilenet.training import loop, memory, sharding, workdir
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import make_plan
 from mobilenet.training.programs import Programs
@@ -24,6 +24,9 @@ from mobilenet.training.schedules import make_schedule
 from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
+
+# Below this share of their first values, runs reached what longer ones did.
+_STATISTICS_LEFT = 0.25
 
 
 def run(given: Given) -> int:
@@ -46,6 +49,7 @@ def train(
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
       another run, or data or checkpoints cannot be read or written.
   """
+  limits.check(config)
   config, weights = trained.complete(config)
   workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
@@ -61,7 +65,9 @@ def train(
   outputs = task.outputs(source)
   programs = Programs(compiled, mesh, config.to_dict(), len(outputs), plan)
   model = experiment.make_model(config, outputs)
-  size = counting.count(model, config.resolution)  # too small an image is told here
+  # Too small an image is told here.
+  layers, shapes = counting.layers_and_variables(model, config.resolution)
+  size = counting.totals(layers)
   schedule = make_schedule(
     config.schedule,
     total_steps=plan.total_steps,
@@ -69,6 +75,16 @@ def train(
     batch_size=config.batch_size,
   )
   tx = make_optimizer(config.optimizer, schedule)
+  memory.check(
+    memory.needed(
+      shapes,
+      tx,
+      counting.kept_for_backward(layers),
+      image_shape=(config.resolution, config.resolution, 3),
+      batch_size=config.batch_size // jax.device_count(),
+      ema=config.ema_decay is not None,
+    )
+  )
   variables = functools.partial(experiment.initial_variables, config, model, weights)
   if weights is not None:
     variables()  # what doesn't fit is told before anything is written
@@ -76,7 +92,8 @@ def train(
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, outputs)
   announce(config, source, eval_source, len(outputs), size, folder, weights)
-  warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
+  if weights is None:
+    warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   outcome = loop.train(
     model=model,
     task=task,
@@ -142,8 +159,11 @@ def announce(
 
 
 def warn_of_slow_statistics(momentum: float, steps: int) -> None:
-  """The commonest reason why a network is good in training and bad in evaluation."""
-  if (left := momentum**steps) > 0.05 and jax.process_index() == 0:
+  """The commonest reason why a network is good in training and bad in evaluation.
+
+  For a training from scratch: statistics that come with weights are a good start.
+  """
+  if (left := momentum**steps) > _STATISTICS_LEFT and jax.process_index() == 0:
     print(
       f'warning: at BatchNorm momentum {momentum:g}, {left:.0%} of the running '
       f'statistics after {steps} steps are still what they began with, and evaluation '

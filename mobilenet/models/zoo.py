@@ -39,6 +39,9 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
   **xception.NETWORKS,
 }
 
+# Four times what anybody has published; parameters grow with the square.
+MAX_WIDTH = 64
+
 # Options of the style that have a fixed set of values.
 CHOICES = {
   'padding': ('tf', 'torch', 'keras_v1'),
@@ -65,7 +68,7 @@ def create(
 
   Args:
     name: a key of `NETWORKS`.
-    width: the width multiplier, alpha in the papers, above 0.
+    width: the width multiplier, alpha in the papers, above 0, at most `MAX_WIDTH`.
     num_classes: outputs of the classifier.
     dropout: drop rate before the classifier, in [0, 1).
     stochastic_depth: drop rate of the last residual, in [0, 1).
@@ -82,8 +85,10 @@ def create(
   """
   if name not in NETWORKS:
     raise ModelError(f'model {name!r} does not exist; {nearest(name, NETWORKS)}')
-  if not width > 0:
-    raise ModelError(f'model width is {width}: it must be above 0')
+  if not 0 < width <= MAX_WIDTH:
+    raise ModelError(
+      f'model width is {width}: it must be above 0 and at most {MAX_WIDTH}'
+    )
   if num_classes < 1:
     raise ModelError(f'model num_classes is {num_classes}: it must be at least 1')
   for option, rate in {
