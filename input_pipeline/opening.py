@@ -1,7 +1,5 @@
 """Opens a split of a data set by name: folder, digits, made, or any TFDS name."""
 
-import os
-
 from input_pipeline.source import Source
 
 
@@ -64,9 +62,6 @@ def hide_accelerators() -> None:
 
   Must run before TensorFlow's first op; opening a source does it.
   """
-  # TensorFlow's start-up lines are no concern of a training log; a user's own setting
-  # of the variable stays.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   import tensorflow as tf
 
   for kind in ('GPU', 'TPU'):

@@ -175,7 +175,7 @@ def _describe(name: str, value) -> tuple[str, str]:
     return label, '–'
   if isinstance(value, str | bool):
     return label, str(value)
-  if name.endswith(('top1', 'top5')):
+  if name.endswith(('top1', 'top5', '_accuracy')):
     return label, f'{float(value):.2f} %'
   if name.endswith('_share'):
     return label, f'{100 * float(value):.1f} %'

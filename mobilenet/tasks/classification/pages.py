@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from input_pipeline import photos as photo_files
+from mobilenet.reports import canvas
 from mobilenet.tasks import Examples, Shown
 from mobilenet.tasks.classification import activation_map, classes, figures, predictions
 from mobilenet.training.evaluation import Evaluation
@@ -52,13 +53,14 @@ def write_report(
     class_names=class_names,
   )
   matrix = classes.confusion_matrix(labels, predicted, len(class_names))
-  figures.confusion(matrix, class_names, folder / 'confusion.png')
+  drawn = canvas.drawable(class_names)
+  figures.confusion(matrix, drawn, folder / 'confusion.png')
   worst = classes.worst_mistakes(labels, predicted, certainty, WORST)
   images = examples.pictures(kept['index'][worst])
   figures.mistakes(
     images,
     [
-      figures.mistake_title(class_names[labels[n]], class_names[predicted[n]], p)
+      figures.mistake_title(drawn[labels[n]], drawn[predicted[n]], p)
       for n, p in zip(worst, certainty[worst], strict=True)
     ],
     folder / 'mistakes.png',
@@ -88,6 +90,7 @@ def show_predictions(
 def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
   """One picture a photo, of where its most probable class is seen."""
   taken = set()
+  names = canvas.drawable([display_name(name) for name in shown.outputs])
   for path, row in zip(photos, probabilities, strict=True):
     photo, label = photo_files.read_photo(path), int(np.argmax(row))
     image = photo_files.prepare(photo, shown.ops)
@@ -103,6 +106,6 @@ def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
       photo,
       photo_files.seen_window(photo.shape, shown.ops),
       heat,
-      f'{display_name(shown.outputs[label])}, {100 * row[label]:.1f} %',
+      f'{names[label]}, {100 * row[label]:.1f} %',
     )
   print(f'written: {len(taken)} pictures in {shown.out}')

@@ -1,6 +1,5 @@
 """Figures: what is on them, and that they are PNGs of a sane size."""
 
-import logging
 import struct
 import subprocess
 import sys
@@ -75,15 +74,6 @@ def test_class_without_examples_is_a_masked_row_and_long_names_are_cut():
     [True, True],
   ]
   assert axes.get_xticklabels()[0].get_text() == 'x' * 17 + '…'
-
-
-def test_letters_without_a_font_are_told_in_one_line(tmp_path, caplog):
-  with caplog.at_level(logging.WARNING):
-    figures.confusion([[1, 0], [0, 1]], ['\U0001fae0', '$b'], tmp_path / 'c.png')
-  assert [record.getMessage() for record in caplog.records] == [
-    f'{tmp_path / "c.png"}: no installed font has all letters of the class names; '
-    'some are drawn as boxes'
-  ]
 
 
 def test_mistakes_grid(tmp_path):
