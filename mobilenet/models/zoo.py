@@ -110,8 +110,9 @@ def create(
   network = NETWORKS[name]
   if isinstance(network, dict):
     if width not in network:
-      widths = ', '.join(f'{known:g}' for known in sorted(network))
-      raise ModelError(f'model {name} at width {width:g} does not exist: {widths} do')
+      raise ModelError(
+        f'model {name} at width {width:g} does not exist: {widths(name)} do'
+      )
     network, width = network[width], 1.0
   given = {option: value for option, value in style.items() if value is not None}
   network = dataclasses.replace(
@@ -123,6 +124,14 @@ def create(
   elif expansion is not None:
     raise ModelError(f"model expansion is {expansion!r}: it must be 'printed' or None")
   return Classifier(network, num_classes, dropout, stochastic_depth)
+
+
+def widths(name: str) -> str:
+  """The widths that a network has, for people: 'any', or '0.25, 0.5, 1, 1.5'."""
+  network = NETWORKS[name]
+  if not isinstance(network, dict):
+    return 'any'
+  return ', '.join(f'{width:g}' for width in sorted(network))
 
 
 def _with_exact_widths(name, network, stem, hidden, act):
