@@ -124,6 +124,14 @@ def flip(prob=0.5):
   return {'prob': prob}
 
 
+def turn():
+  """One of the eight ways to turn and mirror a square, each as likely.
+
+  For pictures without an up or down, such as those of a microscope or from the air.
+  """
+  return {}
+
+
 def color(brightness=32 / 255, saturation=(0.5, 1.5), contrast=(1.0, 1.0), hue=0.0):
   """Inception's colour distortion; the defaults are slim's fast mode.
 
@@ -262,6 +270,7 @@ IMAGE_OPS = {
   'resize_small': resize_small,
   'rotate': rotate,
   'shift': shift,
+  'turn': turn,
   'value_range': value_range,
 }
 BATCH_OPS = {'cutmix': cutmix, 'mixup': mixup}

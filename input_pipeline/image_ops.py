@@ -140,6 +140,16 @@ def flip(image, key, prob):
   )
 
 
+def turn(image, key):
+  # Quarter turns of a square are made of mirrored and swapped sides.
+  for place, axes in enumerate(([0], [1])):
+    image = tf.where(keys.uniform(key, place) < 0.5, tf.reverse(image, axes), image)
+  if image.shape[0] is None or image.shape[0] != image.shape[1]:
+    raise ValueError('turn needs square images: put resize or a crop before it')
+  swapped = tf.transpose(image, [1, 0, 2])
+  return tf.where(keys.uniform(key, 2) < 0.5, swapped, image)
+
+
 def color(image, key, brightness, saturation, contrast, hue):
   steps = []
   if brightness:
@@ -259,5 +269,6 @@ OPS = {
   'resize_small': resize_small,
   'rotate': rotate,
   'shift': shift,
+  'turn': turn,
   'value_range': value_range,
 }

@@ -30,8 +30,8 @@ V1 = Network(
   style=Style(norm_momentum=0.9997, init='slim'),
 )  # fmt: skip
 
-# FD-MobileNet (https://arxiv.org/abs/1802.03750), Table 1: the same layers, brought down
-# to 7 x 7 within six of them, for devices of 10 to 150 M multiply-adds.
+# FD-MobileNet (https://arxiv.org/abs/1802.03750), Table 1: the same layers, down
+# at 7 x 7 after seven of them, for devices of 10 to 150 M multiply-adds.
 FD = dataclasses.replace(
   V1,
   rows=(

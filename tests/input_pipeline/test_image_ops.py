@@ -148,6 +148,19 @@ def test_colour_of_images_of_any_size_is_that_of_one_size():
     )
 
 
+def test_turn_gives_the_eight_of_a_square_alike_often():
+  image = np.arange(3 * 3 * 3, dtype=np.uint8).reshape(3, 3, 3)
+  eight = [np.rot90(side, n) for side in (image, image[:, ::-1]) for n in range(4)]
+  found = np.zeros(8, int)
+  for result in _apply('turn', image, range(400)):
+    same = [np.array_equal(result, each) for each in eight]
+    assert sum(same) == 1
+    found[np.argmax(same)] += 1
+  assert found.min() > 20  # 50 - 4.5 standard deviations
+  with pytest.raises(ValueError, match='turn needs square images'):
+    _apply('turn', image[:2], range(1))
+
+
 def test_flip_is_horizontal_and_half_of_the_time():
   image = _image(4, 5)
   flipped = 0
