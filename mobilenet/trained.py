@@ -3,8 +3,8 @@
     run = load_run(pathlib.Path('runs/flowers'))
     logits = run.model.apply(run.variables, images)
 
-A run was trained here, and then its newest checkpoint is read (the averages, where it
-keeps some), or was imported, and then `weights.safetensors` is.
+A run was trained here, and then its newest checkpoint is read (the raw or the averaged
+weights, see `training.averages`), or was imported, and then `weights.safetensors` is.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 import input_pipeline
 from mobilenet import experiment
 from mobilenet.models import folding
-from mobilenet.training import sharding, workdir
+from mobilenet.training import averages, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
 from mobilenet.training.optimizer import make_optimizer
@@ -98,7 +98,11 @@ def _checkpoint(folder, config, model, mesh):
     state = restore(checkpointer, new_state, mesh)
   if state is None:
     return None, 0
-  return state.variables if state.ema is None else state.ema, int(state.step)
+  step = int(state.step)
+  if state.ema is None:
+    return state.variables, step
+  kind = averages.choose_at(folder, step, task.metric.name)
+  return state.variables if kind == averages.RAW else state.ema, step
 
 
 def load_weights(path: str) -> Weights:

@@ -3,7 +3,7 @@
 import pathlib
 
 from mobilenet.reports import curves, result
-from mobilenet.training import loop
+from mobilenet.training import averages, loop
 from mobilenet.training.plan import Plan
 
 
@@ -33,17 +33,19 @@ def write_training(
   Raises:
     TrainingError: a file cannot be written.
   """
-  best = outcome.evaluations.get('ema', outcome.evaluations['raw'])
+  metric = task.metric.name
+  kind = averages.choose(outcome.evaluations, metric)
+  best = outcome.evaluations[kind]
   report = folder / curves.REPORT_FOLDER
   details = task.write_report(report, best, outputs, examples)
   curves.write_curves(folder, task.metric, title=folder.name)
-  metric = task.metric.name
   finished = {
     'config': folder.name,
     'model': model,
     'metric': metric,
+    'weights': kind,
     **best.metrics,
-    f'raw_{metric}': outcome.evaluations['raw'].metrics[metric],
+    **{f'{k}_{metric}': e.metrics[metric] for k, e in outcome.evaluations.items()},
     **details,
     'num_examples': best.count,
     'unreadable_examples': best.unreadable,
@@ -55,6 +57,12 @@ def write_training(
     'parameters': size[0],
     'multiply_adds': size[1],
   }
+  if len(outcome.evaluations) > 1 and kind == averages.RAW:
+    print(
+      'note: the averaged weights are worse than the raw ones '
+      f'({finished[f"ema_{metric}"]:.4g} against {finished[f"raw_{metric}"]:.4g}), as '
+      'after short runs; the raw ones count here, in evaluation, prediction and export'
+    )
   result.write_result(folder, finished)
   result.print_result(result.read_result(folder))
   print(f'report: {report}')

@@ -19,7 +19,7 @@ LOCK_FILE = '.sweep.lock'
 
 # Of a result, under the names that the tables have.
 _NUMBERS = {
-  'top1': 'top1',  # of the averaged weights where there are any
+  'top1': 'top1',  # of the averaged or the raw weights, whichever count
   'raw_top1': 'raw_top1',
   'loss': 'loss',
   'parameters': 'parameters',
