@@ -39,6 +39,11 @@ def crc32(array: Any) -> str:
   return f'{zlib.crc32(flat.view(np.uint8)):08x}'
 
 
+def crc32_of(value: Any) -> str:
+  """Eight hexadecimal digits, of what JSON can hold."""
+  return f'{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}'
+
+
 class Entry(NamedTuple):
   """What is recorded of an array."""
 
@@ -49,7 +54,7 @@ class Entry(NamedTuple):
 def record(tree: Any) -> dict[str, Any]:
   """What there is to know of a tree of arrays, for JSON; `read` reads it."""
   arrays = {path: [describe(leaf), crc32(leaf)] for path, leaf in leaves(tree).items()}
-  return {'arrays': arrays, 'crc32': _crc32_of(arrays)}
+  return {'arrays': arrays, 'crc32': crc32_of(arrays)}
 
 
 def read(text: bytes) -> dict[str, Entry]:
@@ -63,7 +68,7 @@ def read(text: bytes) -> dict[str, Entry]:
     arrays, crc = recorded['arrays'], recorded['crc32']
   except (KeyError, TypeError, ValueError):
     arrays = crc = None
-  if arrays is None or crc != _crc32_of(arrays):
+  if arrays is None or crc != crc32_of(arrays):
     raise ValueError('its list of checksums is damaged')
   return {path: Entry(*entry) for path, entry in arrays.items()}
 
@@ -77,7 +82,3 @@ def difference(entries: Mapping[str, Entry], tree: Any) -> str:
     return ''
   others = f', and {len(wrong) - 1} more' if len(wrong) > 1 else ''
   return f'{wrong[0]} is not what was saved{others}'
-
-
-def _crc32_of(arrays: Any) -> str:
-  return f'{zlib.crc32(json.dumps(arrays, sort_keys=True).encode()):08x}'
