@@ -113,6 +113,18 @@ def load_weights(path: str) -> Weights:
   return to_weights(run)
 
 
+def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
+  """The config with what its `init` says, and those weights; as it is without any.
+
+  Raises:
+    TrainingError, ModelError: the weights cannot be read or are of another network.
+  """
+  if not config.init:
+    return config, None
+  weights = load_weights(config.init)
+  return experiment.with_weights(config, weights), weights
+
+
 def to_weights(run: Run) -> Weights:
   """A run's variables with its network, contract and classes."""
   style = {
