@@ -77,9 +77,10 @@ def train(
   workdir.write_classes(folder, source.class_names)
   announce(config, source, eval_source, size, folder, weights)
   warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
+  task = experiment.make_task(config)
   outcome = loop.train(
     model=model,
-    task=experiment.make_task(config),
+    task=task,
     tx=tx,
     learning_rate=schedule,
     variables=variables,
@@ -95,6 +96,7 @@ def train(
     workdir=str(folder),
     mesh=mesh,
     programs=programs,
+    unshown=task.unshown(source.num_classes),
   )
   if outcome.stopped:
     step = int(outcome.state.step)
