@@ -8,6 +8,7 @@ and Ctrl-C save before they end the run.
 
 import functools
 import pathlib
+from collections.abc import Iterable
 
 import jax
 from jax.sharding import Mesh
@@ -22,7 +23,7 @@ from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.programs import Programs
-from mobilenet.training.schedules import make_schedule
+from mobilenet.training.schedules import fitted, make_schedule
 from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
@@ -76,6 +77,14 @@ def train(
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, source.class_names)
   announce(config, source, eval_source, size, folder, weights)
+  tell(plan.notes)
+  tell(
+    fitted(
+      config.schedule,
+      total_steps=plan.total_steps,
+      steps_per_epoch=plan.steps_per_epoch,
+    )
+  )
   warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   task = experiment.make_task(config)
   outcome = loop.train(
@@ -168,8 +177,14 @@ def announce(
     if weights is not None:
       head = ', with a new classifier' if config.new_head else ''
       print(f'from {weights.origin}{head}')
-      for note in weights.notes:
-        print(f'note: {note}')
+      tell(weights.notes)
+
+
+def tell(notes: Iterable[str]) -> None:
+  """Prints what a person should know before the run begins; process 0 alone."""
+  if jax.process_index() == 0:
+    for note in notes:
+      print(f'note: {note}')
 
 
 def warn_of_slow_statistics(momentum: float, steps: int) -> None:
