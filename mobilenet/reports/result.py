@@ -15,10 +15,10 @@ import subprocess
 import rich.console
 
 from mobilenet.reports import terminal
-from mobilenet.training import files, logs
+from mobilenet.training import files, logs, workdir
 from mobilenet.training.errors import TrainingError
 
-RESULT_FILE = 'result.json'
+RESULT_FILE = workdir.RESULT_FILE
 
 # Every result has these, so that tables over many runs have no holes by accident;
 # None says that a number does not apply.

@@ -13,9 +13,8 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from mobilenet.training import array_sums, files, orbax_noise
 from mobilenet.training.errors import TrainingError, require
-from mobilenet.training.workdir import local_path
+from mobilenet.training.workdir import CHECKPOINTS_FOLDER, local_path
 
-FOLDER = 'checkpoints'
 # Below the folder of a step; the first is orbax's name for what stands alone.
 _STATE, _SUMS, _SUMS_FILE = 'default', 'checksums', 'arrays.json'
 
@@ -45,7 +44,7 @@ class Checkpointer:
     self, workdir: str | os.PathLike, *, keep: int = 2, read_only: bool = False
   ):
     require(keep >= 1, f'keep = {keep}: at least one checkpoint has to stay')
-    self.folder = local_path(workdir) / FOLDER
+    self.folder = local_path(workdir) / CHECKPOINTS_FOLDER
     self._keep = keep
     self._read_only = read_only
     self._manager: ocp.CheckpointManager | None = None

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mobilenet.training import array_sums
+from mobilenet.training import array_sums, workdir
 from mobilenet.weights import torch_file
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.weight_file import WeightFile, WeightsError
@@ -22,7 +22,7 @@ from mobilenet.weights.weight_file import WeightFile, WeightsError
 KEY = 'mobilenet-jax'  # of the metadata
 CHECKSUM = f'{KEY}-crc32'
 EXPORTED = f'{KEY}-export'  # of arrays that are named as another framework names them
-FILE = 'weights.safetensors'  # in a workdir that holds imported weights
+FILE = workdir.WEIGHTS_FILE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -99,6 +99,21 @@ def test_a_finished_run_trains_no_further(uninterrupted, make_run, tmp_path, cap
   assert 'is finished at step 12' in capsys.readouterr().out
 
 
+def test_a_finished_run_that_is_lengthened_goes_on_by_the_longer_schedule(
+  uninterrupted, make_run, tmp_path
+):
+  make_run()(tmp_path)
+  longer = make_run(total_steps=16)
+  outcome = longer(tmp_path)
+  assert int(outcome.state.step) == 16
+  assert outcome.evaluations['raw'].count == 11
+  lines = metrics(tmp_path)
+  assert lines[: len(uninterrupted[1])] == uninterrupted[1]
+  last = [line for line in lines if line['kind'] == 'train'][-1]
+  assert last['step'] == 16
+  assert last['learning_rate'] == pytest.approx(float(longer.schedule()(15)))
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_saves_and_goes_on_later(
   number, uninterrupted, make_run, tmp_path, capsys
