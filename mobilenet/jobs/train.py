@@ -18,12 +18,12 @@ from mobilenet import experiment, trained
 from mobilenet.command_line import Given
 from mobilenet.models import counting
 from mobilenet.reports import figures, result, run_report
-from mobilenet.training import loop, sharding, workdir
+from mobilenet.training import loop, run_length, sharding, workdir
 from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.programs import Programs
-from mobilenet.training.schedules import fitted, make_schedule
+from mobilenet.training.schedules import Schedule, fitted, make_schedule
 from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
@@ -50,7 +50,7 @@ def train(
       another run, or data or checkpoints cannot be read or written.
   """
   config, weights = trained.complete(config)
-  workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
+  held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
   sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
@@ -74,17 +74,11 @@ def train(
   if weights is not None:
     variables()  # what doesn't fit is told before anything is written
   workdir.check_classes(folder, source.class_names, config.data.train_split)
+  notes = what_to_know(config, folder, held, plan, schedule)
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, source.class_names)
   announce(config, source, eval_source, size, folder, weights)
-  tell(plan.notes)
-  tell(
-    fitted(
-      config.schedule,
-      total_steps=plan.total_steps,
-      steps_per_epoch=plan.steps_per_epoch,
-    )
-  )
+  tell(notes)
   warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   task = experiment.make_task(config)
   outcome = loop.train(
@@ -178,6 +172,31 @@ def announce(
       head = ', with a new classifier' if config.new_head else ''
       print(f'from {weights.origin}{head}')
       tell(weights.notes)
+
+
+def what_to_know(
+  config: ConfigDict,
+  folder: pathlib.Path,
+  held: workdir.Held,
+  plan: Plan,
+  schedule: Schedule,
+) -> list[str]:
+  """Where durations don't fit the data, and what becomes of a run that grows."""
+  notes = list(plan.notes)
+  notes += fitted(
+    config.schedule, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch
+  )
+  if held is workdir.Held.SHORTER_RUN:
+    notes.append(
+      run_length.lengthened(
+        workdir.read_config(folder),
+        config,
+        step=workdir.newest_step(folder) or 0,
+        total_steps=plan.total_steps,
+        learning_rate=schedule,
+      )
+    )
+  return notes
 
 
 def tell(notes: Iterable[str]) -> None:
