@@ -55,7 +55,7 @@ def import_weights(
   limits.check(config)
   require(bool(config.init), 'give the weight file: --init=FILE')
   require(
-    workdir.read_config(folder) is None,
+    not workdir.holds_run(folder),
     f'{folder} holds a run already; choose another --workdir',
   )
   weights = trained.load_weights(config.init)
