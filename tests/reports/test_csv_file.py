@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from mobilenet.reports import classes, csv_file, predictions
+from mobilenet.reports import csv_file
+from mobilenet.tasks.classification import classes, predictions
 from mobilenet.training.errors import TrainingError
 
 

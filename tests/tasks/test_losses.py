@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
-from mobilenet.training.tasks import Classification
 
 DRAW = np.random.default_rng(0)
 LOGITS = (DRAW.standard_normal((16, 10)) * 4).astype('f')
