@@ -8,6 +8,7 @@ A config comes as an argument: this module imports none.
 """
 
 import copy
+import re
 from typing import Any
 
 import flax.linen as nn
@@ -76,7 +77,9 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   """A copy of the config that says what the weights want: network, contract, pixels.
 
   The network's name and width are those of the weights; a config that names another
-  is an error. Other fields that the config sets stay as it sets them.
+  is an error. Images are prepared by the contract: all of the evaluation, and the end
+  of the training's op string. Only `data.own_ops` keeps the config's op strings. Other
+  fields that the config sets stay as it sets them.
 
   Raises:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
@@ -97,7 +100,33 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   config.contract.update(contract.as_dict())
   if config.resolution is None:
     config.resolution = contract.resolution
+  if not config.data.own_ops:
+    config.data.eval_ops = '{contract}'
+    config.data.train_ops = _normalized_as_the_weights(config.data.train_ops)
   return config
+
+
+def _normalized_as_the_weights(text: str) -> str:
+  """A training's op string whose values and channels are what the contract says."""
+  if '{normalize}' in text or '{contract}' in text:
+    return text
+  kept = [op for op in filter(None, text.split('|')) if not _OF_PIXELS.match(op)]
+  return '|'.join([*kept, '{normalize}'])
+
+
+_OF_PIXELS = re.compile(r'\s*(value_range|normalize|bgr)\b')
+
+
+def warn_of_own_ops(config: ConfigDict) -> None:
+  """Prints a warning if a config with weights prepares images in its own way."""
+  contract, own = contract_of(config), ops(config, 'eval_ops')
+  if contract is None or jax.process_index():
+    return
+  theirs = contract.eval_ops(config.resolution)
+  if input_pipeline.parse_ops(own, 'eval') != input_pipeline.parse_ops(theirs, 'eval'):
+    print(
+      f'warning: data.own_ops keeps {own!r} for evaluation, the weights want {theirs!r}'
+    )
 
 
 def contract_fields(config: ConfigDict) -> dict[str, Any]:

@@ -168,6 +168,7 @@ def announce(
     if weights is not None:
       head = ', with a new classifier' if config.new_head else ''
       print(f'from {weights.origin}{head}')
+      experiment.warn_of_own_ops(config)
       for note in weights.notes:
         print(f'note: {note}')
 

@@ -141,16 +141,20 @@ _OF_WEIGHTS = (
 
 
 def contract_of_run(config: ConfigDict) -> Contract:
-  """A config's contract, or what its evaluation's op string comes to.
+  """The contract by which a run's evaluation prepares images.
+
+  That is the config's, or what the op string comes to that it evaluates with.
 
   Raises:
     TrainingError: the op string prepares images in a way that no contract can say.
   """
-  if contract := experiment.contract_of(config):
-    return contract
+  given = experiment.contract_of(config)
+  if given and config.data.eval_ops == '{contract}':
+    return given
   text = experiment.ops(config, 'eval_ops')
   ops = {op.name: op.args for op in input_pipeline.parse_ops(text, 'eval')}
   said = {'resolution': config.resolution, 'crop_fraction': 1.0}
+  said['label_offset'] = given.label_offset if given else 0
   if 'resize_small' in ops:
     size = ops['resize_small']
     said |= {
