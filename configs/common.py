@@ -28,6 +28,7 @@ def base() -> ConfigDict:
   config.model.stem_width = placeholder(int)
   config.model.hidden_width = placeholder(int)
   config.model.hidden_act = placeholder(str)
+  config.model.act = placeholder(str)
   config.model.expansion = placeholder(str)
   config.model.norm_momentum = placeholder(float)
   config.model.norm_epsilon = placeholder(float)

@@ -106,6 +106,38 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   return config
 
 
+def notes(config: ConfigDict, weights: Weights) -> tuple[str, ...]:
+  """What a person should know of weights before this config uses them, one line each.
+
+  Args:
+    config: as it was given: what it sets of the contract need not be assumed.
+    weights: those of its `init`.
+  """
+  lines = list(weights.notes)
+  sections = {'contract': weights.contract and weights.contract.as_dict()}
+  sections['model'] = weights.model
+  for section, values in sections.items():
+    unsaid = [
+      field.partition('.')[2]
+      for field in weights.assumed
+      if field.startswith(f'{section}.')
+    ]
+    unsaid = [field for field in unsaid if config[section][field] is None]
+    if unsaid:
+      told = ', '.join(f'{field} {_shown(values.get(field))}' for field in unsaid)
+      lines.append(
+        f'assumed, since the file does not say it: {told}; set what is otherwise with '
+        f'--config.{section}.{unsaid[0]}=...'
+      )
+  return tuple(lines)
+
+
+def _shown(value) -> str:
+  if isinstance(value, list):
+    return f'({", ".join(map(str, value))})'
+  return "the network's own" if value is None else str(value)
+
+
 def _normalized_as_the_weights(text: str) -> str:
   """A training's op string whose values and channels are what the contract says."""
   if '{normalize}' in text or '{contract}' in text:

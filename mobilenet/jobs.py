@@ -5,6 +5,7 @@
 The same again resumes.
 """
 
+import dataclasses
 import functools
 import pathlib
 
@@ -104,6 +105,7 @@ def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
   if not config.init:
     return config, None
   weights = trained.load_weights(config.init)
+  weights = dataclasses.replace(weights, notes=experiment.notes(config, weights))
   return experiment.with_weights(config, weights), weights
 
 

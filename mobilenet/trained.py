@@ -136,6 +136,7 @@ _OF_WEIGHTS = (
   'stem_width',
   'hidden_width',
   'hidden_act',
+  'act',
   'expansion',
 )
 

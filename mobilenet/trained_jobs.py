@@ -25,6 +25,8 @@ from mobilenet.training.step import make_eval_step
 from mobilenet.weights import own_file
 from mobilenet.weights.starting import start_from
 
+FEW = 6  # classes, which are named where they are counted
+
 
 def evaluate_run(
   folder: pathlib.Path, split: str | None = None, data_dir: str | None = None
@@ -105,7 +107,7 @@ def import_weights(
     f'{config.init} has no classifier; train one on it with '
     f'--config=configs/finetune.py --config.init={config.init}',
   )
-  names = class_names(weights, class_file)
+  names, notes = class_names(weights, class_file), experiment.notes(config, weights)
   config = experiment.with_weights(config, weights)
   model = experiment.make_model(config, len(names))
   parameters, multiply_adds = counting.count(model, config.resolution)
@@ -128,16 +130,22 @@ def import_weights(
   print(
     f'{weights.origin}\n'
     f'{parameters:,} parameters, {multiply_adds / 1e6:.1f} M multiply-adds at '
-    f'{config.resolution} px, {len(names)} classes\n'
+    f'{config.resolution} px, {_counted(names)}\n'
     f'images: {ops}; padding {style.padding}, BatchNorm epsilon '
     f'{style.norm_epsilon:g}'
   )
   experiment.warn_of_own_ops(config)
   if weights.contract and weights.contract.label_offset:
     print(f'left out: the first {weights.contract.label_offset} of the classes')
-  for note in weights.notes:
+  for note in notes:
     print(f'note: {note}')
   print(f'workdir: {folder}')
+
+
+def _counted(names: Sequence[str]) -> str:
+  """'2 classes (cats, dogs)'; of many the number alone."""
+  few = f' ({", ".join(names)})' if len(names) <= FEW else ''
+  return f'{len(names)} classes{few}'
 
 
 def class_names(weights, class_file: str | None) -> tuple[str, ...]:

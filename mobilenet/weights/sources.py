@@ -40,8 +40,8 @@ class Source:
   contract: Contract
   padding: str | None = None  # the network's own
   norm_epsilon: float | None = None
-  linear: str = '$^'  # nothing
-  ignored: str = '$^'
+  linear: str = '(?!)'  # nothing
+  ignored: str = '(?!)'
 
   @property
   def label(self) -> str:
