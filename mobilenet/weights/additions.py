@@ -38,8 +38,8 @@ def complete(
   notes = []
   if moved:
     notes.append(
-      f'the biases of {moved} convolutions went into the means of their batch norms, '
-      'which comes to the same'
+      f'the biases of {moved} convolution{"s" * (moved > 1)} went into the means of '
+      'their batch norms, which comes to the same'
     )
   if made:
     notes.append(f'without a bias in the file, zeros here: {", ".join(made)}')

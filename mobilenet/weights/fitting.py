@@ -49,10 +49,14 @@ class Fitted:
 
 @dataclasses.dataclass(frozen=True)
 class Misfit:
-  """A network that a file does not fit, and one line for each difference."""
+  """A network that a file does not fit, and one line for each difference.
+
+  absent: blocks of the network of which the file has nothing.
+  """
 
   what: str
   differences: list[str]
+  absent: list[str]
 
 
 def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
@@ -80,6 +84,7 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
   model = {'name': source.network, **top.model, 'num_classes': classes, **style}
   ours = _weighted(counting.layers(zoo.create(**model), RESOLUTION))
   pairs = list(zip((layer.name for layer in ours), names, strict=False))
+  absent = _absent_blocks(pairs, set(dialects.layer_names(file.dialect, tensors)))
   notes += additions.complete(source.dialect, tensors, pairs)
   misfits = []
   for trial, exactly in _trials(source, model, names, tensors):
@@ -90,9 +95,20 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
       trial |= style or {}
       found = trial, variables, top.has_classifier, offset
       return Fitted(source, *found, tuple(notes), (*top.assumed, *unsaid))
-    what = f'{source.label} x{trial["width"]:g}'
-    misfits.append(Misfit(what if exactly else f'{what}, the nearest', differences))
+    width = f'x{trial["width"]:g}'
+    where = width if exactly else f'at any width ({width} is the nearest)'
+    misfits.append(Misfit(f'{source.label} {where}', differences, absent))
   return min(misfits, key=lambda misfit: len(misfit.differences))
+
+
+def _absent_blocks(pairs: list[tuple[str, str]], present: set[str]) -> list[str]:
+  """'block_11', ...: rows of the body of which a file has no layer."""
+  blocks = {}
+  for ours, theirs in pairs:
+    room, block, *_ = ours.split('/')
+    if room == 'backbone':
+      blocks.setdefault(block, []).append(theirs)
+  return [block for block, layers in blocks.items() if not present & set(layers)]
 
 
 def _left_out(source: Source, tensors: Mapping[str, np.ndarray]) -> list[str]:
@@ -106,6 +122,17 @@ def _left_out(source: Source, tensors: Mapping[str, np.ndarray]) -> list[str]:
 def is_put_on(layer: str) -> bool:
   """Whether a dense layer is of a head that transfer learning put on (Keras)."""
   return layer.startswith('head:')
+
+
+def misfit_message(subject: str, misfit: Misfit) -> str:
+  """One line where whole blocks are missing, else one line for each difference."""
+  if not misfit.absent:
+    return diff(subject, misfit.what, misfit.differences)
+  known = ', '.join(misfit.absent[:MOST_LINES])
+  return (
+    f'{subject} does not fit {misfit.what}: it has nothing of {known}; it is a '
+    'network of another depth, which cannot be taken over, or a part of one'
+  )
 
 
 def diff(subject: str, what: str, differences: list[str]) -> str:

@@ -48,7 +48,7 @@ def recognise(file: WeightFile, framework: str | None = None) -> fitting.Fitted:
     if isinstance(outcomes[-1], fitting.Fitted):
       return outcomes[-1]
   closest = min(outcomes, key=lambda outcome: len(outcome.differences))
-  raise WeightsError(fitting.diff(str(file.path), closest.what, closest.differences))
+  raise WeightsError(fitting.misfit_message(str(file.path), closest))
 
 
 @dataclasses.dataclass(frozen=True)
