@@ -3,17 +3,29 @@
 import dataclasses
 import json
 
+import jax
+import numpy as np
 import pytest
 
 import input_pipeline
 from configs import finetune, folder, v1
+from input_pipeline import photos as photo_files
 from mobilenet import experiment, trained, trained_jobs
 from mobilenet.reports import prediction
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError
-from mobilenet.weights import own_file
+from mobilenet.weights import exporting, official, own_file
 from mobilenet.weights.sources import TIMM
-from tests.weights.made_weights import made, same_variables
+from tests.weights.keras_writer import headed_config, layer_config, write_model
+from tests.weights.made_weights import (
+  CLASSES,
+  lively,
+  made,
+  of_source,
+  same_variables,
+  source,
+  their_file,
+)
 
 CONTRACT = "resize_small(73, 'bicubic', antialias=True)|central_crop(64)"
 SLIMS = 'central_fraction(0.875)|resize(64)|value_range(-1, 1)'
@@ -164,3 +176,94 @@ def test_a_write_that_fails_leaves_nothing_behind(
   names = {path.name for path in run.iterdir()}
   assert names - {'notes.txt'} == {'config.json', 'classes.json', own_file.FILE}
   assert json.loads((run / 'config.json').read_text())['data']['own_ops'] is False
+
+
+@pytest.fixture(scope='module')
+def binary(tmp_path_factory):
+  """A Keras V1 with one sigmoid on it, and its kernel and bias."""
+  of = source('keras.applications', 'mobilenet_v1')
+  arrays = their_file(lively(of_source(of, width=0.25)), of).tensors
+  arrays = {n: v for n, v in arrays.items() if not n.startswith('conv_preds')}
+  rng = np.random.default_rng(0)
+  kernel = rng.normal(0, 0.3, (256, 1)).astype(np.float32)
+  head = {'dense/kernel': kernel, 'dense/bias': np.float32([0.2])}
+  dense = layer_config('dense', 'Dense', activation='sigmoid')
+  path = tmp_path_factory.mktemp('binary') / 'cats_or_dogs.h5'
+  write_model(path, arrays | head, headed_config(dense, size=64))
+  return path, kernel, 0.2
+
+
+def test_one_sigmoid_predicts_its_own_probabilities(binary, photos, tmp_path, capsys):
+  path, kernel, bias = binary
+  (tmp_path / 'names.txt').write_text('cat\ndog\n')
+  config = asked(path, finetune.get_config, None)
+  names = str(tmp_path / 'names.txt')
+  trained_jobs.import_weights(config, tmp_path / 'run', names)
+  out = capsys.readouterr().out
+  assert ' at 64 px, 2 classes (cat, dog)\n' in out
+  assert (
+    'note: its one output, a sigmoid, is the probability of class 1, and the rest that '
+    'of class 0; of two folders Keras has the one that is second by name as class 1\n'
+  ) in out
+  run = trained.load_run(tmp_path / 'run')
+  paths = [photos / 'val' / name / f'{name}.png' for name in CLASSES]
+  trained_jobs.predict(tmp_path / 'run', list(map(str, paths)), out=tmp_path)
+  told = json.loads((tmp_path / 'predictions.json').read_text())
+  told = [{row['class']: row['probability'] for row in p['predictions']} for p in told]
+  ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')
+  images = [photo_files.prepare(photo_files.read_photo(path), ops) for path in paths]
+
+  def features(variables, images):
+    return run.model.apply(variables, images, method='features')[0]
+
+  pooled = np.mean(jax.jit(features)(run.variables, np.stack(images)), axis=(1, 2))
+  wanted = 1 / (1 + np.exp(-(pooled @ kernel + bias)[:, 0]))
+  assert np.ptp(wanted) > 0.05, 'photos that make no difference would prove nothing'
+  np.testing.assert_allclose([row['dog'] for row in told], wanted, atol=1e-4)
+  np.testing.assert_allclose([row['cat'] for row in told], 1 - wanted, atol=1e-4)
+
+
+def test_what_is_assumed_is_told_field_by_field(binary, tmp_path, capsys):
+  _, lines = imported(asked(binary[0]), tmp_path / 'one', capsys)
+  told = [line for line in lines if 'note: assumed' in line]
+  assert told == [
+    'note: assumed, since the file does not say it: mean (0.5, 0.5, 0.5), std (0.5, '
+    '0.5, 0.5), resize squash, crop_fraction 1.0, interpolation bilinear, antialias '
+    'False, channel_order rgb; set what is otherwise with --config.contract.mean=...'
+  ]
+  fields = {'mean': (0, 0, 0), 'std': (1, 1, 1), 'antialias': True}
+  fields |= {'resize': 'short_side', 'channel_order': 'rgb'}
+  given = {f'contract.{name}': value for name, value in fields.items()}
+  _, lines = imported(asked(binary[0], **given), tmp_path / 'two', capsys)
+  assert [line for line in lines if 'note: assumed' in line] == [
+    'note: assumed, since the file does not say it: crop_fraction 1.0, interpolation '
+    'bilinear; set what is otherwise with --config.contract.crop_fraction=...'
+  ]
+
+
+def test_a_known_file_leaves_nothing_to_assume(weight_file, monkeypatch):
+  digest = official.sha256(weight_file)[:8]
+  known = official.Official(f'https://example.org/v1-{digest}.pth', 'timm')
+  assert trained.load_weights(str(weight_file)).assumed
+  monkeypatch.setattr(official, 'OFFICIAL', (known,))
+  assert trained.load_weights(str(weight_file)).assumed == ()
+
+
+def test_an_activation_that_is_assumed_may_be_set(weights, tmp_path, capsys):
+  tensors = exporting._tensors(weights, source('timm', 'mobilenet_v1'))
+  tensors = {n: v for n, v in tensors.items() if not n.startswith('classifier')}
+  for name, shape in {'fc1': (8, 256), 'fc2': (3, 8)}.items():
+    tensors[f'{name}.weight'] = np.ones(shape, np.float32)
+    tensors[f'{name}.bias'] = np.ones(shape[0], np.float32)
+  path = tmp_path / 'mine.safetensors'
+  exporting.torch_file.write_safetensors(path, tensors)
+  _, lines = imported(asked(path), tmp_path / 'one', capsys)
+  assert 'note: taken for a hidden layer and the classifier: fc1, fc2' in lines
+  assert (
+    'note: assumed, since the file does not say it: hidden_act relu; set what is '
+    'otherwise with --config.model.hidden_act=...'
+  ) in lines
+  given = {'model.hidden_act': 'gelu'}
+  _, lines = imported(asked(path, **given), tmp_path / 'two', capsys)
+  assert not [line for line in lines if 'hidden_act' in line]
+  assert trained.load_run(tmp_path / 'two').model.network.head.act == 'gelu'

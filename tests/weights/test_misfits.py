@@ -1,5 +1,6 @@
 """Weights that do not fit: one line, or a diff, that says where and what to do."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -218,6 +219,25 @@ def test_of_v3_the_hidden_layer_is_loaded_where_it_is_there():
   )
   with pytest.raises(WeightsError, match='- params/head/hidden/kernel'):
     start_from(headless, initial, new_head=False)
+
+
+@pytest.mark.parametrize('has', [(), ('hidden',), ('hidden', 'norm')])
+def test_what_a_head_has_is_loaded_and_the_rest_is_drawn(has):
+  """V4's head has a norm, with statistics."""
+  network, options = 'mobilenet_v4_conv_small', {'width': 0.35, 'stem_width': 32}
+  whole, initial = made(network, **options), drawn(network, num_classes=3, **options)
+  variables = {
+    room: {**part, 'head': {k: v for k, v in part['head'].items() if k in has}}
+    for room, part in whole.variables.items()
+  }
+  body = dataclasses.replace(whole, variables=variables, has_head=False)
+  started = own_file.flatten(start_from(body, initial, new_head=True))
+  loaded, fresh = own_file.flatten(whole.variables), own_file.flatten(initial)
+  assert started.keys() == fresh.keys()
+  for name, value in started.items():
+    place, *part = name.split('/')[1:]
+    known = place == 'backbone' or part[0] in has
+    np.testing.assert_array_equal(value, (loaded if known else fresh)[name])
 
 
 @pytest.mark.parametrize('network', ['mobilenet_v1', 'squeezenet_1_1'])
