@@ -17,6 +17,7 @@ def base() -> ConfigDict:
   """
   config = ConfigDict()
   config.seed = 0
+  config.task = 'classification'  # what is learned: a room of mobilenet/tasks
   config.resolution = 224  # px; stands for {resolution} in the op strings below
 
   config.model = ConfigDict()

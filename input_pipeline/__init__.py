@@ -10,6 +10,7 @@ string (and reporting a typo in it) costs nothing.
 """
 
 import importlib
+import os
 import sys
 
 from input_pipeline.errors import DataError
@@ -49,6 +50,8 @@ def _import_tensorflow():
   """
   if 'tensorflow' in sys.modules or 'keras' in sys.modules:
     return
+  # Its start-up lines are no concern of ours; a user's own setting stays.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   sys.modules['keras.src'] = None
   try:
     importlib.import_module('tensorflow')

@@ -1,7 +1,5 @@
 """Opens a split of a data set by name: folder, digits, made, or any TFDS name."""
 
-import os
-
 from input_pipeline.source import Source
 
 
@@ -14,7 +12,7 @@ def open_source(
   holdout: float = 0.2,
   made_examples: int = 1024,
   made_size: int = 256,
-  num_classes: int = 10,
+  made_classes: int = 10,
 ) -> Source:
   """Opens one split.
 
@@ -30,7 +28,7 @@ def open_source(
     holdout: share of a folder without train/ that becomes validation.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
-    num_classes: classes of the made set; the other sets know theirs.
+    made_classes: classes of the made set; the other sets know theirs.
 
   Returns:
     A `Source`.
@@ -48,7 +46,7 @@ def open_source(
     from input_pipeline.made import open_made
 
     return open_made(
-      split, seed=seed, examples=made_examples, size=made_size, num_classes=num_classes
+      split, seed=seed, examples=made_examples, size=made_size, num_classes=made_classes
     )
   if name == 'digits':
     from input_pipeline.digits import open_digits
@@ -64,9 +62,6 @@ def hide_accelerators() -> None:
 
   Must run before TensorFlow's first op; opening a source does it.
   """
-  # TensorFlow's start-up lines are no concern of a training log; a user's own setting
-  # of the variable stays.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   import tensorflow as tf
 
   for kind in ('GPU', 'TPU'):

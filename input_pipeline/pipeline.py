@@ -73,8 +73,9 @@ def train_batches(
     prefetch: batches prepared ahead.
 
   Returns:
-    Iterator of {'image': float32 (batch_size, height, width, 3), 'label': int32
-    (batch_size,)}; with `batch_ops` the label is float32 (batch_size, num_classes).
+    Iterator of {'image': float32 (batch_size, height, width, 3)} and the fields that
+    the source's `read` names, 'label': int32 (batch_size,) for classes; with
+    `batch_ops` the label is float32 (batch_size, num_classes).
 
   Raises:
     DataError: here for a wrong argument; by the iterator for unreadable data.
@@ -84,6 +85,8 @@ def train_batches(
   if shuffle_buffer < 1:
     raise DataError(f'shuffle_buffer={shuffle_buffer} must be at least 1')
   prepare = _preparation(source, ops, image_ops, keys.named_seed(seed, 'augment'))
+  if mix_ops and 'label' not in _example_spec(source):
+    raise DataError(f'op string {batch_ops!r} mixes labels, and {source.name} has none')
   mix_seed = keys.named_seed(seed, 'mixing', process_index)
 
   @tf.autograph.experimental.do_not_convert
@@ -150,8 +153,8 @@ def eval_batches(
     ops: op string without random ops.
 
   Returns:
-    Iterator of {'image': float32 (batch_size, height, width, 3), 'label': int32
-    (batch_size,), 'mask': float32 (batch_size,), 'index': int64 (batch_size,)}.
+    Iterator of {'image': float32 (batch_size, height, width, 3), 'mask': float32
+    (batch_size,), 'index': int64 (batch_size,)} and the source's fields.
 
   Raises:
     DataError: here for a wrong argument; by the iterator for unreadable data.
@@ -187,7 +190,7 @@ def eval_batches(
       done += 1
     shape = prepare.output_shape if shape is None else shape
     for _ in range(done, count):
-      yield _padded(_nothing(shape), batch_size)
+      yield _padded(_nothing(shape, prepare.fields), batch_size)
 
   return Batches(batches(), unreadable)
 
@@ -205,11 +208,13 @@ def _check_numbers(batch_size, start_step, process_index, process_count):
 
 
 def _preparation(source, string, ops, base):
-  """(guarded, epoch, index, item) -> {'image', 'label', 'index', 'ok'} of one example.
+  """(guarded, epoch, index, item) -> {'image', fields, 'index', 'ok'} of one example.
 
   Ops run as one traced function, so that the size they leave is known beforehand.
   """
-  encoded = 'encoded' in _example_spec(source)
+  spec = _example_spec(source)
+  encoded = 'encoded' in spec
+  fields = {name: spec[name] for name in spec if name not in ('encoded', 'image')}
   in_size = source.image_size
   if decoding.starts_with_window(ops, encoded):
     in_size = (None, None)
@@ -240,7 +245,11 @@ def _preparation(source, string, ops, base):
   def read(epoch, index, item):
     example = source.read(item)
     key = keys.position_key(base, epoch, index)
-    return decoding.read_image(example, ops, key), example['label'], key
+    return (
+      decoding.read_image(example, ops, key),
+      {name: example[name] for name in fields},
+      key,
+    )
 
   def finished(image, key):
     return traced(tf.ensure_shape(image, (*in_size, 3)), key)
@@ -248,19 +257,19 @@ def _preparation(source, string, ops, base):
   @tf.autograph.experimental.do_not_convert
   def prepare(guarded, epoch, index, item):
     if not guarded:
-      image, label, key = read(epoch, index, item)
+      image, found, key = read(epoch, index, item)
       image, ok = finished(image, key), tf.constant(True)
     else:
-      ok, image, label, key = recovery.attempt(read, epoch, index, item)
+      ok, image, found, key = recovery.attempt(read, fields, epoch, index, item)
       image = tf.cond(ok, lambda: finished(image, key), lambda: tf.zeros(shape))
     return {
+      **found,
       'image': tf.ensure_shape(image, shape),
-      'label': label,
       'index': index,
       'ok': ok,
     }
 
-  prepare.output_shape = tuple(shape)
+  prepare.output_shape, prepare.fields = tuple(shape), fields
   return prepare
 
 
@@ -291,17 +300,20 @@ def _configured(batches, threads, prefetch):
   return batches.prefetch(prefetch).with_options(options)
 
 
-def _nothing(shape):
+def _nothing(shape, fields):
   return {
+    **{
+      name: np.zeros((0, *spec.shape), spec.dtype.as_numpy_dtype)
+      for name, spec in fields.items()
+    },
     'image': np.zeros((0, *shape), np.float32),
-    'label': np.zeros(0, np.int32),
     'mask': np.zeros(0, np.float32),
     'index': np.zeros(0, np.int64),
   }
 
 
 def _padded(batch, size):
-  missing = size - len(batch['label'])
+  missing = size - len(batch['index'])
   if not missing:
     return batch
   padded = {}

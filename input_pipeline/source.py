@@ -30,7 +30,8 @@ class Source:
     class_names: their names, in the order of the labels.
     describe: index -> file name, or 'cifar10/test[17]': what a person can look up.
     read: what `slices` yields, or an index, -> {'encoded': string} or {'image': uint8
-      (height, width, channels)}, and 'label': int32.
+      (height, width, channels)}, and the fields of the example by name ('label': int32
+      for a class), each of one shape, which batches carry as they are.
     image_size: (height, width), None where it differs between images.
     slices: (process_index, process_count) -> that process's `FileSlice`s; None for a
       source with random access, whose `read` takes an index.

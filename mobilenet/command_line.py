@@ -1,214 +1,280 @@
-"""Reading flags and configs so that a mistake is one clear line, not a traceback."""
+"""The command line: a job, its flags and a config; a mistake is one clear line."""
 
-import copy
-import difflib
-import importlib.util
-import inspect
+import dataclasses
 import itertools
 import pathlib
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+import types
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from absl import flags
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_flags
 
+from mobilenet import config_files, jobs
+from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 
+DEFAULT_JOB = 'train'
 
-def parse(argv: list[str]) -> list[str]:
-  """Parses the command line; a mistake in it ends the program with exit code 2."""
+
+class Flag(NamedTuple):
+  """A flag: kind is str, int or bool, default None where nothing is given."""
+
+  name: str
+  kind: type
+  default: object
+  help: str
+
+
+COMMON = (
+  Flag('job', str, DEFAULT_JOB, 'What to do; a beginning that fits one job is enough.'),
+  Flag('workdir', str, None, 'Folder of the run; runs/<config name> by default.'),
+  Flag('multihost', bool, False, 'Several processes, one run.'),
+  Flag('coordinator', str, None, 'host:port of process 0, if JAX cannot find out.'),
+  Flag('num_processes', int, None, 'How many there are; likewise.'),
+  Flag('process_id', int, None, 'Which one this is, from 0; likewise.'),
+)
+CONFIG_HELP = (
+  'The experiment: a file of configs/, with :arguments where it has some. '
+  '--config.FIELD=VALUE sets any field, --config.SECTION.FIELD=VALUE too.'
+)
+_DEFINE = {
+  str: flags.DEFINE_string,
+  int: flags.DEFINE_integer,
+  bool: flags.DEFINE_bool,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+  """What a person typed.
+
+  job: the full name.
+  config: None where no --config is given.
+  flags: by name, the common ones and the job's own.
+  arguments: what stands beside the flags.
+  overrides: the fields of the config that were set by flags, with their values.
+  argument: of --config as it was typed, 'configs/v1.py:width=0.5', or ''.
+  compiled: folder of what runs keep compiled; None keeps nothing.
+  """
+
+  job: str
+  config: ConfigDict | None
+  flags: types.SimpleNamespace
+  arguments: tuple[str, ...] = ()
+  overrides: dict[str, object] = dataclasses.field(default_factory=dict)
+  argument: str = ''
+  compiled: pathlib.Path | None = None
+
+  def needed_config(self) -> ConfigDict:
+    """The config.
+
+    Raises:
+      TrainingError: none is given.
+    """
+    require(
+      self.config is not None,
+      f'--job={self.job} needs one: give a config, for example '
+      '--config=configs/quickstart.py',
+    )
+    return self.config
+
+  def folder(self, name: str) -> pathlib.Path:
+    """--workdir, or a folder of this name in runs/."""
+    return workdir.local_path(self.flags.workdir or pathlib.Path('runs') / name)
+
+  def run_folder(self) -> pathlib.Path:
+    """The folder of one run, which the config names where --workdir does not.
+
+    Raises:
+      TrainingError: neither is given.
+    """
+    require(
+      bool(self.flags.workdir or self.argument),
+      f'--job={self.job} needs a run: --workdir=runs/..., or the --config it was '
+      'trained with',
+    )
+    return self.folder(config_files.config_name(self.argument))
+
+
+def parse(argv: Sequence[str]) -> tuple[types.ModuleType, Given]:
+  """The job and what it is given; prints the help and exits where that is asked for.
+
+  Raises:
+    TrainingError: a mistake in the command line, in one line.
+  """
+  name = jobs.full_name(_value_of('job', argv) or DEFAULT_JOB)
+  asked = any(a in ('-h', '--help', '--helpfull', '--helpshort') for a in argv[1:])
+  if asked and _value_of('job', argv) is None:
+    print(overview())
+    sys.exit()
+  job = jobs.load(name)
+  if asked:
+    print(help_of(name, job))
+    sys.exit()
+  _check_flags(name, job, argv)
+  values = flags.FlagValues()
+  for flag in (*COMMON, *job.FLAGS):
+    _DEFINE[flag.kind](flag.name, flag.default, flag.help, flag_values=values)
+  config_flags.DEFINE_config_file(
+    'config',
+    None,
+    CONFIG_HELP,
+    flag_values=values,
+    sys_argv=[typed for typed in argv if not _sets_none(typed)],
+  )
   try:
-    if any(argument.startswith(('--config=', '-config=')) for argument in argv):
-      config_file(config_argument(argv))  # the flag itself would tell much later
-    return flags.FLAGS(argv)
+    argument = config_argument(argv)
+    if argument:
+      config_files.config_file(argument)  # the flag itself would say it much later
+    # The flags of a config know no None, which gives a field its default back.
+    unset = {_field(typed): None for typed in argv[1:] if _sets_none(typed)}
+    rest = [typed for typed in argv if not _sets_none(typed)]
+    arguments = tuple(values(rest)[1:])
+    config = values['config'].value
+    if config is not None:
+      config = config_files.override(config, unset)
   except Exception as error:
-    print(f'error: {explain(argv, error)}', file=sys.stderr)
-    sys.exit(2)
-
-
-def check_flags(job: str, job_flags: Mapping[str, Sequence[str]]) -> None:
-  """Checks that `job` knows every flag that is given.
-
-  Args:
-    job: the one to be done.
-    job_flags: job -> the flags that not every job knows and this one does.
-
-  Raises:
-    TrainingError: flags of other jobs are given; all of them are named.
-  """
-  wrong = []
-  for name in dict.fromkeys(itertools.chain(*job_flags.values())):
-    jobs = [known for known, names in job_flags.items() if name in names]
-    if job not in jobs and flags.FLAGS[name].present:
-      wrong.append(f'--{name} is of --job={" or ".join(jobs)}')
-  require(not wrong, f'{", ".join(wrong)}; not of --job={job}')
-
-
-def explain(argv: list[str], error: Exception) -> str:
-  """One line on why a command line cannot be parsed."""
-  try:
-    config = load_config(config_argument(argv))
-  except Exception as cause:
-    return _one_line(cause)
-  fields = _fields(config)
-  for argument in argv[1:]:
-    name, _, value = argument.lstrip('-').partition('=')
-    if not argument.startswith('-') or not name.startswith('config.'):
-      continue
-    field = name.removeprefix('config.')
-    if field not in fields:
-      return _unknown_field(field, fields)
-    if isinstance(fields[field], ConfigDict):
-      return f'config field {field!r} is a section: set one of its fields'
-    if f'--{name}={value}' in str(error):
-      kind = _parent(config, field).get_type(field.rpartition('.')[2])
-      return f'config field {field} = {value!r} must be of type {kind.__name__}'
-  return _one_line(error)
-
-
-def config_argument(argv: list[str]) -> str:
-  """The value of --config in a command line.
-
-  Raises:
-    ValueError: there is none though one of its fields is set.
-  """
-  for n, argument in enumerate(argv):
-    name, given, value = argument.lstrip('-').partition('=')
-    if argument.startswith('-') and name == 'config':
-      return value if given else ''.join(argv[n + 1 : n + 2])
-  raise ValueError(
-    'give a config: --config=configs/quickstart.py'
-    if any(argument.startswith('--config.') for argument in argv)
-    else 'the command line cannot be read; --help lists the flags'
-  )
-
-
-def load_config(argument: str) -> ConfigDict:
-  """Runs `get_config` of 'path/to/config.py:arg'.
-
-  Raises:
-    ValueError: there is no such file, or the argument after the ':' is wrong.
-  """
-  return _load_module(argument).get_config(argument.partition(':')[2] or None)
-
-
-def load_sweep(argument: str, name: str | None) -> tuple[str, list[tuple[str, dict]]]:
-  """Runs `sweep` of a config file.
-
-  Args:
-    argument: 'path/to/config.py:arg'.
-    name: which of the file's sweeps; None for the file's default.
-
-  Returns:
-    The sweep's name, and (item name, {dotted field: value}) of each item.
-
-  Raises:
-    TrainingError: the file has no sweep, or none of that name; one line.
-  """
-  module = _load_module(argument)
+    raise TrainingError(explain(argv, error)) from error
   require(
-    hasattr(module, 'sweep'),
-    f'{config_file(argument)} has no sweep(name=...); docs/sweeps.md says how to '
-    'write one',
+    not arguments or hasattr(job, 'ARGUMENTS'),
+    f'what is {arguments[0] if arguments else ""!r}? flags begin with --',
   )
-  if name is None:
-    name = inspect.signature(module.sweep).parameters['name'].default
+  joining = [
+    f for f in ('coordinator', 'num_processes', 'process_id') if values[f].present
+  ]
+  require(
+    not joining or values['multihost'].value,
+    f'--{", --".join(joining)}: of several processes only; add --multihost',
+  )
+  overrides = config_flags.get_override_values(values['config']) if config else {}
+  overrides |= unset
+  given = types.SimpleNamespace(
+    **{flag.name: values[flag.name].value for flag in (*COMMON, *job.FLAGS)}
+  )
+  return job, Given(name, config, given, arguments, overrides, argument)
+
+
+def overview() -> str:
+  """The help of main.py: every job in a line, and the flags they share."""
+  lines = ['usage: python main.py [--job=JOB] [--config=FILE] [FLAGS]', '', 'Jobs:']
+  for name in jobs.names():
+    default = ' (the default)' if name == DEFAULT_JOB else ''
+    lines += _entry(f'{name}{default}', jobs.describe(name).summary)
+  lines += ['', 'Flags of all jobs:', *_common_flags()]
+  lines += [
+    '',
+    'A first run, which downloads nothing:',
+    '  python main.py --config=configs/quickstart.py',
+    '',
+    'Flags of one job, and what it does: python main.py --job=predict --help',
+  ]
+  return '\n'.join(lines)
+
+
+def help_of(name: str, job: types.ModuleType) -> str:
+  """The help of one job: its own flags first."""
+  takes = f' {job.ARGUMENTS}' if hasattr(job, 'ARGUMENTS') else ''
+  lines = [f'usage: python main.py --job={name} [FLAGS]{takes}', '']
+  lines += [job.__doc__.strip(), '']
+  if job.FLAGS:
+    lines += [f'Flags of --job={name}:']
+    for flag in job.FLAGS:
+      lines += _entry(_spelled(flag), flag.help)
+    lines += ['']
+  return '\n'.join([*lines, 'Flags of all jobs:', *_common_flags()])
+
+
+def _common_flags() -> list[str]:
+  lines = _entry('--config=FILE', CONFIG_HELP)
+  for flag in COMMON:
+    lines += _entry(_spelled(flag), flag.help)
+  return lines
+
+
+def _spelled(flag: Flag) -> str:
+  if flag.kind is bool:
+    return f'--[no]{flag.name}' if flag.default else f'--{flag.name}'
+  default = flag.kind.__name__.upper() if flag.default is None else flag.default
+  return f'--{flag.name}={default}'
+
+
+def _entry(term: str, text: str) -> list[str]:
+  """A term and its explanation in two columns."""
+  indent = ' ' * 26
+  width = min(shutil.get_terminal_size((88, 24)).columns, 88)
+  first = f'  {term:<24}' if len(term) < 24 else f'  {term}\n{indent}'
+  return [first + textwrap.fill(text, width - 26).replace('\n', f'\n{indent}')]
+
+
+def _check_flags(name: str, job: types.ModuleType, argv: Sequence[str]) -> None:
+  """Refuses flags that other jobs have and this one has not; all of them are named."""
+  own = {flag.name for flag in (*COMMON, *job.FLAGS)}
+  others = {other: jobs.describe(other).flags for other in jobs.names()}
+  wrong = []
+  for typed in dict.fromkeys(_flag_names(argv)):
+    for flag in {typed, typed.removeprefix('no')} - own:
+      if knowing := [other for other, known in others.items() if flag in known]:
+        wrong.append(f'--{flag} is of --job={" or ".join(knowing)}')
+  require(not wrong, f'{", ".join(wrong)}; not of --job={name}')
+
+
+def _flag_names(argv: Sequence[str]) -> list[str]:
+  before = itertools.takewhile(lambda argument: argument != '--', argv[1:])
+  return [a.lstrip('-').partition('=')[0] for a in before if a.startswith('-')]
+
+
+def _value_of(name: str, argv: Sequence[str]) -> str | None:
+  """The value of a flag in a command line, or None."""
+  for n, argument in enumerate(argv):
+    if argument.startswith('-') and argument.lstrip('-').partition('=')[0] == name:
+      _, given, value = argument.partition('=')
+      return value if given else ''.join(argv[n + 1 : n + 2])
+  return None
+
+
+def config_argument(argv: Sequence[str]) -> str:
+  """The value of --config in a command line, or ''.
+
+  Raises:
+    TrainingError: there is none though one of its fields is set.
+  """
+  argument = _value_of('config', argv)
+  require(
+    argument is not None or not any(a.startswith('--config.') for a in argv),
+    'fields of a config are set, but which? give a config: --config=configs/...',
+  )
+  return argument or ''
+
+
+def _sets_none(typed: str) -> bool:
+  return typed.lstrip('-').startswith('config.') and typed.endswith('=None')
+
+
+def _field(typed: str) -> str:
+  """'--config.model.width=0.5' -> 'model.width'."""
+  return typed.lstrip('-').partition('=')[0].removeprefix('config.')
+
+
+def explain(argv: Sequence[str], error: Exception) -> str:
+  """One line on why a command line cannot be parsed."""
+  argument = _value_of('config', argv)
+  if argument is None:
+    return config_files.one_line(error)
   try:
-    return name, list(module.sweep(name))
-  except ValueError as error:
-    raise TrainingError(f'{config_file(argument)}: {_one_line(error)}') from error
-
-
-def override(config: ConfigDict, overrides: dict[str, object]) -> ConfigDict:
-  """A copy of `config` with dotted fields set, as `--config.field=value` sets them.
-
-  Raises:
-    TrainingError: a field does not exist, is a section, or is of another type.
-  """
-  config = copy.deepcopy(config)
-  fields = _fields(config)
-  for field, value in overrides.items():
-    require(field in fields, _unknown_field(field, fields))
-    require(
-      not isinstance(fields[field], ConfigDict),
-      f'config field {field!r} is a section: set one of its fields',
-    )
-    parent, name = _parent(config, field), field.rpartition('.')[2]
-    try:
-      parent[name] = value
-    except TypeError:
-      kind = parent.get_type(name).__name__
-      raise TrainingError(
-        f'config field {field} = {value!r} must be of type {kind}'
-      ) from None
-  return config
-
-
-def override_flags(overrides: dict[str, object]) -> list[str]:
-  """{'model.width': 0.5} -> ['--config.model.width=0.5'].
-
-  Raises:
-    TrainingError: a value is None, which no flag can say.
-  """
-  for field, value in overrides.items():
-    require(
-      value is not None,
-      f'config field {field} cannot be set to None by a flag; leave it out',
-    )
-  return [f'--config.{field}={value}' for field, value in overrides.items()]
-
-
-def _load_module(argument: str):
-  spec = importlib.util.spec_from_file_location(
-    'config_to_explain', config_file(argument)
-  )
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
-def config_file(argument: str) -> str:
-  """The file of 'path/to/config.py:arg'.
-
-  Raises:
-    ValueError: there is no such file.
-  """
-  path = argument.partition(':')[0]
-  if not pathlib.Path(path).is_file():
-    folder = pathlib.Path(path).parent
-    known = sorted(str(file) for file in folder.glob('[!_]*.py'))
-    close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
-    hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/'
-    raise ValueError(f'config file {path!r} does not exist; {hint}')
-  return path
-
-
-def config_name(argument: str) -> str:
-  """'configs/v1.py:width=0.5,quick' -> 'v1-width=0.5,quick', fit for a folder."""
-  path, _, arg = argument.partition(':')
-  return '-'.join(filter(None, (pathlib.Path(path).stem, arg.replace('/', '_'))))
-
-
-def _unknown_field(field: str, fields: dict) -> str:
-  close = difflib.get_close_matches(field, fields, n=3, cutoff=0.5)
-  hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/common.py'
-  return f'config field {field!r} does not exist; {hint}'
-
-
-def _fields(config: ConfigDict, prefix: str = '') -> dict:
-  fields = {}
-  for name, value in config.items():
-    fields[prefix + name] = value
-    if isinstance(value, ConfigDict):
-      fields |= _fields(value, f'{prefix}{name}.')
-  return fields
-
-
-def _parent(config: ConfigDict, field: str) -> ConfigDict:
-  for name in field.split('.')[:-1]:
-    config = config[name]
-  return config
-
-
-def _one_line(error: Exception) -> str:
-  return ' '.join(str(error).split()) or type(error).__name__
+    config = config_files.load_config(argument)
+  except Exception as cause:
+    return config_files.one_line(cause)
+  for typed in argv[1:]:
+    name, _, value = typed.lstrip('-').partition('=')
+    if typed.startswith('-') and name.startswith('config.'):
+      try:
+        config_files.check_field(config, _field(typed))
+      except TrainingError as cause:
+        return str(cause)
+      if f'--{name}={value}' in str(error):
+        return config_files.wrong_type(config, _field(typed), value)
+  return config_files.one_line(error)

@@ -1,7 +1,7 @@
 """What a config stands for: its model, its data and its loss. Here the three meet.
 
     source = open_source(config, config.data.eval_split)
-    model = make_model(config, source.num_classes)
+    model = make_model(config, make_task(config).outputs(source))
     batches = eval_batches(config, source, sharding.make_mesh())
 
 A config comes as an argument: this module imports none.
@@ -9,20 +9,21 @@ A config comes as an argument: this module imports none.
 
 import copy
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 import input_pipeline
-from mobilenet.models import zoo
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
+from mobilenet.tasks import make_task
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
-from mobilenet.training.tasks import Classification
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.starting import start_from
@@ -36,8 +37,12 @@ HARMLESS = (
 )
 
 
-def make_model(config: ConfigDict, num_classes: int) -> nn.Module:
+def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
   """The config's network.
+
+  Args:
+    config: all of it.
+    outputs: what the network's outputs stand for; only their number matters.
 
   Raises:
     ModelError: an unknown name, option or value, or no name.
@@ -46,16 +51,7 @@ def make_model(config: ConfigDict, num_classes: int) -> nn.Module:
     raise ModelError(
       'the config names no network: give the weights to start from, --config.init=FILE'
     )
-  return zoo.create(num_classes=num_classes, **config.model)
-
-
-def make_task(config: ConfigDict) -> Classification:
-  """The config's loss, and the metrics that go with it."""
-  return Classification(
-    label_smoothing=config.loss.label_smoothing,
-    l2=config.loss.l2,
-    l2_depthwise=config.loss.l2_depthwise,
-  )
+  return make_task(config).make_model(dict(config.model), len(outputs))
 
 
 def initial_variables(
@@ -85,7 +81,7 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
   """
   config = copy.deepcopy(config)
-  model = {k: v for k, v in weights.model.items() if k != 'num_classes'}
+  model = weights.network()
   if config.model.name:
     asked, there = (
       f'{m["name"]} x{m["width"]:g}' for m in (config.model, weights.model)
@@ -189,7 +185,7 @@ def open_source(
     holdout=config.data.holdout,
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),
-    num_classes=config.data.made_classes,
+    made_classes=config.data.made_classes,
   )
 
 
@@ -210,6 +206,27 @@ def ops(config: ConfigDict, name: str) -> str:
   return text.replace('{contract}', contract.eval_ops(config.resolution)).replace(
     '{normalize}', contract.normalize_op()
   )
+
+
+class EvaluatedExamples:
+  """A split's examples for the pages of a report (`tasks.Examples`)."""
+
+  def __init__(self, config: ConfigDict, source, mesh: Mesh):
+    self._config, self._source, self._mesh = config, source, mesh
+
+  def describe(self, index: int) -> str:
+    return self._source.describe(index)
+
+  def pictures(self, indexes: np.ndarray) -> list[np.ndarray]:
+    """The images as the network was given them."""
+    wanted, found = set(indexes.tolist()), {}
+    if wanted:
+      for batch in eval_batches(self._config, self._source, self._mesh, all_here=True):
+        for row in np.flatnonzero(np.isin(batch['index'], indexes)):
+          found[int(batch['index'][row])] = np.array(batch['image'][row])
+        if len(found) == len(wanted):
+          break
+    return [found[int(index)] for index in indexes]
 
 
 def check_ops(config: ConfigDict) -> None:

@@ -35,6 +35,7 @@ class Run:
   """A trained or imported network.
 
   variables: {'params', 'batch_stats'} on every device of the mesh.
+  outputs: what the network's outputs stand for.
   step: of the training; 0 where it was imported.
   """
 
@@ -42,7 +43,7 @@ class Run:
   config: ConfigDict
   model: nn.Module
   variables: dict[str, Any]
-  class_names: tuple[str, ...]
+  outputs: tuple[str, ...]
   step: int
 
 
@@ -72,7 +73,7 @@ def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
   require(
     names is not None, f'{folder} holds no {workdir.CLASSES_FILE}: nothing to use'
   )
-  model = experiment.make_model(config, len(names))
+  model = experiment.make_model(config, names)
   variables, step = _checkpoint(folder, config, model, mesh)
   if variables is None:
     path = folder / own_file.FILE
@@ -113,6 +114,19 @@ def load_weights(path: str) -> Weights:
   return to_weights(run)
 
 
+def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
+  """The config with what its `init` says, and those weights; as it is without any.
+
+  Raises:
+    TrainingError, ModelError: the weights cannot be read or are of another network.
+  """
+  if not config.init:
+    return config, None
+  weights = load_weights(config.init)
+  weights = dataclasses.replace(weights, notes=experiment.notes(config, weights))
+  return experiment.with_weights(config, weights), weights
+
+
 def to_weights(run: Run) -> Weights:
   """A run's variables with its network, contract and classes."""
   style = {
@@ -120,10 +134,10 @@ def to_weights(run: Run) -> Weights:
   }
   return Weights(
     origin=f'{run.config.model.name} x{run.config.model.width:g} of {run.folder}',
-    model={**style, 'num_classes': len(run.class_names)},
+    model={**style, 'num_classes': len(run.outputs)},
     variables=jax.tree.map(np.asarray, run.variables),
     contract=contract_of_run(run.config),
-    class_names=run.class_names,
+    class_names=run.outputs,
   )
 
 

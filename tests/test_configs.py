@@ -8,9 +8,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import common
-from mobilenet import command_line, experiment
+from mobilenet import config_files, experiment
 from mobilenet.models import counting, zoo
-from mobilenet.reports import sweep_items
+from mobilenet.sweeps import items as sweep_items
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import make_plan
@@ -168,24 +168,24 @@ def test_every_sweep_can_be_run(name, tmp_path):
   """Names are folders, fields exist, and every item is another run."""
   argument = str(FILES[0].parent / f'{name}.py')
   for sweep, size in SWEEPS[name].items():
-    _, pairs = command_line.load_sweep(argument, sweep)
+    _, pairs = config_files.load_sweep(argument, sweep)
     assert len(pairs) == size
     items = sweep_items.make_items(argument, pairs, load(name), {}, tmp_path)
     assert len({json.dumps(item.config) for item in items}) == size
     for item in items:
       config = ConfigDict(item.config)
       check(with_weights(config) if name == OF_WEIGHTS else config)
-  default, _ = command_line.load_sweep(argument, None)
+  default, _ = config_files.load_sweep(argument, None)
   assert default == next(iter(SWEEPS[name]))
   known = ', '.join(SWEEPS[name])
   with pytest.raises(ValueError, match=f'did you mean seeds. there are {known}$'):
-    command_line.load_sweep(argument, 'sead')
+    config_files.load_sweep(argument, 'sead')
 
 
 def test_no_sweep_is_untested():
   assert {n for n in NAMES if hasattr(module(n), 'sweep')} == set(SWEEPS)
   with pytest.raises(ValueError, match=r'v3_minimalistic\.py has no sweep'):
-    command_line.load_sweep(str(FILES[0].parent / 'v3_minimalistic.py'), None)
+    config_files.load_sweep(str(FILES[0].parent / 'v3_minimalistic.py'), None)
 
 
 def test_a_grid_names_its_items():

@@ -1,10 +1,14 @@
 """The rules on who may import whom, kept by reading the source."""
 
 import ast
+import functools
 import pathlib
+import subprocess
 import sys
 
 import pytest
+
+from mobilenet import jobs, tasks
 
 ROOT = pathlib.Path(__file__).parents[1]
 ROOMS = ('configs', 'input_pipeline', 'mobilenet')
@@ -12,18 +16,25 @@ FILES = sorted(
   [ROOT / 'main.py', *(f for room in ROOMS for f in (ROOT / room).rglob('*.py'))]
 )
 MAIN, EXPERIMENT = ROOT / 'main.py', ROOT / 'mobilenet' / 'experiment.py'
-JOBS = (ROOT / 'mobilenet' / 'jobs.py', ROOT / 'mobilenet' / 'trained_jobs.py')
 TRAINED = ROOT / 'mobilenet' / 'trained.py'
+COMMAND_LINE = ROOT / 'mobilenet' / 'command_line.py'
 STANDARD = set(sys.stdlib_module_names)
+JOBS = sorted((ROOT / 'mobilenet' / 'jobs').glob('[!_]*.py'))
 
 
 def under(*parts):
   return [f for f in FILES if f.is_relative_to(ROOT.joinpath(*parts))]
 
 
+@functools.cache
+def tree_of(path):
+  return ast.parse(path.read_text())
+
+
+@functools.cache
 def imports(path, *, top_level_only=False):
   """Dotted names of what a file imports."""
-  tree = ast.parse(path.read_text())
+  tree = tree_of(path)
   nodes = tree.body if top_level_only else ast.walk(tree)
   names = set()
   for node in nodes:
@@ -95,9 +106,11 @@ def test_foreign_frameworks_are_imported_where_they_are_needed(path):
 
 @pytest.mark.parametrize('path', under('mobilenet'), ids=str)
 def test_configs_models_and_data_meet_in_few_places_only(path):
-  """In main.py, the experiment, what is trained of it, its jobs, and the reports."""
-  meeting = (EXPERIMENT, TRAINED, *JOBS)
-  if path in meeting or path.is_relative_to(ROOT / 'mobilenet' / 'reports'):
+  """In the experiment, what is trained of it, the jobs, and what shows photos."""
+  rooms = [
+    f for room in ('bench', 'reports', 'tasks') for f in under('mobilenet', room)
+  ]
+  if path in (EXPERIMENT, TRAINED, *JOBS, *rooms):
     return
   assert not packages(path) & {'configs', 'input_pipeline'}
 
@@ -110,50 +123,121 @@ def test_the_experiment_takes_any_config_and_the_package_of_the_data():
 
 
 @pytest.mark.parametrize('path', FILES, ids=str)
-def test_only_jobs_import_the_experiment_and_only_main_imports_jobs(path):
+def test_only_jobs_import_the_experiment_and_nobody_imports_a_job(path):
+  """The command line imports the package, which finds the one that is asked for."""
   names = imports(path)
-  if path not in (MAIN, TRAINED, *JOBS):
+  if path not in (TRAINED, *JOBS):
     assert 'mobilenet.experiment' not in names
   if path not in JOBS:
     assert 'mobilenet.trained' not in names
-  if path != MAIN:
-    assert not names & {'mobilenet.jobs', 'mobilenet.trained_jobs'}
+  assert not {name for name in names if name.startswith('mobilenet.jobs.')}
+  if path != COMMAND_LINE:
+    assert 'mobilenet.jobs' not in names
 
 
-def test_a_job_imports_only_what_it_needs():
-  """What main.py imports before it knows the job is no more than flags and errors."""
-  assert {name for name in imports(MAIN, top_level_only=True) if is_own(name)} == {
-    'input_pipeline',
-    'input_pipeline.DataError',
-    'mobilenet',
-    'mobilenet.command_line',
-    'mobilenet.models.rows',
-    'mobilenet.models.rows.ModelError',
-    'mobilenet.training',
-    'mobilenet.training.allocator',
-    'mobilenet.training.allocator.keep_freed_memory',
-    'mobilenet.training.compile_cache',
-    'mobilenet.training.compile_cache.use_compile_cache',
-    'mobilenet.training.errors',
-    'mobilenet.training.errors.TrainingError',
-    'mobilenet.training.workdir',
+def test_what_is_imported_before_the_job_is_known_is_light():
+  program = (
+    'import sys; from mobilenet import jobs; import main; '
+    'job_files = {f"mobilenet.jobs.{name}" for name in jobs.names()}; '
+    'slow = {"tensorflow", "orbax", "optax", "flax.linen", "matplotlib", "PIL"}; '
+    'print(sorted(set(sys.modules) & (job_files | slow)))'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', program],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=120,
+    check=True,
+  )
+  assert done.stdout.strip() == '[]'
+
+
+def test_main_is_short():
+  assert len(MAIN.read_text().splitlines()) < 100
+
+
+# Room -> the rooms below it, which it may import. So no circle can be.
+BELOW = {
+  'models': (),
+  'training': ('models',),
+  'weights': ('models', 'training'),
+  'reports': ('models', 'training', 'weights'),
+  'tasks': ('models', 'training', 'weights', 'reports'),
+  'tables': ('models', 'training', 'reports'),
+  'sweeps': ('training', 'reports', 'config_files'),
+  'bench': ('models', 'training', 'weights', 'reports', 'tasks'),
+  'config_files': ('training',),
+  'limits': ('training',),
+  'experiment': ('models', 'training', 'weights', 'tasks'),
+  'trained': ('models', 'training', 'weights', 'experiment'),
+  'command_line': ('training', 'config_files', 'jobs'),
+}
+
+
+@pytest.mark.parametrize('path', under('mobilenet'), ids=str)
+def test_rooms_import_those_below_them_alone(path):
+  parts = path.relative_to(ROOT / 'mobilenet').with_suffix('').parts
+  if parts[0] in ('__init__', 'jobs'):
+    return  # jobs may import all but each other
+  own = [n.split('.') for n in imports(path) if n.startswith('mobilenet.')]
+  assert {name[1] for name in own} <= {parts[0], *BELOW[parts[0]]}
+
+
+@pytest.mark.parametrize('path', under('mobilenet', 'tasks'), ids=str)
+def test_a_task_imports_no_other_task(path):
+  own = path.relative_to(ROOT / 'mobilenet' / 'tasks').parts[0]
+  others = {folder for folder in tasks.TASKS if folder != own}
+  names = imports(path)
+  assert not {
+    n for n in names for task in others if n.startswith(f'mobilenet.tasks.{task}')
   }
+
+
+# What works for any task; it may not know what one of them learns.
+GENERAL = [
+  EXPERIMENT,
+  *(ROOT / 'mobilenet' / 'jobs' / f'{job}.py' for job in ('train', 'predict')),
+  ROOT / 'mobilenet' / 'reports' / 'run_report.py',
+  *(
+    ROOT / 'mobilenet' / 'training' / f'{name}.py'
+    for name in ('evaluation', 'loop', 'state', 'step', 'step_log')
+  ),
+]
+
+
+@pytest.mark.parametrize('path', GENERAL, ids=lambda path: path.stem)
+def test_what_works_for_any_task_names_no_class_and_no_label(path):
+  words = set()
+  for node in ast.walk(tree_of(path)):
+    for name in ('id', 'attr', 'arg', 'name', 'value'):
+      if isinstance(word := getattr(node, name, None), str) and ' ' not in word:
+        words.add(word)
+  named = {'label', 'labels', 'class_names', 'num_classes', 'top1', 'top5', 'logits'}
+  assert not words & named
+
+
+@pytest.mark.parametrize('path', JOBS, ids=lambda path: path.stem)
+def test_a_job_has_what_main_looks_for(path):
+  name, job = path.stem, jobs.load(path.stem)
+  assert jobs.describe(name).flags == tuple(flag.name for flag in job.FLAGS)
+  assert len(jobs.describe(name).summary) < 88
+  assert callable(job.run)
 
 
 @pytest.mark.parametrize('path', FILES, ids=str)
 def test_all_but_sweeps_runs_on_windows(path):
   posix_only = {'fcntl', 'grp', 'pty', 'pwd', 'resource', 'syslog', 'termios', 'tty'}
-  sweeps = sorted((ROOT / 'mobilenet' / 'reports').glob('sweep*.py'))
-  if path in sweeps:
+  if path in under('mobilenet', 'sweeps'):
     return
   assert not packages(path) & posix_only
-  for sweep in sweeps:
-    assert f'mobilenet.reports.{sweep.stem}' not in imports(path, top_level_only=True)
+  at_once = imports(path, top_level_only=True)
+  assert not {name for name in at_once if name.startswith('mobilenet.sweeps')}
 
 
 @pytest.mark.parametrize('path', FILES, ids=str)
 def test_a_peer_of_the_benchmark_is_imported_by_its_worker_alone(path):
-  bench = ROOT / 'mobilenet' / 'reports' / 'bench'
+  bench = ROOT / 'mobilenet' / 'bench'
   peers = {f'{peer.stem}' for peer in bench.glob('*_peer.py')}
   assert len(peers) == 3
   assert not {name.rpartition('.')[2] for name in imports(path)} & peers
@@ -186,7 +270,7 @@ def test_train_is_keyword_only_and_false_by_default(path):
   """The flag of models; the data room's `train` is a folder."""
   if path.is_relative_to(ROOT / 'input_pipeline'):
     return
-  for node in ast.walk(ast.parse(path.read_text())):
+  for node in ast.walk(tree_of(path)):
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
       continue
     positional = [a.arg for a in node.args.posonlyargs + node.args.args]
@@ -201,10 +285,8 @@ def test_train_is_keyword_only_and_false_by_default(path):
 
 @pytest.mark.parametrize('path', FILES, ids=str)
 def test_importing_does_nothing(path):
-  """Modules define; they don't call at import, save for flags in main."""
-  if path.name == 'main.py':
-    return
-  for node in ast.parse(path.read_text()).body:
+  """Modules define; they don't call at import."""
+  for node in tree_of(path).body:
     call = node.value if isinstance(node, ast.Expr) else None
     if isinstance(call, ast.Call):
       name = ast.unparse(call.func)
@@ -217,6 +299,6 @@ def test_only_the_data_imports_tensorflow(path):
   """Summaries and tables run on a machine with JAX and Flax only."""
   foreign = under('mobilenet', 'weights') + under('mobilenet', 'export')
   # Nobody imports these: each is what a worker process of its own runs.
-  foreign += (ROOT / 'mobilenet' / 'reports' / 'bench').glob('*_peer.py')
+  foreign += (ROOT / 'mobilenet' / 'bench').glob('*_peer.py')
   if path not in foreign:
     assert not packages(path) & {'tensorflow', 'tensorflow_datasets'}

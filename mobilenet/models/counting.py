@@ -84,6 +84,11 @@ def _layer(params, call: shapes.Call) -> Layer:
   )
 
 
+def kept_for_backward(counted: list[Layer]) -> list[tuple[int, ...]]:
+  """Shapes that a training step must keep of each layer with weights, for one image."""
+  return [layer.output_shape for layer in counted if layer.multiply_adds]
+
+
 def totals(counted: list[Layer]) -> tuple[int, int]:
   """(parameters, multiply-adds) of a model."""
   return (

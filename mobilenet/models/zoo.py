@@ -39,6 +39,9 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
   **xception.NETWORKS,
 }
 
+# Four times what anybody has published; parameters grow with the square.
+MAX_WIDTH = 64
+
 # Options of the style that have a fixed set of values.
 CHOICES = {
   'padding': ('tf', 'torch', 'keras_v1'),
@@ -66,7 +69,7 @@ def create(
 
   Args:
     name: a key of `NETWORKS`.
-    width: the width multiplier, alpha in the papers, above 0.
+    width: the width multiplier, alpha in the papers, above 0, at most `MAX_WIDTH`.
     num_classes: outputs of the classifier.
     dropout: drop rate before the classifier, in [0, 1).
     stochastic_depth: drop rate of the last residual, in [0, 1).
@@ -85,8 +88,10 @@ def create(
   """
   if name not in NETWORKS:
     raise ModelError(f'model {name!r} does not exist; {nearest(name, NETWORKS)}')
-  if not width > 0:
-    raise ModelError(f'model width is {width}: it must be above 0')
+  if not 0 < width <= MAX_WIDTH:
+    raise ModelError(
+      f'model width is {width}: it must be above 0 and at most {MAX_WIDTH}'
+    )
   if num_classes < 1:
     raise ModelError(f'model num_classes is {num_classes}: it must be at least 1')
   for option, rate in {
@@ -108,8 +113,9 @@ def create(
   network = NETWORKS[name]
   if isinstance(network, dict):
     if width not in network:
-      widths = ', '.join(f'{known:g}' for known in sorted(network))
-      raise ModelError(f'model {name} at width {width:g} does not exist: {widths} do')
+      raise ModelError(
+        f'model {name} at width {width:g} does not exist: {widths(name)} do'
+      )
     network, width = network[width], 1.0
   given = {option: value for option, value in style.items() if value is not None}
   network = dataclasses.replace(
@@ -122,6 +128,14 @@ def create(
   elif expansion is not None:
     raise ModelError(f"model expansion is {expansion!r}: it must be 'printed' or None")
   return Classifier(network, num_classes, dropout, stochastic_depth)
+
+
+def widths(name: str) -> str:
+  """The widths that a network has, for people: 'any', or '0.25, 0.5, 1, 1.5'."""
+  network = NETWORKS[name]
+  if not isinstance(network, dict):
+    return 'any'
+  return ', '.join(f'{width:g}' for width in sorted(network))
 
 
 def _with_exact_widths(name, network, stem, hidden, act):

@@ -1,16 +1,15 @@
 """Figures as objects, without pyplot: the process keeps its backend and settings."""
 
+import functools
 import io
-import logging
 import os
 import pathlib
-import warnings
+from collections.abc import Sequence
 
 from mobilenet.training import files
 
 _DPI = 160
-# Letters that matplotlib's own font lacks are looked for in these, where installed.
-_FONTS = ('DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans CJK JP', 'Arial Unicode MS')
+_FONT = 'DejaVu Sans'  # comes with matplotlib
 
 
 def new_figure(width: float, height: float):
@@ -29,28 +28,59 @@ def save_png(figure, path: str | os.PathLike) -> pathlib.Path:
   Raises:
     TrainingError: the picture cannot be written.
   """
-  from matplotlib import font_manager, text
+  from matplotlib import text
 
-  installed = set(font_manager.fontManager.get_font_names())
-  fonts = [font for font in _FONTS if font in installed]
   for artist in figure.findobj(text.Text):
-    artist.set_fontfamily(fonts)
+    letters = _unusual(artist.get_text())
+    artist.set_fontfamily(list(_fonts(letters)))
+    for letter in letters - _written(letters):
+      artist.set_text(artist.get_text().replace(letter, '?'))
   data = io.BytesIO()
-  with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter('always')
-    figure.savefig(data, format='png', dpi=_DPI)
-  missing = False
-  for warning in caught:
-    if 'missing from' in str(warning.message):
-      missing = True
-    else:
-      warnings.warn_explicit(
-        warning.message, warning.category, warning.filename, warning.lineno
-      )
-  if missing:
-    logging.getLogger(__name__).warning(
-      '%s: no installed font has all letters of the class names; '
-      'some are drawn as boxes',
-      path,
-    )
+  figure.savefig(data, format='png', dpi=_DPI)
   return files.replace_file(path, data.getvalue())
+
+
+def drawable(names: Sequence[str]) -> list[str]:
+  """Names, but '#3' for one at place 3 that no installed font can write.
+
+  Drawn as they are, the letters that all fonts lack would be empty boxes.
+  """
+  drawn = []
+  for place, name in enumerate(names):
+    letters = _unusual(str(name))
+    drawn.append(str(name) if letters == _written(letters) else f'#{place}')
+  return drawn
+
+
+def _unusual(text: str) -> frozenset[str]:
+  """The letters of a text that matplotlib's own font lacks."""
+  return frozenset(text) - _letters(_FONT) - {'\n'}
+
+
+@functools.cache
+def _fonts(letters: frozenset[str]) -> tuple[str, ...]:
+  """matplotlib's own font, and installed ones that have letters of these."""
+  from matplotlib import font_manager
+
+  families, missing = [_FONT], set(letters)
+  for family in font_manager.fontManager.get_font_names() if missing else ():
+    if found := missing & _letters(family):
+      families.append(family)
+      missing -= found
+  return tuple(families)
+
+
+def _written(letters: frozenset[str]) -> frozenset[str]:
+  """Those letters that some font has."""
+  return letters & {c for font in _fonts(letters) for c in _letters(font)}
+
+
+@functools.cache
+def _letters(family: str) -> frozenset[str]:
+  from matplotlib import font_manager, ft2font
+
+  try:
+    font = ft2font.FT2Font(font_manager.findfont(family, fallback_to_default=False))
+  except (OSError, RuntimeError, ValueError):
+    return frozenset()  # listed, but not a font that can be drawn with
+  return frozenset(map(chr, font.get_charmap()))

@@ -1,43 +1,61 @@
-"""The curves of a run: loss, top-1 accuracy and learning rate over epochs."""
+"""The curves of a run: loss, the metric that counts and learning rate over epochs."""
 
 import itertools
+import os
+import pathlib
 
 import numpy as np
 
 from mobilenet.reports import canvas
+from mobilenet.training import logs
+from mobilenet.training.errors import TrainingError
+
+REPORT_FOLDER = 'report'
 
 # What a line of metrics may hold: kind, name, label, colour. Eval lines are drawn
 # over train lines and the averaged weights, which a run is judged by, over both.
-_LOSSES = (
-  ('train', 'loss', 'train', '#6f93b8'),
-  ('eval', 'loss', 'eval', '#c1611f'),
-  ('eval', 'ema_loss', 'eval, EMA', '#1b6e53'),
-)
-_ACCURACIES = (
-  ('train', 'top1', 'train', '#6f93b8'),
-  ('eval', 'top1', 'eval', '#c1611f'),
-  ('eval', 'ema_top1', 'eval, EMA', '#1b6e53'),
+_COLUMNS = (
+  ('train', '{}', 'train', '#6f93b8'),
+  ('eval', '{}', 'eval', '#c1611f'),
+  ('eval', 'ema_{}', 'eval, EMA', '#1b6e53'),
 )
 _RATES = ('learning_rate', 'lr')
 
 
-def draw_curves(records: list[dict], *, title: str = ''):
-  """A Figure of loss, top-1 and learning rate over epochs (steps if none are known).
+def write_curves(
+  workdir: str | os.PathLike, metric, *, title: str = ''
+) -> pathlib.Path:
+  """Draws `metrics.jsonl` of a workdir as `report/curves.png`.
+
+  Raises:
+    TrainingError: there are no metrics, or the picture cannot be written.
+  """
+  records = logs.read_metrics(workdir)
+  if not records:
+    raise TrainingError(
+      f'no curves: {pathlib.Path(workdir) / logs.METRICS_FILE} holds no metrics yet'
+    )
+  path = pathlib.Path(workdir) / REPORT_FOLDER / 'curves.png'
+  return canvas.save_png(draw_curves(records, metric, title=title), path)
+
+
+def draw_curves(records: list[dict], metric, *, title: str = ''):
+  """A Figure of loss, metric and learning rate over epochs (steps if none are known).
 
   Args:
-    records: lines of metrics: 'step', 'kind', 'epoch', and of kind 'train' 'loss',
-      'top1' and 'lr' or 'learning_rate', of kind 'eval' 'loss', 'top1' and for the
-      averaged weights 'ema_loss', 'ema_top1'; accuracies in percent. What is missing
-      is not drawn.
+    records: lines of metrics: 'step', 'kind', 'epoch', and of kind 'train' 'loss', the
+      metric and 'lr' or 'learning_rate', of kind 'eval' 'loss', the metric and for the
+      averaged weights both with 'ema_'. What is missing is not drawn.
+    metric: the task's (`tasks.Metric`).
     title: above the panels, for example the config's name.
   """
   figure = canvas.new_figure(11, 3.7)
   unit = 'epoch' if all('epoch' in record for record in records) else 'step'
-  loss, accuracy, rate = figure.subplots(1, 3, width_ratios=(4, 4, 2.4))
+  loss, score, rate = figure.subplots(1, 3, width_ratios=(4, 4, 2.4))
   if title:
     figure.suptitle(title, x=0.01, ha='left', fontsize=11, parse_math=False)
 
-  drawn = _lines(loss, records, _LOSSES, unit)
+  drawn = _lines(loss, records, _columns('loss'), unit)
   values = np.concatenate([y for *_, y in drawn]) if drawn else np.zeros(0)
   values = values[values > 0]
   if values.size and values.max() > 20 * values.min():
@@ -45,9 +63,10 @@ def draw_curves(records: list[dict], *, title: str = ''):
   _name_ends(loss, drawn, '{:.3g}')
   _style(loss, 'Loss', unit)
 
-  drawn = _lines(accuracy, records, _ACCURACIES, unit)
-  _name_ends(accuracy, drawn, '{:.1f} %')
-  _style(accuracy, 'Top-1 accuracy (%)', unit)
+  drawn = _lines(score, records, _columns(metric.name), unit)
+  percent = metric.unit == '%'
+  _name_ends(score, drawn, '{:.1f} %' if percent else '{:.3g}')
+  _style(score, f'{metric.title} (%)' if percent else metric.title, unit)
 
   name = next((n for n in _RATES if any(n in r for r in records)), _RATES[0])
   _lines(rate, records, (('train', name, '', '#737982'),), unit)
@@ -55,6 +74,10 @@ def draw_curves(records: list[dict], *, title: str = ''):
   rate.yaxis.set_major_formatter('{x:g}')
   _style(rate, 'Learning rate', unit)
   return figure
+
+
+def _columns(name: str):
+  return [(kind, form.format(name), *rest) for kind, form, *rest in _COLUMNS]
 
 
 def _lines(axes, records, columns, unit):

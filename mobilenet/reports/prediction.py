@@ -21,17 +21,18 @@ class Predicted(typing.NamedTuple):
   """What `predict_photos` returns.
 
   photos: the N photos that could be read, in the order they were given.
-  probabilities: (N, K) float32, rows add up to one.
+  outputs: by name, what the task predicts of them; N entries each.
   unreadable: for each photo that was left out, a line that names it and says why.
   """
 
   photos: list[pathlib.Path]
-  probabilities: np.ndarray
+  outputs: dict[str, np.ndarray]
   unreadable: list[str]
 
 
 def predict_photos(
   model: nn.Module,
+  task,
   variables,
   paths: Iterable[str | os.PathLike],
   ops: tuple[Op, ...],
@@ -39,13 +40,14 @@ def predict_photos(
   *,
   tell: Callable[[str], None] = print,
 ) -> Predicted:
-  """The probabilities of every class for every photo.
+  """What a task predicts of every photo.
 
   The last batch is filled up, so that one shape is compiled. A photo that cannot be
   read is told and left out.
 
   Args:
-    model: images (N, H, W, 3) to logits (N, K).
+    model: takes images (N, H, W, 3).
+    task: that the model was trained for.
     variables: of the model.
     paths: photos, see `input_pipeline.photos.find_photos`.
     ops: `parse_ops(string, 'eval')`.
@@ -68,10 +70,10 @@ def predict_photos(
     names, images = zip(*batch, strict=True)
     named += names
     filled = np.stack([*images, *[images[-1]] * (batch_size - len(images))])
-    computed = _probabilities(model, variables, filled)
+    computed = _predictions(model, task, variables, filled)
     # Fetched one batch late: photos are read while the network runs.
     if waiting is not None:
-      rows.append(np.asarray(waiting))
+      rows.append(jax.device_get(waiting))
     waiting = computed
   if waiting is None:
     raise DataError(
@@ -79,14 +81,16 @@ def predict_photos(
       if unreadable
       else 'there are no photos to predict'
     )
-  rows.append(np.asarray(waiting))
-  probabilities = np.concatenate(rows)[: len(named)]
-  return Predicted(named, probabilities, unreadable)
+  rows.append(jax.device_get(waiting))
+  outputs = {
+    name: np.concatenate([row[name] for row in rows])[: len(named)] for name in rows[0]
+  }
+  return Predicted(named, outputs, unreadable)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _probabilities(model: nn.Module, variables, images: jax.Array) -> jax.Array:
-  return jax.nn.softmax(model.apply(variables, images))
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _predictions(model: nn.Module, task, variables, images) -> dict[str, jax.Array]:
+  return task.predictions(model.apply(variables, images))
 
 
 def _batches(

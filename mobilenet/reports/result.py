@@ -1,6 +1,7 @@
 """The result of a run: one file for programs, one table for people.
 
-Accuracies (top1, top5) are in percent, like everywhere in a run's metrics.
+Its field 'metric' names the metric that counts for its task; percentages (top1, top5)
+are in percent, like everywhere in a run's metrics.
 """
 
 import datetime
@@ -24,8 +25,7 @@ RESULT_FILE = 'result.json'
 # None says that a number does not apply.
 FIELDS = (
   'config',
-  'top1',
-  'top5',
+  'metric',
   'loss',
   'num_examples',
   'steps',
@@ -137,11 +137,11 @@ def print_result(result: dict, *, console: rich.console.Console | None = None) -
   table.show_header = False
   rows = dict(result)
   where = rows.pop('environment', None)
+  first = rows.pop('metric', None)
   for skipped in ('config', 'written'):
     rows.pop(skipped, None)
-  for name in [field for field in FIELDS if field in rows] + [
-    name for name in rows if name not in FIELDS
-  ]:
+  order = [first, *FIELDS, *rows]
+  for name in dict.fromkeys(name for name in order if name in rows):
     if isinstance(rows[name], dict | list | tuple):
       continue
     terminal.add_row(table, *_describe(name, rows[name]))
@@ -175,7 +175,7 @@ def _describe(name: str, value) -> tuple[str, str]:
     return label, '–'
   if isinstance(value, str | bool):
     return label, str(value)
-  if name.endswith(('top1', 'top5')):
+  if name.endswith(('top1', 'top5', '_accuracy')):
     return label, f'{float(value):.2f} %'
   if name.endswith('_share'):
     return label, f'{100 * float(value):.1f} %'

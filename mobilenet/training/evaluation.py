@@ -16,7 +16,7 @@ class Evaluation:
   """metrics: of the task. count: examples evaluated. unreadable: examples left out.
 
   Where predictions were kept, arrays of one entry an example, in the order of the
-  split: index, label, and whatever the task predicts.
+  split: index, the batch's fields that the task names, and what it predicts.
   """
 
   metrics: dict[str, float]
@@ -37,14 +37,15 @@ def evaluate(
 ) -> dict[str, Evaluation]:
   """Evaluates sets of variables by name ('raw', 'ema') over all batches, read once.
 
-  Batches hold 'image', 'label', 'mask' (0 for padding and for examples that could not
-  be read) and 'index' (-1 for padding). All processes must bring equally many.
+  Batches hold 'image', the task's fields, 'mask' (0 for padding and for examples that
+  could not be read) and 'index' (-1 for padding). All processes must bring equally
+  many. The task has the last word over the metrics (`Task.finish`).
 
   Raises:
     AssertionError: the examples seen are not `num_examples`: a bug, never to be passed
       over, since every accuracy would be wrong by a little.
   """
-  tallies = {kind: _Tally(keep_predictions) for kind in variables}
+  tallies = {kind: _Tally(task.fields, keep_predictions) for kind in variables}
   pending = None
   for batch in batches:
     on_devices = sharding.put(mesh, batch)
@@ -65,29 +66,33 @@ def _collect(tallies, outputs, batch) -> None:
 class _Tally:
   """Adds up the outputs of one set of variables."""
 
-  def __init__(self, keep_predictions: bool):
-    self._totals: dict[str, float] = {}
+  def __init__(self, fields: tuple[str, ...], keep_predictions: bool):
+    self._fields = ('index', *fields)
+    self._totals: dict[str, np.ndarray] = {}
     self._kept: list[dict[str, np.ndarray]] | None = [] if keep_predictions else None
 
   def add(self, sums, predictions, batch) -> None:
     for name, value in jax.device_get(sums).items():
-      self._totals[name] = self._totals.get(name, 0.0) + float(value)
+      # Sums over batches in float64, or in whole numbers where they are: a float32
+      # counts no further than 2 ** 24.
+      exact = np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64
+      self._totals[name] = self._totals.get(name, 0) + np.asarray(value, exact)
     if self._kept is None:
       return
     real = batch['mask'] > 0
-    kept = {'index': batch['index'], 'label': batch['label']}
+    kept = {name: batch[name] for name in self._fields}
     kept |= {name: _local(values) for name, values in predictions.items()}
     self._kept.append({name: values[real] for name, values in kept.items()})
 
   def result(self, task, num_examples: int) -> Evaluation:
-    seen = round(self._totals.get('seen', 0.0))
-    count = round(self._totals.get('count', 0.0))
+    seen, count = (round(float(self._totals.get(n, 0))) for n in ('seen', 'count'))
     assert seen == num_examples, f'evaluated {seen} examples of {num_examples}'
+    predictions = None if self._kept is None else _in_order(self._kept)
     return Evaluation(
-      metrics=task.metrics(self._totals),
+      metrics=task.finish(task.metrics(self._totals), predictions),
       count=count,
       unreadable=seen - count,
-      predictions=None if self._kept is None else _in_order(self._kept),
+      predictions=predictions,
     )
 
 

@@ -38,23 +38,23 @@ def make_train_step(
     dropout_key = jax.random.fold_in(jax.random.key(seed), DROPOUT)
 
     def loss_fn(params):
-      logits, updates = model.apply(
+      outputs, updates = model.apply(
         {**state.variables, 'params': params},
         batch['image'],
         train=True,
         mutable=['batch_stats'],
         rngs={'dropout': jax.random.fold_in(dropout_key, state.step)},
       )
-      return task.loss(params, logits, batch), (logits, updates)
+      return task.loss(params, outputs, batch), (outputs, updates)
 
     params = state.variables['params']
-    (loss, (logits, statistics)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
-      params
-    )
+    (loss, (outputs, statistics)), gradients = jax.value_and_grad(
+      loss_fn, has_aux=True
+    )(params)
     good = all_finite((loss, gradients))
     updates, opt_state = tx.update(gradients, state.opt_state, params)
     variables = {'params': jax.tree.map(lax.add, params, updates), **statistics}
-    sums = jax.tree.map(jnp.add, state.sums, task.sums(logits, batch))
+    sums = jax.tree.map(jnp.add, state.sums, task.sums(outputs, batch))
     ema = state.ema
     if ema_decay is not None:
       decay = ema_decay_at(state.step, ema_decay)
@@ -107,10 +107,10 @@ def make_eval_step(model: nn.Module, task, mesh: Mesh) -> Callable[[dict, dict],
   """Jits (variables, batch) -> (sums over the whole batch, predictions per example)."""
 
   def eval_step(variables, batch):
-    logits = model.apply(variables, batch['image'], train=False)
-    sums = task.sums(logits, batch)
+    outputs = model.apply(variables, batch['image'], train=False)
+    sums = task.sums(outputs, batch)
     sums['seen'] = jnp.sum((batch['index'] >= 0).astype(jnp.float32))
-    return sums, task.predictions(logits)
+    return sums, task.predictions(outputs)
 
   everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
   return jax.jit(
@@ -137,19 +137,19 @@ def first_non_finite(model: nn.Module, task, variables, batch, *, seed: int) -> 
     def watch(next_call, args, kwargs, context):
       outputs = next_call(*args, **kwargs)
       if context.method_name == '__call__' and isinstance(outputs, jax.Array):
-        names.append('/'.join(context.module.path) or 'the logits')
+        names.append('/'.join(context.module.path) or 'the outputs')
         finite.append(jnp.all(jnp.isfinite(outputs)))
       return outputs
 
     with nn.intercept_methods(watch):
-      logits, _ = model.apply(
+      outputs, _ = model.apply(
         {**variables, 'params': params},
         batch['image'],
         train=True,
         mutable=['batch_stats'],
         rngs={'dropout': jax.random.key(seed)},
       )
-    return task.loss(params, logits, batch), finite
+    return task.loss(params, outputs, batch), finite
 
   (loss, finite), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(
     variables['params']

@@ -45,6 +45,10 @@ class Weights:
   notes: tuple[str, ...] = ()
   assumed: tuple[str, ...] = ()
 
+  def network(self) -> dict[str, Any]:
+    """The fields of a config's `model` section: what does not depend on the head."""
+    return {k: v for k, v in self.model.items() if k != 'num_classes'}
+
 
 def save(path: str | os.PathLike, weights: Weights) -> None:
   """Writes a file that `loading.load` reads back to the bit.

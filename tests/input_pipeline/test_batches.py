@@ -6,7 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from input_pipeline import DataError, eval_batches, open_source, train_batches
+from input_pipeline import (
+  DataError,
+  Source,
+  eval_batches,
+  open_source,
+  train_batches,
+)
 
 _OPS = 'inception_crop(8)|flip|value_range(-1, 1)'
 
@@ -20,7 +26,7 @@ def source(request):
   if request.param == 'sharded':
     sharded_dir = request.getfixturevalue('sharded_dir')
     return open_source('sharded', 'train', data_dir=sharded_dir)
-  return open_source('made', 'train', made_examples=11, made_size=8, num_classes=3)
+  return open_source('made', 'train', made_examples=11, made_size=8, made_classes=3)
 
 
 @pytest.fixture
@@ -86,7 +92,7 @@ def test_every_epoch_is_another_permutation(records):
 
 
 def test_random_access_epochs_are_permutations():
-  source = open_source('made', 'train', made_examples=11, num_classes=11, made_size=8)
+  source = open_source('made', 'train', made_examples=11, made_classes=11, made_size=8)
   labels = np.concatenate([b['label'] for b in _take(source, 11)])
   epochs = labels.reshape(4, 11)
   assert (np.sort(epochs, axis=1) == np.arange(11)).all()
@@ -121,7 +127,7 @@ def test_process_shares_are_disjoint_and_complete(count, records):
   ]
   together = [place for share in shares for place in share]
   assert len(set(together)) == len(together) == 41 // count * count
-  made = open_source('made', 'train', made_examples=6, num_classes=6, made_size=8)
+  made = open_source('made', 'train', made_examples=6, made_classes=6, made_size=8)
   for first in (0, 6 // count):  # the first epoch and the second
     labels = [
       int(b['label'][0])
@@ -132,7 +138,7 @@ def test_process_shares_are_disjoint_and_complete(count, records):
 
 
 def test_processes_resume_over_an_uneven_epoch():
-  made = open_source('made', 'train', made_examples=7, num_classes=7, made_size=8)
+  made = open_source('made', 'train', made_examples=7, made_classes=7, made_size=8)
   kwargs = {'process_count': 3, 'process_index': 1, 'batch_size': 2}
   batches = _take(made, 8, **kwargs)
   _same(batches[5:], _take(made, 3, start_step=5, **kwargs))
@@ -182,7 +188,7 @@ def test_evaluation_sees_every_example_once(source, count, size):
 
 
 def test_a_process_without_examples_yields_padding():
-  source = open_source('made', 'train', made_examples=2, num_classes=2, made_size=8)
+  source = open_source('made', 'train', made_examples=2, made_classes=2, made_size=8)
   batches = list(
     eval_batches(
       source, ops='resize(8)', batch_size=2, process_index=2, process_count=3
@@ -206,8 +212,8 @@ def test_evaluation_index_and_order(records):
 
 def test_made_data_can_be_told_apart():
   """Nearest class mean on held-out images: the label is in the picture."""
-  train = open_source('made', 'train', made_examples=64, num_classes=4, made_size=16)
-  test = open_source('made', 'test', made_examples=64, num_classes=4, made_size=16)
+  train = open_source('made', 'train', made_examples=64, made_classes=4, made_size=16)
+  test = open_source('made', 'test', made_examples=64, made_classes=4, made_size=16)
   ops = 'value_range(0, 1)'
   a = next(eval_batches(train, ops=ops, batch_size=64))
   b = next(eval_batches(test, ops=ops, batch_size=16))
@@ -242,3 +248,54 @@ def test_more_processes_than_records(records):
 def test_evaluation_refuses_random_ops(records):
   with pytest.raises(DataError, match='flip is random'):
     eval_batches(records, ops='flip', batch_size=2)
+
+
+def boxes_source(broken=()):
+  """Three images with two boxes each and no label; some cannot be read."""
+  tf = pytest.importorskip('tensorflow')
+
+  def read(index):
+    image = tf.cast(tf.fill([4, 4, 3], index), tf.uint8)
+    bad = tf.reduce_any(tf.equal(index, tf.constant([-1, *broken], tf.int64)))
+    with tf.control_dependencies([tf.debugging.assert_equal(bad, False)]):
+      box = tf.cast(index, tf.float32) + tf.zeros([2, 4])
+    return {'image': image, 'boxes': box, 'crowd': index > 1}
+
+  return Source(
+    name='boxes',
+    split='train',
+    num_examples=3,
+    num_classes=0,
+    class_names=(),
+    describe=lambda index: f'boxes[{index}]',
+    read=read,
+    image_size=(4, 4),
+  )
+
+
+def test_fields_of_any_name_travel_with_their_image():
+  batch = next(train_batches(boxes_source(), ops='', batch_size=3, seed=0))
+  assert set(batch) == {'image', 'boxes', 'crowd'}
+  assert batch['boxes'].shape == (3, 2, 4)
+  np.testing.assert_array_equal(batch['boxes'][:, 1, 3], batch['image'][:, 0, 0, 0])
+  np.testing.assert_array_equal(batch['crowd'], batch['image'][:, 0, 0, 0] > 1)
+  first, second = eval_batches(boxes_source(), ops='', batch_size=2)
+  np.testing.assert_array_equal(second['boxes'][:, 0, 0], [2, 0])
+  np.testing.assert_array_equal(second['index'], [2, -1])
+  assert first['crowd'].dtype == bool
+
+
+def test_fields_of_an_unreadable_example_are_those_of_the_next():
+  source = boxes_source(broken=[1])
+  batch = next(train_batches(source, ops='', batch_size=3, seed=0))
+  values = batch['image'][:, 0, 0, 0]
+  assert sorted(set(values.tolist())) == [0, 2]
+  np.testing.assert_array_equal(batch['boxes'][:, 0, 0], values)
+  np.testing.assert_array_equal(batch['crowd'], values > 1)
+  (only,) = eval_batches(source, ops='', batch_size=4)
+  np.testing.assert_array_equal(only['mask'], [1, 0, 1, 0])
+
+
+def test_mixing_needs_labels():
+  with pytest.raises(DataError, match='mixes labels, and boxes has none'):
+    train_batches(boxes_source(), ops='', batch_ops='mixup(0.2)', batch_size=2, seed=0)

@@ -71,6 +71,9 @@ V2_MULTIPLY_ADDS = {
 # 1905.02244v5 Tables 3 and 9; TF-slim mobilenet/README.md. Small's 2.9 M and 66 M there
 # are those of an older network, as are 65 M for the minimalistic Small.
 OTHERS = {
+  ('fd_mobilenet', 1.0): (2_901_288, 144.49),  # 1802.03750: 2.9 M, 144 M
+  ('fd_mobilenet', 0.5): (993_928, 40.13),  # 1.0 M, 40 M
+  ('fd_mobilenet', 0.25): (383_160, 12.04),  # 0.4 M, 12 M
   ('mobilenet_v1_full_conv', 1.0): (29_294_088, 4867.29),  # Table 4: 29.3 M, 4866 M
   ('mobilenet_v1_shallow', 1.0): (2_887_976, 307.32),  # Table 5: 2.9 M, 307 M
   ('mobilenet_v3_large', 1.25): (8_256_296, 355.93),  # Table 9 prints 7.5 M, 356 M

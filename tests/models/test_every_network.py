@@ -90,6 +90,7 @@ def check(model: Classifier, name: str) -> None:
 
 # Networks made of kinds of rows that the one named has too.
 COVERED = {
+  'fd_mobilenet': 'mobilenet_v1',
   'mobilenet_v1_shallow': 'mobilenet_v1',
   'mobilenet_v3_large': 'mobilenet_v3_small',
   'mobilenet_v3_large_minimalistic': 'mobilenet_v2',

@@ -15,7 +15,7 @@ import tempfile
 
 import numpy as np
 
-from mobilenet import command_line, trained_jobs
+from mobilenet import config_files, jobs
 from mobilenet.weights import class_names, loading
 from tests.parity import frameworks, real_files
 
@@ -24,15 +24,15 @@ FINETUNE = str(pathlib.Path(__file__).parents[2] / 'configs' / 'finetune.py')
 
 def import_run(weights: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
   """What `main.py --job=import --init=WEIGHTS --workdir=FOLDER` does."""
-  config = command_line.load_config(FINETUNE)
+  config = config_files.load_config(FINETUNE)
   config.init = str(weights)
-  trained_jobs.import_weights(config, folder)
+  jobs.load('import_weights').import_weights(config, folder)
   return folder
 
 
 def predict(run: pathlib.Path, photos, out: pathlib.Path) -> list[list[str]]:
   """Class names, the best five of each photo, by `main.py --job=predict`."""
-  trained_jobs.predict(run, [str(photo) for photo in photos], out=out)
+  jobs.load('predict').predict(run, [str(photo) for photo in photos], out=out)
   found = json.loads((out / 'predictions.json').read_text())
   assert [entry['photo'] for entry in found] == [str(photo) for photo in photos]
   return [[p['class'] for p in entry['predictions']] for entry in found]

@@ -17,6 +17,7 @@ from mobilenet.training.errors import TrainingError
 
 RESULT = {
   'config': 'quickstart',
+  'metric': 'top1',
   'top1': np.float32(97.31),
   'top5': 99.9,
   'loss': math.nan,
@@ -79,8 +80,8 @@ def test_missing_git_gives_no_revision(monkeypatch):
 
 
 def test_missing_fields_are_named(tmp_path):
-  partial = {name: 1 for name in RESULT if name not in ('top5', 'steps')}
-  with pytest.raises(TrainingError, match='needs top5, steps; give None'):
+  partial = {name: 1 for name in RESULT if name not in ('loss', 'steps')}
+  with pytest.raises(TrainingError, match='needs loss, steps; give None'):
     reports.write_result(tmp_path, partial)
   assert list(tmp_path.iterdir()) == []
 

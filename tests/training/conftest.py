@@ -10,7 +10,8 @@ import pytest
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
-from mobilenet.training import loop, optimizer, schedules, sharding, tasks
+from mobilenet.tasks.classification import Classification
+from mobilenet.training import loop, optimizer, schedules, sharding
 from mobilenet.training.plan import Plan
 from mobilenet.training.programs import Programs
 
@@ -77,7 +78,7 @@ class Run:
   eval_steps: int = 6
   train: object = train_batches
   programs: pathlib.Path | None = None
-  task: object = tasks.Classification(label_smoothing=0.1, l2=1e-4)
+  task: object = Classification(label_smoothing=0.1, l2=1e-4)
 
   @property
   def model(self):

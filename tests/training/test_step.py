@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
+from mobilenet.tasks.losses import cross_entropy
 from mobilenet.training import sharding
-from mobilenet.training.losses import cross_entropy
 from mobilenet.training.state import create, ema_decay_at
 from mobilenet.training.step import (
   all_finite,

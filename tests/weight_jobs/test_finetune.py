@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from configs import finetune
-from mobilenet import experiment, jobs, trained, trained_jobs
+from mobilenet import experiment, trained
+from mobilenet.jobs import export
+from mobilenet.jobs import train as train_job
+from mobilenet.reports import run_report
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import loading
@@ -37,8 +40,8 @@ def small(init, photos, **fields):
 def train(config, folder):
   """Without the tables and figures of a finished run, which take seconds."""
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(jobs, 'report_training', lambda *arguments: None)
-    jobs.train(config, folder)
+    patch.setattr(run_report, 'write_training', lambda *_, **__: None)
+    train_job.train(config, folder)
 
 
 @pytest.fixture(scope='module')
@@ -52,7 +55,7 @@ def test_fine_tuning_starts_from_the_loaded_body(weight_file, weights, photos):
   config = small(weight_file, photos)
   loaded = trained.load_weights(config.init)
   config = experiment.with_weights(config, loaded)
-  model = experiment.make_model(config, 3)
+  model = experiment.make_model(config, CLASSES[:3])
   start = experiment.initial_variables(config, model, loaded)
   body = {**start, 'params': {'backbone': start['params']['backbone']}}
   assert same_variables(
@@ -70,7 +73,7 @@ def test_fine_tuning_starts_from_the_loaded_body(weight_file, weights, photos):
 
 def test_fine_tuning_leaves_a_run(tuned, weights):
   run = trained.load_run(tuned)
-  assert (run.class_names, run.step) == (CLASSES, 3)
+  assert (run.outputs, run.step) == (CLASSES, 3)
   assert run.model.network.style.padding == 'torch'
   stem = run.variables['params']['backbone']['stem']['conv']['kernel']
   start = weights.variables['params']['backbone']['stem']['conv']['kernel']
@@ -111,7 +114,7 @@ def test_a_head_of_another_size_leaves_nothing_behind(weight_file, photos, tmp_p
       (few / split / name).symlink_to(photos / split / name)
   config.data.dir = str(few)
   with pytest.raises(ValueError, match='have 6 classes, the data 2; --conf'):
-    jobs.train(config, tmp_path / 'run')
+    train_job.train(config, tmp_path / 'run')
   assert not (tmp_path / 'run').exists()
 
 
@@ -144,7 +147,7 @@ def test_ops_for_weights_need_weights():
 
 def test_export_of_a_trained_run(tuned, tmp_path, capsys):
   out = tmp_path / 'mine.safetensors'
-  trained_jobs.export_weights(tuned, 'own', out)
+  export.export_weights(tuned, 'own', out)
   printed = capsys.readouterr().out
   assert printed.startswith(f'written: {out}\n')
   back, run = loading.load(out), trained.load_run(tuned)
@@ -152,7 +155,7 @@ def test_export_of_a_trained_run(tuned, tmp_path, capsys):
   assert back.class_names == CLASSES
   assert back.contract == trained.contract_of_run(run.config)
   with pytest.raises(ValueError, match=r'timm has mobilenet_v1 of width 1, 1\.25'):
-    trained_jobs.export_weights(tuned, 'timm', tmp_path / 'timm.safetensors')
+    export.export_weights(tuned, 'timm', tmp_path / 'timm.safetensors')
 
 
 def test_a_finished_run_is_something_to_start_from(tuned, photos):
@@ -160,7 +163,7 @@ def test_a_finished_run_is_something_to_start_from(tuned, photos):
   loaded = trained.load_weights(config.init)
   config = experiment.with_weights(config, loaded)
   run = trained.load_run(tuned)
-  model = experiment.make_model(config, len(CLASSES))
+  model = experiment.make_model(config, CLASSES)
   start = experiment.initial_variables(config, model, loaded)
   assert same_variables(start, run.variables)
   assert loaded.class_names == CLASSES

@@ -10,7 +10,8 @@ import pytest
 import input_pipeline
 from configs import finetune, folder, v1
 from input_pipeline import photos as photo_files
-from mobilenet import experiment, trained, trained_jobs
+from mobilenet import experiment, trained
+from mobilenet.jobs import import_weights, predict
 from mobilenet.reports import prediction
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError
@@ -40,7 +41,7 @@ def asked(init, make=v1.get_config, arg='width=0.25,resolution=64', **fields):
 
 def imported(config, run, capsys):
   """(what the line on images says, the other lines)."""
-  trained_jobs.import_weights(config, run)
+  import_weights.import_weights(config, run)
   lines = capsys.readouterr().out.splitlines()
   (images,) = (line for line in lines if line.startswith('images: '))
   return images.removeprefix('images: ').partition(';')[0], lines
@@ -52,12 +53,12 @@ def predicted_with(run, photo, monkeypatch):
   class Seen(Exception):
     pass
 
-  def see(model, variables, paths, ops, batch_size):
+  def see(model, task, variables, paths, ops, batch_size):
     raise Seen(ops)
 
   monkeypatch.setattr(prediction, 'predict_photos', see)
   with pytest.raises(Seen) as seen:
-    trained_jobs.predict(run, [str(photo)])
+    predict.predict(run, [str(photo)])
   return seen.value.args[0]
 
 
@@ -150,7 +151,7 @@ def test_what_does_not_fit_is_told_before_anything_is_written(
   fields, message, weight_file, tmp_path
 ):
   with pytest.raises(ValueError, match=message):
-    trained_jobs.import_weights(asked(weight_file, **fields), tmp_path / 'run')
+    import_weights.import_weights(asked(weight_file, **fields), tmp_path / 'run')
   assert list(tmp_path.iterdir()) == []
 
 
@@ -169,10 +170,10 @@ def test_a_write_that_fails_leaves_nothing_behind(
   with monkeypatch.context() as patch:
     patch.setattr(workdir, 'write_config', full)
     with pytest.raises(TrainingError, match='the disk is full'):
-      trained_jobs.import_weights(asked(weight_file), run)
+      import_weights.import_weights(asked(weight_file), run)
   left = [path.name for path in tmp_path.rglob('*')]
   assert sorted(left) == (['notes.txt', 'run'] if there else [])
-  trained_jobs.import_weights(asked(weight_file), run)
+  import_weights.import_weights(asked(weight_file), run)
   names = {path.name for path in run.iterdir()}
   assert names - {'notes.txt'} == {'config.json', 'classes.json', own_file.FILE}
   assert json.loads((run / 'config.json').read_text())['data']['own_ops'] is False
@@ -198,7 +199,7 @@ def test_one_sigmoid_predicts_its_own_probabilities(binary, photos, tmp_path, ca
   (tmp_path / 'names.txt').write_text('cat\ndog\n')
   config = asked(path, finetune.get_config, None)
   names = str(tmp_path / 'names.txt')
-  trained_jobs.import_weights(config, tmp_path / 'run', names)
+  import_weights.import_weights(config, tmp_path / 'run', names)
   out = capsys.readouterr().out
   assert ' at 64 px, 2 classes (cat, dog)\n' in out
   assert (
@@ -207,7 +208,7 @@ def test_one_sigmoid_predicts_its_own_probabilities(binary, photos, tmp_path, ca
   ) in out
   run = trained.load_run(tmp_path / 'run')
   paths = [photos / 'val' / name / f'{name}.png' for name in CLASSES]
-  trained_jobs.predict(tmp_path / 'run', list(map(str, paths)), out=tmp_path)
+  predict.predict(tmp_path / 'run', list(map(str, paths)), out=tmp_path)
   told = json.loads((tmp_path / 'predictions.json').read_text())
   told = [{row['class']: row['probability'] for row in p['predictions']} for p in told]
   ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')

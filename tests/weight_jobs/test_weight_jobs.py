@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from configs import finetune
-from mobilenet import trained_jobs
+from mobilenet.jobs import evaluate, import_weights
 from mobilenet.models import zoo
-from mobilenet.reports import run_report
+from mobilenet.tasks.classification import pages
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import exporting, loading, own_file
 from mobilenet.weights.sources import TIMM
@@ -91,15 +91,16 @@ def evaluated(workdir, photos, monkeypatch):
   """The same by the evaluation, which keeps the probabilities that it reports."""
   kept = {}
 
-  def keep(folder, evaluation, *, describe, class_names, **report):
+  def keep(folder, evaluation, class_names, examples):
     rows = evaluation.predictions
     for index, row in zip(rows['index'], rows['probabilities'], strict=True):
-      kept[pathlib.Path(describe(int(index))).stem] = first_five(row, class_names)
+      name = pathlib.Path(examples.describe(int(index))).stem
+      kept[name] = first_five(row, class_names)
     return {}
 
   with monkeypatch.context() as patch:
-    patch.setattr(run_report, 'write_evaluation', keep)
-    trained_jobs.evaluate_run(workdir, 'val', str(photos))
+    patch.setattr(pages, 'write_report', keep)
+    evaluate.evaluate_run(workdir, 'val', str(photos))
   return kept
 
 
@@ -152,7 +153,7 @@ def test_one_photo_has_one_answer(imported, photos, tmp_path, monkeypatch):
 
 def test_eval_reports_imported_weights(imported, photos, capsys):
   workdir, _ = imported
-  trained_jobs.evaluate_run(workdir, 'val', str(photos))
+  evaluate.evaluate_run(workdir, 'val', str(photos))
   out = capsys.readouterr().out
   assert 'v1, step 0, on val' in out
   lines = (workdir / 'report-val' / 'predictions.csv').read_text().splitlines()
@@ -183,17 +184,17 @@ def test_import_into_a_run_is_refused(imported, weight_file):
 def test_class_names_that_do_not_fit(weights, tmp_path, name, text, message):
   (tmp_path / name).write_text(text)
   with pytest.raises(TrainingError, match=message) as error:
-    trained_jobs.class_names(weights, str(tmp_path / name))
+    import_weights.class_names(weights, str(tmp_path / name))
   assert '\n' not in str(error.value)
 
 
 def test_class_names_that_fit(weights, tmp_path):
   path = tmp_path / 'names.json'
   path.write_text(json.dumps(CLASSES))
-  assert trained_jobs.class_names(weights, str(path)) == CLASSES
-  assert trained_jobs.class_names(weights, None)[0] == 'class 0'
+  assert import_weights.class_names(weights, str(path)) == CLASSES
+  assert import_weights.class_names(weights, None)[0] == 'class 0'
   with pytest.raises(TrainingError, match='cannot read class names from'):
-    trained_jobs.class_names(weights, str(tmp_path / 'nowhere.txt'))
+    import_weights.class_names(weights, str(tmp_path / 'nowhere.txt'))
 
 
 def test_weights_without_a_classifier_are_for_training(weights, tmp_path):
@@ -203,5 +204,5 @@ def test_weights_without_a_classifier_are_for_training(weights, tmp_path):
   config.init = str(tmp_path / 'body.safetensors')
   exporting.torch_file.write_safetensors(config.init, body)
   with pytest.raises(TrainingError, match='has no classifier; train one on it with'):
-    trained_jobs.import_weights(config, tmp_path / 'run')
+    import_weights.import_weights(config, tmp_path / 'run')
   assert not (tmp_path / 'run').exists()

@@ -1,0 +1,187 @@
+"""Who is timed: each contender with its file, its processes' settings and its models.
+
+A contender's file is imported by a worker process of its own and by nobody else: two
+frameworks in one process would fight over its threads.
+"""
+
+import dataclasses
+
+from mobilenet.bench import stock
+from mobilenet.models import zoo
+from mobilenet.models.rows import Network
+from mobilenet.training.errors import TrainingError, require, unknown_name
+from mobilenet.weights.exporting import KERAS, TIMM
+
+OURS = 'ours'
+NUM_CLASSES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+  """title: in tables. module: whose `prepare(spec)` makes what is timed.
+
+  modes: it takes part in. install: the line that brings its packages. environment: of
+  its process. names: of its framework's models, by ours; None where it takes ours.
+  """
+
+  title: str
+  module: str
+  install: str
+  modes: tuple[str, ...]
+  names: dict | None = None
+  environment: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+_ALL = ('train', 'infer', 'latency', 'compile', 'memory')
+_PEERS = 'pip install -r requirements-bench.txt'
+_PACKAGE = 'mobilenet.bench'
+
+CONTENDERS = {
+  OURS: Contender(
+    'ours',
+    f'{_PACKAGE}.ours',
+    'pip install -r requirements.txt',
+    (*_ALL, 'grow', 'lowerings', 'input'),
+  ),
+  # Without the accelerator, which ours uses where it is built.
+  'plain': Contender(
+    'ours, XLA alone', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', _ALL
+  ),
+  'stock': Contender(
+    'stock flax.linen', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', _ALL
+  ),
+  'timm': Contender('timm, eager', f'{_PACKAGE}.timm_peer', _PEERS, _ALL, TIMM),
+  'timm_compile': Contender(
+    'timm, torch.compile', f'{_PACKAGE}.timm_peer', _PEERS, _ALL, TIMM
+  ),
+  'keras_tensorflow': Contender(
+    'Keras on TensorFlow',
+    f'{_PACKAGE}.keras_peer',
+    _PEERS,
+    _ALL,
+    KERAS,
+    {'KERAS_BACKEND': 'tensorflow'},
+  ),
+  'keras_jax': Contender(
+    'Keras on JAX',
+    f'{_PACKAGE}.keras_peer',
+    _PEERS,
+    _ALL,
+    KERAS,
+    {'KERAS_BACKEND': 'jax'},
+  ),
+  'tflite': Contender('TFLite', f'{_PACKAGE}.tflite_peer', _PEERS, ('latency',)),
+}
+PEERS = tuple(name for name in CONTENDERS if name != OURS)
+
+# Of every worker. A GPU's memory is shared by the contenders, so that none may take it
+# all at once; libraries' notes would fill the logs.
+ENVIRONMENT = {
+  'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',
+  'TF_FORCE_GPU_ALLOW_GROWTH': 'true',
+  'TF_CPP_MIN_LOG_LEVEL': '2',
+}
+# Of workers whose compile time counts: nothing compiled before is used again.
+COLD = {
+  'JAX_ENABLE_COMPILATION_CACHE': 'false',
+  'TORCHINDUCTOR_FORCE_DISABLE_CACHES': '1',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A network of ours by name and width."""
+
+  name: str
+  width: float = 1.0
+
+  @property
+  def label(self) -> str:
+    return self.name if self.width == 1.0 else f'{self.name}:{self.width:g}'
+
+  @property
+  def network(self) -> Network:
+    return zoo.create(self.name, width=self.width).network
+
+
+def chosen_models(text: str) -> list[Model]:
+  """'mobilenet_v2,mobilenet_v3_small:0.5' -> models.
+
+  Raises:
+    ModelError: there is no such network. TrainingError: the width is no number.
+  """
+  models = []
+  for part in _parts('--models', text):
+    name, _, width = part.partition(':')
+    try:
+      model = Model(name, float(width or 1.0))
+    except ValueError:
+      raise TrainingError(
+        f'--models: {part!r} is not NAME or NAME:WIDTH, as mobilenet_v3_small:0.5'
+      ) from None
+    zoo.create(model.name, width=model.width)
+    models.append(model)
+  return models
+
+
+def chosen_modes(text: str) -> list[str]:
+  """'train,latency' -> modes; an unknown one is told with the nearest."""
+  modes = _parts('--modes', text)
+  known = CONTENDERS[OURS].modes
+  for mode in modes:
+    if mode not in known:
+      raise unknown_name('--modes', mode, known)
+  return modes
+
+
+def chosen_peers(text: str) -> list[str]:
+  """'auto' -> all peers, 'none' -> none of them, 'stock,timm' -> these."""
+  if text in ('auto', 'none'):
+    return list(PEERS) if text == 'auto' else []
+  peers = _parts('--peers', text)
+  for peer in peers:
+    if peer not in PEERS:
+      raise unknown_name('--peers', peer, (*PEERS, 'auto', 'none'))
+  return peers
+
+
+def interpreters(text: str | None) -> dict[str, str]:
+  """'timm=/envs/torch/bin/python' -> {peer: Python}, of peers with one of their own."""
+  found = {}
+  for part in _parts('--peer_python', text) if text else ():
+    peer, equals, path = part.partition('=')
+    require(
+      bool(equals and path), f'--peer_python: {part!r} is not PEER=/path/to/python'
+    )
+    if peer not in PEERS:
+      raise unknown_name('--peer_python', peer, PEERS)
+    found[peer] = path
+  return found
+
+
+def why_not(contender: str, model: Model, dtype: str) -> str | None:
+  """Why a contender cannot run a model, in a few words; None where it can."""
+  names = CONTENDERS[contender].names
+  if contender == 'stock':
+    return stock.why_not(model.network)
+  if contender == 'tflite' and dtype != 'float32':
+    return f'has no {dtype} here'
+  if names is TIMM and model.width not in TIMM.get(model.name, {}):
+    return f'has no {model.label}'
+  if names is KERAS and model.name not in KERAS:
+    return f'has no {model.label}'
+  return None
+
+
+def their_name(contender: str, model: Model) -> str:
+  """What the contender's framework calls a model; ours where it takes ours."""
+  names = CONTENDERS[contender].names
+  if names is TIMM:
+    return TIMM[model.name][model.width][0]
+  return model.name if names is None else names[model.name]
+
+
+def _parts(flag: str, text: str) -> list[str]:
+  parts = list(dict.fromkeys(filter(None, map(str.strip, text.split(',')))))
+  require(bool(parts), f'{flag} is empty')
+  return parts

@@ -1,0 +1,250 @@
+"""The benchmark: named networks against their peers, side by side on this machine."""
+
+import argparse
+import datetime
+import os
+import pathlib
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+
+from mobilenet.bench import drawing, grow, input_bench, lowering_report, measure, page
+from mobilenet.bench.comparison import compare, remarks
+from mobilenet.bench.contenders import CONTENDERS, OURS, Model, why_not
+from mobilenet.bench.measure import Measurement, Settings
+from mobilenet.reports import canvas, result
+from mobilenet.training import files
+from mobilenet.training.errors import require
+
+MODELS = (
+  'mobilenet_v1,mobilenet_v2,mobilenet_v3_large,mobilenet_v3_small,'
+  'mobilenet_v4_conv_small'
+)
+FRESH = ('compile', 'memory')
+ALONE = ('grow', 'lowerings', 'input')  # not between the contenders of the others
+
+
+def cores() -> int:
+  """How many this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def check(settings: Settings) -> None:
+  """Raises TrainingError for what no contender could do."""
+  for name in ('batch', 'resolution', 'rounds', 'threads'):
+    value = getattr(settings, name)
+    require(value >= 1, f'--{name} is {value}: it must be at least 1')
+  known = ('float32', 'bfloat16')
+  require(
+    settings.dtype in known, f'--dtype {settings.dtype!r} is none of {", ".join(known)}'
+  )
+  require(
+    settings.threads <= cores(),
+    f'--threads is {settings.threads}: this process may use {cores()} cores',
+  )
+  require(
+    settings.threads == cores() or hasattr(os, 'sched_setaffinity'),
+    '--threads needs Linux: elsewhere a process cannot be kept to some of the cores',
+  )
+
+
+def run(
+  models: Sequence[Model],
+  modes: Sequence[str],
+  peers: Sequence[str],
+  settings: Settings,
+  out: pathlib.Path,
+  *,
+  start=measure.start,
+  show: bool = True,
+) -> int:
+  """Measures and writes bench.md, bench.csv, rounds.csv, bench.png into a folder.
+
+  The modes `grow`, `lowerings` and `input` write files of their own besides.
+
+  What is measured is written after each network and mode, so that a run that is ended
+  leaves what it has.
+
+  Args:
+    models, modes, peers: see `contenders`.
+    settings: what all of them share.
+    out: folder, made if missing.
+    start: (spec, settings) -> Worker.
+    show: whether to print the tables.
+
+  Returns:
+    The exit code: 1 where ours failed at something, 0 else.
+  """
+  check(settings)
+  try:
+    settings.logs.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise files.write_error(settings.logs, error) from error
+  contenders = [OURS, *peers]
+  report = Report(settings, out, command())
+  for model in models:
+    able = {}
+    for name in contenders:
+      reason = why_not(name, model, settings.dtype)
+      if reason is None:
+        able[name] = CONTENDERS[name].modes
+      else:
+        report.left_out.append(f'{CONTENDERS[name].title} {reason}')
+
+    def present(mode, able=able):
+      """Contenders in a mode; of those that are not installed, the old word."""
+      names = [name for name in able if mode in able[name]]
+      return [name for name in names if name not in report.missing]
+
+    for mode in modes:
+      if mode in (*FRESH, *ALONE):
+        continue
+      specs = {
+        name: measure.make_spec(name, model, mode, settings) for name in present(mode)
+      }
+      report.add(measure.interleaved(specs, mode, model, settings, start=start))
+    rarely = [mode for mode in modes if mode in FRESH]
+    if rarely:
+      names = present(rarely[0])
+      report.add(measure.fresh(names, rarely, model, settings, start=start))
+    if 'grow' in modes:
+      points, failures, told = grow.measure_growth(model, settings, start=start)
+      report.add_alone(failures, told)
+      name = grow.write(model, points, settings, out, report.environment())
+      report.grown += [name] if name else []
+      report.write()
+    if 'lowerings' in modes:
+      records, failures, told = lowering_report.measure_lowerings(
+        model, settings, start=start
+      )
+      report.add_alone(failures, told)
+      report.convolutions += records
+      report.write()
+  if 'input' in modes:
+    input_bench.benchmark(input_arguments(peers, settings, out))
+  if show:
+    page.show(report.lines, lowering_report.sections(report.convolutions, each=False))
+    for remark in report.remarks:
+      print(remark)
+    print(f'benchmark: {out}')
+  failed = [m for m in report.measurements if m.contender == OURS and m.error]
+  return 1 if failed or report.failures else 0
+
+
+def input_arguments(
+  peers: Sequence[str], settings: Settings, out: pathlib.Path
+) -> argparse.Namespace:
+  """Of the input benchmark, whose PyTorch loaders are there where timm is a peer."""
+  torch = [name for name in input_bench.TORCH if 'timm' in peers]
+  return input_bench.parse(
+    [
+      f'--out={out}', f'--rounds={settings.rounds}', f'--threads={settings.threads}',
+      f'--peer_python={settings.pythons.get("timm", sys.executable)}',
+      '--contenders', 'ours', *(['plain', *torch] if peers else []),
+    ]
+  )  # fmt: skip
+
+
+class Report:
+  """What has been measured so far, and its files."""
+
+  def __init__(self, settings: Settings, out: pathlib.Path, command: str):
+    self.settings, self.out, self.command = settings, out, command
+    self.measurements: list[Measurement] = []
+    self.left_out: list[str] = []
+    self.failures: list[str] = []  # of ours, in modes that it has alone
+    self.grown: list[str] = []
+    self.convolutions: list[dict] = []
+    self.alone: dict = {}  # what the last worker of such a mode told of itself
+    self.began = datetime.datetime.now(datetime.UTC).isoformat(timespec='minutes')
+    self.load = f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
+
+  @property
+  def lines(self):
+    return compare(self.measurements)
+
+  @property
+  def remarks(self) -> list[str]:
+    return remarks(self.lines, [*self.failures, *self.left_out])
+
+  @property
+  def missing(self) -> set[str]:
+    """Contenders that are not installed: they are not tried again."""
+    return {m.contender for m in self.measurements if m.missing}
+
+  def add(self, measurements: Sequence[Measurement]) -> None:
+    self.measurements += measurements
+    for m in measurements:
+      if m.error:
+        self.settings.say(f'{CONTENDERS[m.contender].title}: {m.error}')
+    self.write()
+
+  def add_alone(self, failures: Sequence[str], told: dict) -> None:
+    """Of a mode in which nobody is compared."""
+    self.failures += failures
+    self.alone = told or self.alone
+
+  def write(self) -> None:
+    environment, lines = self.environment(), self.lines
+    sections = lowering_report.sections(self.convolutions)
+    text = page.markdown(
+      lines, self.remarks, environment, sections=sections, grown=self.grown
+    )
+    files.replace_file(self.out / 'bench.md', text.encode())
+    if self.convolutions:
+      records = [record | environment for record in self.convolutions]
+      text = page.comma_separated(records)
+      files.replace_file(self.out / 'lowerings.csv', text.encode())
+    if not lines:
+      return
+    records = [page.record(line, environment) for line in lines]
+    files.replace_file(self.out / 'bench.csv', page.comma_separated(records).encode())
+    rounds = page.rounds(lines)
+    if rounds:
+      text = page.comma_separated(rounds)
+      files.replace_file(self.out / 'rounds.csv', text.encode())
+      caption = f'{environment["settings"]}; {environment["machine"]}'
+      figure = drawing.contenders(lines, caption)
+      canvas.save_png(figure, self.out / 'bench.png')
+
+  def environment(self) -> dict[str, str]:
+    """Where and how the numbers were made, as lines of text.
+
+    This process asks no device for its name: a TPU would then be its own.
+    """
+    s, versions, devices = self.settings, {}, {}
+    for prepared in [self.alone, *(m.prepared for m in self.measurements)]:
+      versions |= prepared.get('versions', {})
+      if prepared.get('device', 'cpu') != 'cpu':
+        devices[prepared['device']] = None
+    revision, modified = result.git_state()
+    machine = [*devices, f'{cpu_name()}, {s.threads} of {cores()} cores']
+    return {
+      'command': self.command,
+      'machine': '; '.join(machine),
+      'settings': f'batch {s.batch}, {s.resolution} px, {s.dtype}, {s.rounds} rounds',
+      'versions': ', '.join(f'{name} {version}' for name, version in versions.items()),
+      'system': platform.platform(),
+      'began': f'{self.began}, load average then {self.load}',
+      'git revision': (revision or '')[:10] + (' (modified)' if modified else ''),
+    }
+
+
+def command() -> str:
+  """The command line of this process."""
+  return shlex.join(['python', *sys.argv])
+
+
+def cpu_name() -> str:
+  """What the processor calls itself."""
+  try:
+    with open('/proc/cpuinfo') as file:
+      for line in file:
+        if line.startswith('model name'):
+          return line.partition(':')[2].strip()
+  except OSError:
+    pass
+  return platform.processor() or platform.machine()

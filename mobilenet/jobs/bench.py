@@ -1,0 +1,54 @@
+"""Times networks against their peers, side by side on this machine.
+
+    python main.py --job=bench --models=mobilenet_v3_large --peers=timm
+
+No config is needed. docs/bench.md says what is measured, and how.
+"""
+
+from mobilenet.bench import contenders, measure
+from mobilenet.bench import run as bench
+from mobilenet.command_line import Flag, Given
+
+FLAGS = (
+  Flag('models', str, None, 'NAME or NAME:WIDTH, by commas; five by default.'),
+  Flag(
+    'modes',
+    str,
+    'train,infer,latency',
+    'These, compile, memory, input, grow (with batch, resolution and width) or '
+    'lowerings (of each convolution).',
+  ),
+  Flag(
+    'peers',
+    str,
+    'auto',
+    'auto (all), none, or of stock, timm, timm_compile, keras_tensorflow, keras_jax, '
+    'tflite.',
+  ),
+  Flag('batch', int, 16, 'Images a batch.'),
+  Flag('resolution', int, 224, 'In pixels.'),
+  Flag('dtype', str, 'float32', 'Or bfloat16.'),
+  Flag('rounds', int, 15, 'How often each has its turn.'),
+  Flag('threads', int, None, 'Cores for each; all by default.'),
+  Flag('peer_python', str, None, 'PEER=/path/to/python, for a peer with its own.'),
+)
+
+
+def run(given: Given) -> int:
+  asked, out = given.flags, given.folder('bench')
+  settings = measure.Settings(
+    batch=asked.batch,
+    resolution=asked.resolution,
+    dtype=asked.dtype,
+    threads=bench.cores() if asked.threads is None else asked.threads,
+    rounds=asked.rounds,
+    logs=out / 'workers',
+    pythons=contenders.interpreters(asked.peer_python),
+  )
+  return bench.run(
+    contenders.chosen_models(asked.models or bench.MODELS),
+    contenders.chosen_modes(asked.modes),
+    contenders.chosen_peers(asked.peers),
+    settings,
+    out,
+  )

@@ -1,0 +1,76 @@
+"""Evaluates a run, or imported weights, on any split or on other data.
+
+    python main.py --job=eval --workdir=runs/folder --data_dir=other_photos
+
+Every example counts once. The report goes into a folder of the run's.
+"""
+
+import pathlib
+
+import jax
+
+from mobilenet import experiment, trained
+from mobilenet.command_line import Flag, Given
+from mobilenet.reports import result
+from mobilenet.training import sharding, workdir
+from mobilenet.training.evaluation import evaluate
+from mobilenet.training.step import make_eval_step
+
+FLAGS = (
+  Flag('split', str, None, "The split; the config's by default."),
+  Flag('data_dir', str, None, "Other data of the same classes than the run's."),
+)
+
+
+def run(given: Given) -> int:
+  evaluate_run(given.run_folder(), given.flags.split, given.flags.data_dir)
+  return 0
+
+
+def evaluate_run(
+  folder: pathlib.Path, split: str | None = None, data_dir: str | None = None
+) -> None:
+  """Evaluates the newest checkpoint of a run, or imported weights, and reports.
+
+  Args:
+    folder: the run's.
+    split: of the data; None for the config's `data.eval_split`.
+    data_dir: where other data of the same classes lies; None for the run's own.
+
+  Raises:
+    TrainingError, DataError: no run or nothing trained is there, or the data cannot be
+      read or has other classes.
+  """
+  mesh = sharding.make_mesh()
+  run = trained.load_run(folder, mesh)
+  config, task = run.config, experiment.make_task(run.config)
+  split = split or config.data.eval_split
+  source = experiment.open_source(config, split, data_dir)
+  workdir.check_classes(folder, task.outputs(source), split)
+  batches = experiment.eval_batches(config, source, mesh)
+  # The network as it was trained, not folded: the numbers are those of the training's
+  # own evaluation, to the last digit.
+  evaluation = evaluate(
+    make_eval_step(run.model, task, mesh),
+    task,
+    {'best': run.variables},
+    batches,
+    mesh,
+    num_examples=source.num_examples,
+    keep_predictions=True,
+  )['best']
+  for name in batches.corrupt:
+    print(f'left out, since it cannot be read: {name}')
+  if jax.process_index() == 0:
+    report = folder / f'report-{split}'
+    examples = experiment.EvaluatedExamples(config, source, mesh)
+    task.write_report(report, evaluation, run.outputs, examples)
+    result.print_result(
+      {
+        'config': f'{folder.name}, step {run.step}, on {split}',
+        **evaluation.metrics,
+        'num_examples': evaluation.count,
+        'unreadable_examples': evaluation.unreadable,
+      }
+    )
+    print(f'report: {report}')

@@ -1,0 +1,138 @@
+"""Makes a run of other people's weights, to evaluate, predict with and export.
+
+    python main.py --job=import --init=mobilenet_v2-b0353104.pth --workdir=runs/v2
+
+The network and how images must be prepared are read from the file. A config is not
+needed; what one sets of the network and the preparation stays.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict
+
+import input_pipeline
+from mobilenet import config_files, experiment, limits, trained
+from mobilenet.command_line import Flag, Given
+from mobilenet.models import counting
+from mobilenet.training import files, workdir
+from mobilenet.training.errors import TrainingError, require
+from mobilenet.weights import own_file
+from mobilenet.weights.starting import start_from
+
+FINETUNE = 'configs/finetune.py'  # its fields are those of an imported workdir
+
+FEW = 6  # classes, which are named where they are counted
+
+FLAGS = (
+  Flag('init', str, None, 'The weight file.'),
+  Flag('class_names', str, None, 'A file of the class names, one a line.'),
+)
+
+
+def run(given: Given) -> int:
+  config = given.config or config_files.load_config(FINETUNE)
+  if given.flags.init is not None:
+    config.init = given.flags.init
+  require(
+    given.flags.workdir is not None, 'name the folder to make: --workdir=runs/...'
+  )
+  import_weights(config, given.run_folder(), given.flags.class_names)
+  return 0
+
+
+def import_weights(
+  config: ConfigDict, folder: pathlib.Path, class_file: str | None = None
+) -> None:
+  """Makes a workdir of other people's weights, for evaluation, prediction and export.
+
+  Args:
+    config: with `init`, the file; what it sets of the network and the contract stays.
+    folder: the workdir; it must hold no run yet.
+    class_file: names of the classes in the order of the outputs, one a line or a JSON
+      list; None for those of the file, of ImageNet where there are 1,000, or numbers.
+
+  Raises:
+    TrainingError, ModelError: the file cannot be used or the folder holds a run.
+  """
+  limits.check(config)
+  require(bool(config.init), 'give the weight file: --init=FILE')
+  require(
+    workdir.read_config(folder) is None,
+    f'{folder} holds a run already; choose another --workdir',
+  )
+  weights = trained.load_weights(config.init)
+  require(
+    weights.has_head,
+    f'{config.init} has no classifier; train one on it with '
+    f'--config=configs/finetune.py --config.init={config.init}',
+  )
+  names, notes = class_names(weights, class_file), experiment.notes(config, weights)
+  config = experiment.with_weights(config, weights)
+  model = experiment.make_model(config, names)
+  parameters, multiply_adds = counting.count(model, config.resolution)
+  ops = experiment.ops(config, 'eval_ops')
+  input_pipeline.check_ops(ops, 'eval')
+  # Fields that the config sets may make another network than the file's.
+  drawn = experiment.initial_variables(config, model)
+  variables = start_from(weights, drawn, new_head=False)
+  contract = trained.contract_of_run(config)
+  with files.together(folder, last=workdir.CONFIG_FILE) as draft:
+    own_file.save(
+      draft / own_file.FILE,
+      dataclasses.replace(
+        weights, variables=variables, contract=contract, class_names=names
+      ),
+    )
+    workdir.write_classes(draft, names)
+    workdir.write_config(draft, config.to_dict())
+  style = model.network.style
+  print(
+    f'{weights.origin}\n'
+    f'{parameters:,} parameters, {multiply_adds / 1e6:.1f} M multiply-adds at '
+    f'{config.resolution} px, {_counted(names)}\n'
+    f'images: {ops}; padding {style.padding}, BatchNorm epsilon '
+    f'{style.norm_epsilon:g}'
+  )
+  experiment.warn_of_own_ops(config)
+  if weights.contract and weights.contract.label_offset:
+    print(f'left out: the first {weights.contract.label_offset} of the classes')
+  for note in notes:
+    print(f'note: {note}')
+  print(f'workdir: {folder}')
+
+
+def _counted(names: Sequence[str]) -> str:
+  """'2 classes (cats, dogs)'; of many the number alone."""
+  few = f' ({", ".join(names)})' if len(names) <= FEW else ''
+  return f'{len(names)} classes{few}'
+
+
+def class_names(weights, class_file: str | None) -> tuple[str, ...]:
+  """The names of the classes, see `import_weights`."""
+  count = weights.model['num_classes']
+  if class_file is None:
+    return weights.class_names or tuple(f'class {n}' for n in range(count))
+  try:
+    text = pathlib.Path(class_file).expanduser().read_text(encoding='utf-8')
+    names = json.loads(text) if class_file.endswith('.json') else text.splitlines()
+  except (OSError, ValueError) as error:
+    raise TrainingError(
+      f'cannot read class names from {class_file}: {error}'
+    ) from error
+  require(
+    isinstance(names, list),
+    f'cannot read class names from {class_file}: its JSON is no list',
+  )
+  names = tuple(str(name).strip() for name in names)
+  require(
+    len(names) == count,
+    f'{class_file} has {len(names)} names, the network {count} classes: one a line',
+  )
+  require(
+    len(set(names)) == count and all(names),
+    f'{class_file} has empty or repeated names; each class needs one of its own',
+  )
+  return names

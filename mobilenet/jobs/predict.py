@@ -1,0 +1,85 @@
+"""Names what is on photos, and shows where the network sees it.
+
+    python main.py --job=predict --workdir=runs/folder --out=predictions --cam photos/
+
+TensorFlow is not needed.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+import input_pipeline
+from input_pipeline import photos as photo_files
+from mobilenet import experiment, trained
+from mobilenet.command_line import Flag, Given
+from mobilenet.reports import prediction
+from mobilenet.tasks import Shown
+from mobilenet.training import workdir
+from mobilenet.training.errors import require
+
+ARGUMENTS = 'PHOTOS_OR_FOLDERS...'
+FLAGS = (
+  Flag('top', int, 5, 'How many of the most probable answers a photo.'),
+  Flag('out', str, None, 'A folder for predictions as CSV and JSON.'),
+  Flag('cam', bool, False, 'Draw where in each photo the first answer is seen.'),
+)
+
+
+def run(given: Given) -> int:
+  out = given.flags.out and workdir.local_path(given.flags.out)
+  predict(
+    given.run_folder(),
+    given.arguments,
+    top=given.flags.top,
+    out=out,
+    activation=given.flags.cam,
+  )
+  return 0
+
+
+def predict(
+  folder: pathlib.Path,
+  photos: Sequence[str],
+  *,
+  top: int = 5,
+  out: pathlib.Path | None = None,
+  activation: bool = False,
+) -> None:
+  """Prints what is on photos; TensorFlow is not needed.
+
+  Args:
+    folder: the run's.
+    photos: files and folders, which are searched.
+    top: answers a photo.
+    out: a folder for predictions.csv and predictions.json, and for the pictures.
+    activation: draw where in each photo its first answer is seen (Grad-CAM).
+
+  Raises:
+    TrainingError, ModelError, DataError: no run, no photos, none can be read.
+  """
+  require(bool(photos), 'name photos or folders: main.py --job=predict ... cat.jpg')
+  require(
+    out is not None or not activation,
+    '--cam draws pictures: say where with --out=FOLDER',
+  )
+  paths = photo_files.find_photos(photos)
+  run = trained.load_run(folder)
+  ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')
+  batch_size = min(len(paths), 32)
+  task = experiment.make_task(run.config)
+  model, variables = trained.folded(run)
+  predicted = prediction.predict_photos(model, task, variables, paths, ops, batch_size)
+  if contract := experiment.contract_of(run.config):
+    seen = photo_files.read_photo(predicted.photos[0])
+    experiment.warn_of_range(contract, photo_files.prepare(seen, ops))
+  shown = Shown(
+    title=f'{run.config.model.name}, {folder.name}',
+    outputs=run.outputs,
+    model=run.model,
+    variables=run.variables,
+    ops=ops,
+    top=top,
+    out=out,
+    activation=activation,
+  )
+  task.show_predictions(predicted.photos, predicted.outputs, shown)

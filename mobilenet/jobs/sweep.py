@@ -1,0 +1,57 @@
+"""Trains all that a config's sweep yields, each in a process of its own.
+
+    python main.py --job=sweep --config=configs/v1.py --sweep=grid
+
+Started again it skips what is done, resumes what is not and tries again what failed.
+More in docs/sweeps.md.
+"""
+
+import os
+
+from mobilenet import config_files, experiment, trained
+from mobilenet.command_line import Flag, Given
+from mobilenet.training.errors import require
+
+FLAGS = (
+  Flag('sweep', str, None, "Its name; the config's first by default."),
+  Flag('index', int, None, 'Run this item alone, counted from 0.'),
+  Flag('list', bool, False, 'Print the items, run nothing.'),
+)
+
+
+def run(given: Given) -> int:
+  require(
+    not given.flags.multihost,
+    '--multihost is of one run; spread a sweep over machines with --index',
+  )
+  require(
+    os.name == 'posix',
+    '--job=sweep locks files as Linux and macOS do; here, train its items one by one',
+  )
+  from mobilenet.sweeps import items as sweep_items
+  from mobilenet.sweeps import runner
+
+  config = given.needed_config()
+  name, pairs = config_files.load_sweep(given.argument, given.flags.sweep)
+  title = f'{config_files.config_name(given.argument)}-{name}'
+  folder = given.folder(title)
+  items = sweep_items.make_items(
+    given.argument,
+    pairs,
+    config,
+    given.overrides,
+    folder,
+    complete=lambda config: trained.complete(config)[0],
+  )
+  if given.flags.list:
+    runner.show_items(items, title, ignore=experiment.HARMLESS)
+    return 0
+  return runner.run(
+    items,
+    folder,
+    title=title,
+    command=runner.command(given.argument, name, given.overrides, folder),
+    given=given.overrides,
+    index=given.flags.index,
+    ignore=experiment.HARMLESS,
+  )

@@ -1,0 +1,29 @@
+"""Writes the papers' tables: published numbers beside counted ones and your runs.
+
+    python main.py --job=table --table=v1/6,v4/6 --measure
+
+No config is needed. docs/tables.md says what the columns mean.
+"""
+
+from mobilenet.command_line import Flag, Given
+from mobilenet.tables import writing
+from mobilenet.training import workdir
+
+FLAGS = (
+  Flag('table', str, 'all', 'v1/6,v2/4 and so on.'),
+  Flag('measure', bool, False, 'Time batches of one image here.'),
+  Flag('runs', str, None, 'Searched for finished ImageNet runs; runs by default.'),
+)
+
+
+def run(given: Given) -> int:
+  out, asked = given.folder('tables'), given.flags.runs
+  runs = workdir.local_path(asked or 'runs')
+  writing.write_tables(
+    writing.chosen(given.flags.table),
+    out,
+    runs_folder=runs if asked or runs.is_dir() else None,
+    measure=given.flags.measure,
+  )
+  print(f'tables: {out}')
+  return 0

@@ -1,0 +1,173 @@
+"""Trains, evaluates and reports; the same command again resumes.
+
+    python main.py --config=configs/quickstart.py
+
+The folder of the run keeps the config, the metrics, checkpoints and the report. SIGTERM
+and Ctrl-C save before they end the run.
+"""
+
+import functools
+import pathlib
+
+import jax
+from ml_collections import ConfigDict
+
+from mobilenet import experiment, limits, trained
+from mobilenet.command_line import Given
+from mobilenet.models import counting
+from mobilenet.reports import run_report
+from mobilenet.training import loop, memory, sharding, workdir
+from mobilenet.training.optimizer import make_optimizer
+from mobilenet.training.plan import make_plan
+from mobilenet.training.programs import Programs
+from mobilenet.training.schedules import make_schedule
+from mobilenet.weights.own_file import Weights
+
+FLAGS = ()
+
+# Below this share of their first values, runs reached what longer ones did.
+_STATISTICS_LEFT = 0.25
+
+
+def run(given: Given) -> int:
+  programs = given.compiled and given.compiled / 'programs'
+  train(given.needed_config(), given.run_folder(), programs)
+  return 0
+
+
+def train(
+  config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None = None
+) -> None:
+  """Trains, or goes on training, evaluates and reports.
+
+  Args:
+    config: all of it, as `configs/common.py` has it.
+    folder: the run's; made if missing.
+    compiled: folder of what runs alike compiled; None keeps nothing.
+
+  Raises:
+    TrainingError, ModelError, DataError: a mistake in the config, the folder holds
+      another run, or data or checkpoints cannot be read or written.
+  """
+  limits.check(config)
+  config, weights = trained.complete(config)
+  workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
+  mesh = sharding.make_mesh()
+  sharding.local_batch_size(mesh, config.batch_size)
+  sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
+  # A wrong name or option is told before data is opened.
+  task = experiment.make_task(config)
+  experiment.make_model(config, ('',))
+  experiment.check_ops(config)
+  source = experiment.open_source(config, config.data.train_split)
+  eval_source = experiment.open_source(config, config.data.eval_split)
+  plan = make_plan(config, num_examples=source.num_examples)
+  outputs = task.outputs(source)
+  programs = Programs(compiled, mesh, config.to_dict(), len(outputs), plan)
+  model = experiment.make_model(config, outputs)
+  # Too small an image is told here.
+  layers, shapes = counting.layers_and_variables(model, config.resolution)
+  size = counting.totals(layers)
+  schedule = make_schedule(
+    config.schedule,
+    total_steps=plan.total_steps,
+    steps_per_epoch=plan.steps_per_epoch,
+    batch_size=config.batch_size,
+  )
+  tx = make_optimizer(config.optimizer, schedule)
+  memory.check(
+    memory.needed(
+      shapes,
+      tx,
+      counting.kept_for_backward(layers),
+      image_shape=(config.resolution, config.resolution, 3),
+      batch_size=config.batch_size // jax.device_count(),
+      ema=config.ema_decay is not None,
+    )
+  )
+  variables = functools.partial(experiment.initial_variables, config, model, weights)
+  if weights is not None:
+    variables()  # what doesn't fit is told before anything is written
+  workdir.check_classes(folder, outputs, config.data.train_split)
+  workdir.write_config(folder, config.to_dict())
+  workdir.write_classes(folder, outputs)
+  announce(config, source, eval_source, len(outputs), size, folder, weights)
+  if weights is None:
+    warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
+  outcome = loop.train(
+    model=model,
+    task=task,
+    tx=tx,
+    learning_rate=schedule,
+    variables=variables,
+    data=loop.Data(
+      train=functools.partial(experiment.train_batches, config, source, mesh),
+      evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
+      num_eval_examples=eval_source.num_examples,
+    ),
+    plan=plan,
+    batch_size=config.batch_size,
+    seed=config.seed,
+    ema_decay=config.ema_decay,
+    workdir=str(folder),
+    mesh=mesh,
+    programs=programs,
+  )
+  if outcome.stopped:
+    step = int(outcome.state.step)
+    print(
+      f'{outcome.stopped}: saved at step {step}; the same command goes on from there'
+    )
+  elif jax.process_index() == 0:
+    run_report.write_training(
+      task,
+      outcome,
+      folder,
+      model=config.model.name,
+      outputs=outputs,
+      examples=experiment.EvaluatedExamples(config, eval_source, mesh),
+      plan=plan,
+      size=size,
+    )
+
+
+def announce(
+  config,
+  source,
+  eval_source,
+  outputs: int,
+  size: tuple[int, int],
+  folder,
+  weights: Weights | None,
+) -> None:
+  """Says what is about to be trained, on what and where."""
+  if jax.process_index() == 0:
+    parameters, multiply_adds = size
+    device = jax.devices()[0]
+    print(
+      f'{config.model.name} x{config.model.width:g} at {config.resolution} px: '
+      f'{parameters:,} parameters, {multiply_adds / 1e6:.1f} M multiply-adds\n'
+      f'{source.name}: {source.num_examples:,} images for training, '
+      f'{eval_source.num_examples:,} for evaluation, {outputs} outputs\n'
+      f'{jax.device_count()} x {device.device_kind}; workdir {folder}'
+    )
+    if weights is not None:
+      head = ', with a new classifier' if config.new_head else ''
+      print(f'from {weights.origin}{head}')
+      print(f'images: {experiment.ops(config, "eval_ops")}')
+      experiment.warn_of_own_ops(config)
+      for note in weights.notes:
+        print(f'note: {note}')
+
+
+def warn_of_slow_statistics(momentum: float, steps: int) -> None:
+  """The commonest reason why a network is good in training and bad in evaluation.
+
+  For a training from scratch: statistics that come with weights are a good start.
+  """
+  if (left := momentum**steps) > _STATISTICS_LEFT and jax.process_index() == 0:
+    print(
+      f'warning: at BatchNorm momentum {momentum:g}, {left:.0%} of the running '
+      f'statistics after {steps} steps are still what they began with, and evaluation '
+      'suffers; lower --config.model.norm_momentum or train longer'
+    )

@@ -1,0 +1,105 @@
+"""What the fields of a config may be: told before anything is computed or allocated.
+
+What only one part of the house can judge, such as an unknown name, is judged there.
+"""
+
+import math
+
+from ml_collections import ConfigDict
+
+from mobilenet.training.errors import TrainingError, require
+
+# Field -> (lowest, highest), both allowed. These fields have no default to fall back
+# to, so that none of them may be None. Limits are those of what follows: a seed of
+# NumPy's generators, counters of 32 bits; widths and sizes are some times those that
+# anybody has published.
+NUMBERS = {
+  'seed': (0, 2**32 - 1),
+  'resolution': (8, 8192),
+  'model.width': (1e-3, 64),
+  'model.dropout': (0, 0.999),
+  'model.stochastic_depth': (0, 0.999),
+  'data.holdout': (1e-6, 0.999999),
+  'data.corrupt_limit': (0, 2**31 - 1),
+  'data.shuffle_buffer': (1, 2**31 - 1),
+  'data.made_examples': (1, 2**31 - 1),
+  'data.made_classes': (1, 2**20),
+  'batch_size': (1, 2**20),
+  'eval_batch_size': (1, 2**20),
+  'epochs': (1e-9, 1e6),
+  'schedule.learning_rate': (0, 1e6),
+  'schedule.warmup_epochs': (0, 1e6),
+  'schedule.warmup_from': (0, 1),
+  'loss.label_smoothing': (0, 0.999),
+  'loss.l2': (0, 1e3),
+  'max_skipped_in_a_row': (1, 2**31 - 1),
+  'log_steps': (1, 2**31 - 1),
+  'eval_every_epochs': (1e-9, 1e9),
+  'checkpoint_every_epochs': (1e-9, 1e9),
+}
+# Numbers that may be None, for the default of what reads them.
+OPTIONAL = {
+  'steps': (1, 2**31 - 1),
+  'ema_decay': (0, 0.999999999),
+  'model.stem_width': (1, 2**16),
+  'model.hidden_width': (0, 2**20),
+  'model.norm_momentum': (0, 0.999999),
+  'model.norm_epsilon': (0, 1),
+  'contract.crop_fraction': (0.01, 1),
+  'contract.resolution': (8, 8192),
+  'contract.label_offset': (0, 1),
+}
+# Texts and switches that have no default either.
+NEEDED = (
+  'task',
+  'model.name',
+  'model.dtype',
+  'model.lowering',
+  'init',
+  'new_head',
+  'data.name',
+  'data.dir',
+  'data.train_split',
+  'data.eval_split',
+  'data.train_ops',
+  'data.eval_ops',
+  'data.batch_ops',
+  'data.own_ops',
+  'optimizer.name',
+  'optimizer.decay_depthwise',
+  'schedule.name',
+  'loss.l2_depthwise',
+)
+
+
+def check(config: ConfigDict) -> None:
+  """Checks the fields of a config, those that it has.
+
+  Raises:
+    TrainingError: a field is outside of its limits, or None without a default; names
+      the flag that sets it.
+  """
+  for field, (low, high) in {**NUMBERS, **OPTIONAL}.items():
+    value, there = _get(config, field)
+    # A resolution of None is that of the weights, which are not read yet.
+    missing = value is None and (field in OPTIONAL or (field == 'resolution'))
+    if not there or missing:
+      continue
+    valid = isinstance(value, int | float) and math.isfinite(value)
+    require(
+      valid and low <= value <= high,
+      f'--config.{field}={value} must be a number from {low:.10g} to {high:.10g}',
+    )
+  for field in NEEDED:
+    value, there = _get(config, field)
+    if there and value is None:
+      raise TrainingError(f'--config.{field}=None: this field has no default')
+
+
+def _get(config: ConfigDict, field: str):
+  """(value, whether the config has such a field)."""
+  for name in field.split('.'):
+    if name not in config:
+      return None, False
+    config = config[name]
+  return config, True

@@ -1,0 +1,281 @@
+"""Collects the items of a sweep: a table for programs, one for people, one figure."""
+
+import csv
+import datetime
+import io
+import pathlib
+import shlex
+import statistics
+from collections.abc import Sequence
+
+from mobilenet.reports import canvas, terminal
+from mobilenet.sweeps import figure as sweep_figure
+from mobilenet.sweeps.items import STATUSES, Item, locked, standing
+from mobilenet.training import files
+
+CSV_FILE, MARKDOWN_FILE, FIGURE_FILE = 'sweep.csv', 'sweep.md', 'sweep.png'
+MEANS_FILE = 'sweep_means.csv'
+LOCK_FILE = '.sweep.lock'
+
+# Of a result, under the names that the tables have.
+_NUMBERS = {
+  'top1': 'top1',  # of the averaged weights where there are any
+  'raw_top1': 'raw_top1',
+  'loss': 'loss',
+  'parameters': 'parameters',
+  'multiply_adds': 'multiply_adds',
+  'seconds': 'train_seconds',
+  'images_per_second': 'images_per_second',
+  'steps': 'steps',
+}
+
+
+_HEADS = (
+  'seed',
+  'top-1',
+  'raw top-1',
+  'loss',
+  'parameters',
+  'M multiply-adds',
+  'steps',
+  'training',
+  'images/s',
+  'status',
+)
+
+
+def write_tables(
+  items: Sequence[Item],
+  folder: pathlib.Path,
+  *,
+  title: str,
+  command: Sequence[str],
+  ignore: Sequence[str] = (),
+) -> list[dict]:
+  """Writes sweep.csv, sweep.md and sweep.png (and sweep_means.csv over seeds).
+
+  Of several processes that collect at once each waits for its turn, so that the last
+  to come writes what all have done.
+
+  Args:
+    items: the whole sweep.
+    folder: where the files go.
+    title: of the table and the figure.
+    command: what a person types to run the sweep.
+    ignore: dotted fields of the config that may differ from a run that is there.
+
+  Returns:
+    The rows; see `collect`.
+
+  Raises:
+    TrainingError: a file cannot be written.
+  """
+  with locked(folder / LOCK_FILE, wait=True):
+    rows = collect(items, ignore)
+    fields = swept_fields(items)
+    means = over_seeds(rows, fields)
+    _write_csv(folder / CSV_FILE, rows)
+    if means:
+      _write_csv(folder / MEANS_FILE, means)
+    figure = sweep_figure.draw(rows, fields, title=title)
+    if figure is not None:
+      canvas.save_png(figure, folder / FIGURE_FILE)
+    text = _markdown(rows, means, fields, title, command, items, figure is not None)
+    files.replace_file(folder / MARKDOWN_FILE, text.encode())
+  return rows
+
+
+def swept_fields(items: Sequence[Item]) -> list[str]:
+  """The dotted fields that the sweep sets, in its order."""
+  return list(dict.fromkeys(field for item in items for field in item.overrides))
+
+
+def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
+  """A row per item.
+
+  The keys are index, item, status (one of `items.STATUSES`), the swept fields,
+  top1 and raw_top1 (percent), loss, parameters, multiply_adds, seconds (of training),
+  images_per_second, steps, seed and reason. What there is no number for is None.
+  """
+  fields = [field for field in swept_fields(items) if field != 'seed']
+  rows = []
+  for index, item in enumerate(items):
+    now = standing(item, ignore)
+    ended = now.result or {}
+    rows.append(
+      {
+        'index': index,
+        'item': item.name,
+        'status': now.status,
+        **{field: _value(item.config, field) for field in fields},
+        **{name: ended.get(source) for name, source in _NUMBERS.items()},
+        'seed': item.config.get('seed'),
+        'reason': '; '.join(x.strip() for x in now.reason.splitlines()),
+        'environment': ended.get('environment'),
+      }
+    )
+  return rows
+
+
+def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
+  """Mean and standard deviation (of a sample) of runs that differ by seed alone.
+
+  Returns:
+    A row per setting of the other fields: those, n (runs that are done), top1_mean,
+    top1_std, raw_top1_mean, raw_top1_std; [] if the sweep does not change the seed.
+  """
+  if 'seed' not in fields:
+    return []
+  others = [field for field in fields if field != 'seed']
+  groups: dict[tuple, list[dict]] = {}
+  for row in rows:
+    groups.setdefault(tuple(row[field] for field in others), []).append(row)
+  means = []
+  for key, group in groups.items():
+    done = [row for row in group if row['status'] == 'done']
+    mean = dict(zip(others, key, strict=True)) | {'n': len(done)}
+    for name in ('top1', 'raw_top1'):
+      values = [row[name] for row in done if row[name] is not None]
+      mean[f'{name}_mean'] = statistics.fmean(values) if values else None
+      mean[f'{name}_std'] = statistics.stdev(values) if len(values) > 1 else None
+    means.append(mean)
+  return means
+
+
+def show(rows: Sequence[dict], title: str) -> None:
+  """Prints where every item stands."""
+  table = terminal.make_table(
+    title, [('', 'right'), ('item', 'left'), ('top-1', 'right'), ('status', 'left')]
+  )
+  for row in rows:
+    status = row['status'] + (f': {row["reason"]}' if row['reason'] else '')
+    style = 'red' if row['status'] == 'failed' else None
+    terminal.add_row(
+      table, row['index'], row['item'], _percent(row['top1']), status, style=style
+    )
+  terminal.show(table)
+  print(count_statuses(rows))
+
+
+def count_statuses(rows: Sequence[dict]) -> str:
+  """'14 of 16 done, 2 failed'."""
+  counts = {s: sum(row['status'] == s for row in rows) for s in STATUSES}
+  done = f'{counts.pop("done")} of {len(rows)} done'
+  return ', '.join([done, *(f'{n} {status}' for status, n in counts.items() if n)])
+
+
+def duration(seconds: float | None) -> str:
+  """190 -> '3 min 10 s'."""
+  if seconds is None:
+    return ''
+  minutes, seconds = divmod(round(seconds), 60)
+  hours, minutes = divmod(minutes, 60)
+  parts = ((hours, 'h'), (minutes, 'min'), (seconds, 's'))
+  return ' '.join([f'{value} {unit}' for value, unit in parts if value][:2]) or '0 s'
+
+
+def _value(config: dict, field: str):
+  for name in field.split('.'):
+    config = config[name]
+  return config
+
+
+def _write_csv(path: pathlib.Path, rows: Sequence[dict]) -> None:
+  names = [name for name in rows[0] if name != 'environment']
+  text = io.StringIO()
+  writer = csv.DictWriter(text, names, extrasaction='ignore', lineterminator='\n')
+  writer.writeheader()
+  writer.writerows(rows)
+  files.replace_file(path, text.getvalue().encode())
+
+
+def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
+  others = [field for field in fields if field != 'seed']
+  now = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC')
+  total = sum(row['seconds'] or 0 for row in rows)
+  parts = [
+    f'# {title}',
+    f'    {shlex.join(command)}',
+    f'{now}: {count_statuses(rows)}; training took {duration(total)} in total.',
+    *_environments(rows),
+  ]
+  if has_figure:
+    parts.append(f'![top-1 of the sweep]({FIGURE_FILE})')
+  if means:
+    heads = [*others, 'runs', 'top-1, mean', 'standard deviation', 'raw, mean', 'sd']
+    cells = [
+      [
+        *(mean[field] for field in others),
+        mean['n'],
+        *(
+          _percent(mean[name])
+          for name in ('top1_mean', 'top1_std', 'raw_top1_mean', 'raw_top1_std')
+        ),
+      ]
+      for mean in means
+    ]
+    parts += ['## Over seeds', _table(heads, cells, len(others))]
+  parts += [
+    '## Runs' if means else '',
+    _table(
+      ['item', *others, *_HEADS],
+      [_cells(row, others) for row in rows],
+      1 + len(others),
+    ),
+    'top-1 is of the averaged weights where the config keeps averages, raw top-1 of '
+    'those that were trained.',
+  ]
+  if unlike := [row for row in rows if row['reason']]:
+    lines = [f'- {row["item"]}: {row["status"]}: {row["reason"]}' for row in unlike]
+    parts += ['## Not done', '\n'.join(lines)]
+  return '\n\n'.join(part for part in parts if part) + '\n'
+
+
+def _cells(row: dict, others: Sequence[str]) -> list[str]:
+  adds, rate, loss = row['multiply_adds'], row['images_per_second'], row['loss']
+  return [
+    row['item'],
+    *(row[field] for field in others),
+    row['seed'],
+    _percent(row['top1']),
+    _percent(row['raw_top1']),
+    '' if loss is None else f'{loss:.4f}',
+    '' if row['parameters'] is None else f'{row["parameters"]:,}',
+    '' if adds is None else f'{adds / 1e6:,.2f}',
+    '' if row['steps'] is None else f'{row["steps"]:,}',
+    duration(row['seconds']),
+    '' if rate is None else f'{rate:,.0f}',
+    row['status'],
+  ]
+
+
+def _environments(rows: Sequence[dict]) -> list[str]:
+  """What the runs were made with; more than one line if they differ."""
+  seen = {}
+  for row in rows:
+    if where := row['environment']:
+      revision = (where.get('git_revision') or 'none')[:10]
+      modified = ' (modified)' if where.get('git_modified') else ''
+      device = f'{where.get("device_count")} × {where.get("device_kind")}'
+      versions = ', '.join(f'{p} {where.get(p)}' for p in ('jax', 'flax', 'optax'))
+      line = (
+        f'{device} ({where.get("cpu_count")} cores), Python {where.get("python")}, '
+        f'{versions}, git revision {revision}{modified}'
+      )
+      seen.setdefault(line, []).append(row['item'])
+  if len(seen) == 1:
+    return [f'Run on {line}.' for line in seen]
+  return [f'{", ".join(names)}: run on {line}.' for line, names in seen.items()]
+
+
+def _table(heads: Sequence[str], cells: Sequence[Sequence], left: int) -> str:
+  """A Markdown table, its first `left` columns of words."""
+  rules = ['---'] * left + ['---:'] * (len(heads) - left)
+  lines = [heads, rules, *cells]
+  return '\n'.join(
+    f'| {" | ".join(str(cell).replace("|", "¦") for cell in line)} |' for line in lines
+  )
+
+
+def _percent(value: float | None) -> str:
+  return '' if value is None else f'{value:.2f} %'

@@ -1,0 +1,67 @@
+"""Table 6 of MobileNetV4 (https://arxiv.org/abs/2404.10518v2)."""
+
+from mobilenet.tables.rows import Row, Table
+
+V1, V2, LARGE = 'mobilenet_v1', 'mobilenet_v2', 'mobilenet_v3_large'
+CONV_S, CONV_M = 'mobilenet_v4_conv_small', 'mobilenet_v4_conv_medium'
+CONV_L, HYBRID_M = 'mobilenet_v4_conv_large', 'mobilenet_v4_hybrid_medium'
+HYBRID_L = 'mobilenet_v4_hybrid_large'
+
+# 16-bit floats on GPUs and the iPhone, 8 bits on the others.
+DEVICES = (
+  'Pixel 6 CPU (ms)',
+  'Pixel 8 EdgeTPU (ms)',
+  'iPhone 13 CoreML (ms)',
+  'Pixel 4 Hexagon (ms)',
+  'Pixel 7 GPU (ms)',
+  'S23 CPU (ms)',
+  'S23 GPU (ms)',
+)
+
+ROWS = (
+  Row('MobileNet-V2 0.5x', V2, 0.5, 224, '2.0', '0.1G', '66.0', 'V2',
+      '2.4 0.7 0.5 2.9 8.3 1.8 1.9'),
+  Row('MobileNet-V3L 0.5x', LARGE, 0.5, 224, '2.7', '0.1G', '69.2',
+      other='2.4 0.8 0.45 3.5 9.9 2.0 2.1'),
+  Row('MNv4-Conv-S', CONV_S, 1.0, 224, '3.8', '0.2G', '73.8', 'V4 Conv',
+      '2.4 0.7 0.6 2.4 8.4 1.8 2.0'),
+  Row('MobileNet-V2', V2, 1.0, 224, '3.5', '0.3G', '73.4', 'V2',
+      '5.0 0.7 0.7 3.9 13.6 4.1 2.5'),
+  Row('MobileNet-V1', V1, 1.0, 224, '4.2', '0.6G', '74.0',
+      other='6.1 0.8 0.7 3.2 13.0 4.6 2.1'),
+  Row('MobileNet-V2 1.5x', V2, 1.5, 224, '6.8', '0.7G', '76.8', 'V2',
+      '9.3 0.9 1.0 5.6 16.4 7.3 3.3'),
+  Row('MobileNet-V2 2.0x', V2, 2.0, 224, '11.2', '1.1G', '78.4', 'V2',
+      '13.9 1.1 1.5 6.9 19.1 10.6 4.2'),
+  Row('MNv4-Conv-M', CONV_M, 1.0, 256, '9.2', '1.0G', '79.9', 'V4 Conv',
+      '11.4 1.1 1.1 7.3 18.1 8.6 4.1'),
+  Row('MNv4-Hybrid-M', HYBRID_M, 1.0, 256, '10.5', '1.2G', '80.7', 'V4 Hybrid',
+      '14.3 1.5 - - 17.9 10.8 5.9'),
+  Row('MNv4-Conv-L', CONV_L, 1.0, 384, '31.0', '5.9G', '82.9', 'V4 Conv',
+      '59.9 2.4 3.0 20.8 37.6 43.0 13.2'),
+  Row('MNv4-Hybrid-L', HYBRID_L, 1.0, 384, '35.9', '7.2G', '83.4', 'V4 Hybrid',
+      '87.6 3.8 - - 61.3 61.8 18.1'),
+)  # fmt: skip
+
+TABLES = {
+  'v4/6': Table(
+    'Classification on ImageNet',
+    'arXiv:2404.10518v2, Table 6',
+    ROWS,
+    other=DEVICES,
+    remark="Rows of other families are left out. V1, V2 and V3 are the paper's own "
+    'new trainings with its recipe. It does not print their resolution; 224 px is '
+    'assumed.',
+    notes={
+      'Printed are binary millions: parameters without BatchNorm over 2^20, '
+      'multiply-adds over 2^30.': (
+        'MNv4-Conv-M',
+        'MNv4-Hybrid-M',
+        'MNv4-Conv-L',
+        'MNv4-Hybrid-L',
+      ),
+      'The definition is that of the released code; Table 13 of the paper has other '
+      'rows (11.17 M, 1,297 M multiply-adds).': ('MNv4-Hybrid-M',),
+    },
+  ),
+}

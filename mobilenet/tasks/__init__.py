@@ -1,0 +1,155 @@
+"""What a run learns: one room a task, and nobody else knows classes, boxes or masks.
+
+The loop, the step, the evaluation, the checkpoints and the jobs call what `Task` says.
+A task is added by a folder here and a line in TASKS; tasks import no tasks.
+"""
+
+import importlib
+import pathlib
+from typing import Any, NamedTuple, Protocol
+
+import flax.linen as nn
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from mobilenet.training.errors import unknown_name
+from mobilenet.training.evaluation import Evaluation
+
+# config.task -> the module whose `make_task(config)` makes it.
+TASKS = {'classification': 'mobilenet.tasks.classification'}
+
+Batch = dict[str, jax.Array]
+Sums = dict[str, jax.Array]
+
+
+class Metric(NamedTuple):
+  """The number by which runs of a task are compared; more is better.
+
+  name: among the task's metrics. title: for figures. unit: '%' or ''.
+  """
+
+  name: str
+  title: str
+  unit: str
+
+
+class Examples(Protocol):
+  """The evaluated examples, for a report's pages."""
+
+  def describe(self, index: int) -> str:
+    """A name that a person can look up."""
+
+  def pictures(self, indexes: np.ndarray) -> list[np.ndarray]:
+    """Their pictures, uint8 (height, width, 3), in this order."""
+
+
+class Shown(NamedTuple):
+  """What the predictions of photos are shown with.
+
+  title: of the run. outputs: what the network's outputs stand for. model, variables:
+  of the run. ops: that prepare a photo. top: how many outputs a photo. out: the folder
+  to write into, or None. activation: whether to draw where the network looks.
+  """
+
+  title: str
+  outputs: tuple[str, ...]
+  model: nn.Module
+  variables: Any
+  ops: tuple
+  top: int
+  out: pathlib.Path | None
+  activation: bool
+
+
+class Task(Protocol):
+  """What the rest of the house asks of a task; a frozen dataclass, hashable.
+
+  metric: the one that counts.
+  fields: names of the batch's arrays that it needs beside 'image'; evaluation keeps
+    them of every example beside the predictions.
+  """
+
+  metric: Metric
+  fields: tuple[str, ...]
+
+  def outputs(self, source) -> tuple[str, ...]:
+    """What the network's outputs stand for, in their order; the run keeps it.
+
+    Raises:
+      TrainingError: the data is not what the task can learn.
+    """
+
+  def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
+    """The network that a config's `model` section describes, with its head.
+
+    Args:
+      options: the fields of the section.
+      count: of the outputs.
+    """
+
+  def loss(self, params, outputs, batch: Batch) -> jax.Array:
+    """The objective of a training batch, a scalar."""
+
+  def sums(self, outputs, batch: Batch) -> Sums:
+    """Arrays that add up over batches; 'count' is the number of examples in them."""
+
+  def zero_sums(self) -> dict[str, np.ndarray]:
+    """What `sums` adds up from."""
+
+  def metrics(self, sums) -> dict[str, float]:
+    """Sums to metrics."""
+
+  def predictions(self, outputs) -> dict[str, jax.Array]:
+    """Per example: what is kept of it and what `predict` shows."""
+
+  def finish(
+    self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
+  ) -> dict[str, float]:
+    """The host's turn after the last batch of an evaluation.
+
+    Args:
+      metrics: of the sums.
+      kept: of all examples, in their order; None where nobody keeps them.
+
+    Returns:
+      The metrics, with those that need all examples at once (a mean average
+      precision).
+    """
+
+  def write_report(
+    self,
+    folder: pathlib.Path,
+    evaluation: Evaluation,
+    outputs: tuple[str, ...],
+    examples: Examples,
+  ) -> dict[str, float]:
+    """Writes and prints an evaluation's pages; returns what the result keeps of them.
+
+    Raises:
+      TrainingError: a file cannot be written.
+    """
+
+  def show_predictions(self, photos: list, predicted: dict, shown: Shown) -> None:
+    """Prints what is on photos; writes it and draws where that is asked for.
+
+    Args:
+      photos: their paths.
+      predicted: of `predictions`, over all of them.
+      shown: with what, and how.
+
+    Raises:
+      TrainingError: a file cannot be written, or the numbers are not finite.
+    """
+
+
+def make_task(config: ConfigDict) -> Task:
+  """The config's task.
+
+  Raises:
+    TrainingError: no task of that name, or a wrong field.
+  """
+  name = config.get('task', 'classification')  # runs of older versions have no field
+  if name not in TASKS:
+    raise unknown_name('task', name, TASKS)
+  return importlib.import_module(TASKS[name]).make_task(config)

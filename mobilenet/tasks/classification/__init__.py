@@ -1,0 +1,14 @@
+"""Which of K classes an image shows."""
+
+from ml_collections import ConfigDict
+
+from mobilenet.tasks.classification.task import Classification
+
+
+def make_task(config: ConfigDict) -> Classification:
+  """The task with the loss of a config."""
+  return Classification(
+    label_smoothing=config.loss.label_smoothing,
+    l2=config.loss.l2,
+    l2_depthwise=config.loss.l2_depthwise,
+  )

@@ -1,0 +1,109 @@
+"""Classification for the loop: a loss, and metrics as sums that are divided once."""
+
+import dataclasses
+import pathlib
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mobilenet.models import zoo
+from mobilenet.tasks import Batch, Examples, Metric, Shown, Sums
+from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.training.evaluation import Evaluation
+from mobilenet.training.optimizer import path_mask
+
+_SUMS = ('loss', 'top1', 'top5', 'count')
+
+
+@dataclasses.dataclass(frozen=True)
+class Classification:
+  """Softmax cross-entropy with label smoothing, and the papers' L2 in the loss.
+
+  label_smoothing: in [0, 1).
+  l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
+  l2_depthwise: whether depthwise kernels are among them; V1's paper says no.
+  """
+
+  label_smoothing: float = 0.0
+  l2: float = 0.0
+  l2_depthwise: bool = False
+
+  metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
+  fields: ClassVar[tuple[str, ...]] = ('label',)
+
+  def outputs(self, source) -> tuple[str, ...]:
+    return source.class_names
+
+  def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
+    return zoo.create(num_classes=count, **options)
+
+  def loss(self, params, logits: jax.Array, batch: Batch) -> jax.Array:
+    """The objective of a training batch, a scalar."""
+    loss = jnp.mean(
+      cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
+    )
+    if self.l2:
+      loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
+    return loss
+
+  def sums(self, logits: jax.Array, batch: Batch) -> Sums:
+    """Metric sums of a batch; 'count' is what they are divided by.
+
+    The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
+    that training and evaluation can be compared. Examples with mask 0 count nothing.
+    """
+    labels = batch['label']
+    mask = batch.get('mask', jnp.ones(logits.shape[:1], jnp.float32))
+    # where, not a product: padding must not bring in a NaN.
+    loss = jnp.where(mask > 0, cross_entropy(logits, labels), 0.0)
+    return {
+      'loss': jnp.sum(loss),
+      'top1': jnp.sum(mask * top_k_correct(logits, labels, 1)),
+      'top5': jnp.sum(mask * top_k_correct(logits, labels, 5)),
+      'count': jnp.sum(mask),
+    }
+
+  def zero_sums(self) -> dict[str, np.ndarray]:
+    """What `sums` adds up from."""
+    # NumPy's, which JAX can put on the devices of several processes.
+    return {name: np.zeros((), np.float32) for name in _SUMS}
+
+  def metrics(self, sums) -> dict[str, float]:
+    """Sums to metrics: loss in nats, top1 and top5 in percent."""
+    count = max(float(sums['count']), 1.0)
+    return {
+      'loss': float(sums['loss']) / count,
+      'top1': 100.0 * float(sums['top1']) / count,
+      'top5': 100.0 * float(sums['top5']) / count,
+    }
+
+  def predictions(self, logits: jax.Array) -> dict[str, jax.Array]:
+    """Per example: the class of the highest logit, and all probabilities (B, K)."""
+    return {
+      'prediction': jnp.argmax(logits, axis=-1),
+      'probabilities': jax.nn.softmax(logits, axis=-1),
+    }
+
+  def finish(
+    self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
+  ) -> dict[str, float]:
+    return metrics
+
+  def write_report(
+    self,
+    folder: pathlib.Path,
+    evaluation: Evaluation,
+    outputs: tuple[str, ...],
+    examples: Examples,
+  ) -> dict[str, float]:
+    from mobilenet.tasks.classification import pages  # figures, not for the loop
+
+    return pages.write_report(folder, evaluation, outputs, examples)
+
+  def show_predictions(self, photos: list, predicted: dict, shown: Shown) -> None:
+    from mobilenet.tasks.classification import pages
+
+    pages.show_predictions(photos, predicted['probabilities'], shown)

@@ -1,0 +1,79 @@
+"""What a training needs of memory, estimated before it is taken."""
+
+import math
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import optax
+
+from mobilenet.training.errors import require
+
+_FLOAT = 4  # bytes
+
+
+def needed(
+  variables: Any,
+  tx: optax.GradientTransformation,
+  outputs: Iterable[tuple[int, ...]],
+  *,
+  image_shape: tuple[int, ...],
+  batch_size: int,
+  ema: bool,
+) -> int:
+  """A lower bound of the bytes that a training step holds on one device.
+
+  Args:
+    variables: the network's, as shapes.
+    tx: the optimizer.
+    outputs: shapes of what its layers give for one image and the backward pass needs;
+      what XLA keeps besides is not counted.
+    image_shape: of one image.
+    batch_size: images on the device.
+    ema: whether averages of the variables are kept.
+  """
+  params = variables['params']
+  slots = jax.eval_shape(tx.init, params)
+  # The variables, their averages, the gradients, what the optimizer keeps.
+  state = _count(variables) * (2 if ema else 1) + _count(params) + _count(slots)
+  image = math.prod(image_shape) + sum(math.prod(shape) for shape in outputs)
+  return _FLOAT * (state + image * batch_size)
+
+
+def _count(tree: Any) -> int:
+  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def available() -> int | None:
+  """Bytes of a device, or of the machine for a CPU; None where nobody says."""
+  device = jax.local_devices()[0]
+  if device.platform != 'cpu':
+    return (device.memory_stats() or {}).get('bytes_limit')
+  try:
+    return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+  except (AttributeError, ValueError, OSError):  # Windows
+    return None
+
+
+def check(bytes_needed: int) -> None:
+  """Checks that a training can fit.
+
+  Raises:
+    TrainingError: it needs more than there is, with the fields that decide how much.
+  """
+  there = available()
+  require(
+    there is None or bytes_needed <= there,
+    f'this training needs at least {_size(bytes_needed)} of memory and there are '
+    f'{_size(there or 0)}: lower --config.batch_size, --config.resolution or '
+    '--config.model.width',
+  )
+
+
+def _size(count: float) -> str:
+  for unit in ('bytes', 'KiB', 'MiB', 'GiB', 'TiB'):
+    if count < 1024 or unit == 'TiB':
+      return f'{count:,.0f} {unit}' if unit == 'bytes' else f'{count:,.1f} {unit}'
+    count /= 1024
+  raise AssertionError

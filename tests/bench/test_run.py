@@ -1,0 +1,240 @@
+"""The benchmark as a whole: with made contenders, and once with real ones."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from mobilenet.bench import contenders, grow, measure, ours, run
+from mobilenet.bench.contenders import Model
+from mobilenet.models import rows, zoo
+from mobilenet.models.rows import ModelError
+from mobilenet.training.errors import TrainingError
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def read(path):
+  with open(path, newline='') as file:
+    return list(csv.DictReader(file))
+
+
+def test_names_on_the_command_line():
+  assert contenders.chosen_models('mobilenet_v2, mobilenet_v3_small:0.5') == [
+    Model('mobilenet_v2'),
+    Model('mobilenet_v3_small', 0.5),
+  ]
+  assert Model('mobilenet_v3_small', 0.5).label == 'mobilenet_v3_small:0.5'
+  assert contenders.chosen_peers('none') == []
+  assert contenders.chosen_peers('timm,stock') == ['timm', 'stock']
+  assert contenders.chosen_peers('auto') == list(contenders.PEERS)
+  assert contenders.interpreters('timm=/a/python') == {'timm': '/a/python'}
+  assert contenders.interpreters(None) == {}
+
+
+@pytest.mark.parametrize(
+  ('choose', 'text', 'message'),
+  [
+    (contenders.chosen_models, 'mobilenet_v5', 'did you mean'),
+    (contenders.chosen_models, 'mobilenet_v2:wide', 'NAME:WIDTH'),
+    (contenders.chosen_models, ' ,', 'is empty'),
+    (contenders.chosen_modes, 'trian', 'did you mean train'),
+    (contenders.chosen_peers, 'tim', 'did you mean timm'),
+    (contenders.interpreters, 'timm', 'PEER=/path'),
+    (contenders.interpreters, 'torch=/a', 'unknown'),
+  ],
+)
+def test_mistakes_are_told(choose, text, message):
+  with pytest.raises((TrainingError, ModelError), match=message):
+    choose(text)
+
+
+@pytest.mark.parametrize('field', ['batch', 'resolution', 'rounds', 'threads'])
+def test_no_less_than_one(settings, field):
+  with pytest.raises(TrainingError, match=f'--{field} is 0'):
+    run.check(dataclasses.replace(settings, **{field: 0}))
+
+
+def test_no_more_threads_than_cores(settings):
+  with pytest.raises(TrainingError, match='this process may use'):
+    run.check(dataclasses.replace(settings, threads=run.cores() + 1))
+
+
+def test_who_has_which_model():
+  small, thin = Model('mobilenet_v4_conv_small'), Model('mobilenet_v2', 0.25)
+  assert contenders.why_not('timm', small, 'float32') is None
+  assert contenders.their_name('timm', small) == 'mobilenetv4_conv_small'
+  assert contenders.their_name('keras_jax', thin) == 'MobileNetV2'
+  assert contenders.their_name('tflite', thin) == 'mobilenet_v2'
+  assert 'mobilenet_v2:0.25' in contenders.why_not('timm', thin, 'float32')
+  assert contenders.why_not('keras_jax', small, 'float32') == (
+    'has no mobilenet_v4_conv_small'
+  )
+  assert contenders.why_not('tflite', small, 'bfloat16') == 'has no bfloat16 here'
+  for contender in contenders.CONTENDERS:
+    assert contenders.why_not(contender, Model('mobilenet_v2'), 'float32') is None
+
+
+def test_the_input_benchmark_gets_the_flags(settings, tmp_path):
+  settings = dataclasses.replace(settings, pythons={'timm': '/torch/python'})
+  given = run.input_arguments(['stock', 'timm'], settings, tmp_path)
+  assert given.contenders == ['ours', 'plain', 'torchvision', 'timm']
+  assert (given.out, given.peer_python) == (tmp_path, '/torch/python')
+  assert (given.rounds, given.threads) == (settings.rounds, settings.threads)
+  assert run.input_arguments(['stock'], settings, tmp_path).contenders == [
+    'ours', 'plain',
+  ]  # fmt: skip
+  assert run.input_arguments([], settings, tmp_path).contenders == ['ours']
+
+
+def test_a_run_writes_what_it_measured(fake, settings, tmp_path, monkeypatch):
+  monkeypatch.setattr(grow, 'AXES', {'batch': (1, 2), 'width': (0.5,)})
+  out = tmp_path / 'out'
+  code = run.run(
+    [Model('mobilenet_v4_conv_small')],
+    ['train', 'latency', 'compile', 'memory', 'grow'],
+    ['timm', 'timm_compile', 'keras_jax', 'tflite'],
+    dataclasses.replace(settings, rounds=2),
+    out,
+    start=fake(
+      timm={'seconds': 0.05},
+      timm_compile={'behaviour': 'missing'},
+      tflite={'behaviour': 'raises'},
+    ),
+    show=False,
+  )
+  assert code == 0
+  records = read(out / 'bench.csv')
+  names = [(r['mode'], r['contender']) for r in records]
+  # Missing once is missing for good; TFLite is of latency alone.
+  assert names == [
+    ('train', 'ours'),
+    ('train', 'timm'),
+    ('train', 'timm_compile'),
+    ('latency', 'ours'),
+    ('latency', 'timm'),
+    ('latency', 'tflite'),
+    ('compile', 'ours'),
+    ('compile', 'timm'),
+    ('memory', 'ours'),
+    ('memory', 'timm'),
+  ]
+  assert 0 < float(records[1]['ours_over_this']) < 1
+  assert len(read(out / 'rounds.csv')) >= 8
+  text = (out / 'bench.md').read_text()
+  assert 'Keras on JAX has no mobilenet_v4_conv_small' in text
+  assert 'timm, torch.compile: a_framework_that_nobody_has is not installed' in text
+  assert 'TFLite (mobilenet_v4_conv_small, latency): failed: RuntimeError' in text
+  points = read(out / 'grow-mobilenet_v4_conv_small.csv')
+  assert [(p['axis'], p['value']) for p in points] == [
+    ('batch', '1'),
+    ('batch', '2'),
+    ('width', '0.5'),
+  ]
+  assert int(points[1]['multiply_adds']) == 2 * int(points[0]['multiply_adds'])
+  for name in ('bench.png', 'grow-mobilenet_v4_conv_small.png'):
+    assert (out / name).read_bytes()[:4] == b'\x89PNG'
+
+
+def test_ours_failing_is_an_exit_code(fake, settings, tmp_path):
+  code = run.run(
+    [Model('mobilenet_v2')],
+    ['train'],
+    ['stock'],
+    settings,
+    tmp_path / 'out',
+    start=fake(ours={'behaviour': 'raises'}),
+    show=False,
+  )
+  assert code == 1
+  ours, stock = read(tmp_path / 'out' / 'bench.csv')
+  assert ours['error'] == 'RuntimeError: no kernel for this'
+  assert float(stock['median']) > 0
+  assert stock['ours_over_this'] == ''
+
+
+@pytest.mark.parametrize(
+  'contender', ['ours', pytest.param('stock', marks=pytest.mark.heavy)]
+)
+def test_ours_and_stock_make_training_steps(contender, monkeypatch, settings):
+  whole = zoo.NETWORKS['mobilenet_v3_small']
+  # The stem and one block: a whole network takes a minute to compile.
+  short = dataclasses.replace(whole, rows=whole.rows[:2], head=rows.Head())
+  monkeypatch.setitem(zoo.NETWORKS, 'short', short)
+  monkeypatch.setattr(ours, 'keep_freed_memory', lambda: True)
+  spec = measure.make_spec(contender, Model('short'), 'train', settings, cold=True)
+  states = []
+  make = ours.step.make_train_step
+
+  def spied(*arguments, **options):
+    train_step = make(*arguments, **options)
+
+    def spy(state, batch):
+      states.append(jax.device_get(state))
+      return train_step(state, batch)
+
+    return spy
+
+  monkeypatch.setattr(ours.step, 'make_train_step', spied)
+  prepared = ours.prepare(spec)
+  prepared.run()
+  prepared.run()
+  before, after = states
+  for what in ('params', 'batch_stats'):
+    assert changed(before.variables[what], after.variables[what])
+    assert changed(before.ema[what], after.ema[what])
+  assert int(after.step) == 1
+  assert int(after.skipped) == 0
+  assert prepared.platform == jax.default_backend()
+  assert prepared.parameters == sum(
+    leaf.size for leaf in jax.tree.leaves(before.variables['params'])
+  )
+
+
+def changed(old, new):
+  """Whether every array differs."""
+  pairs = zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=True)
+  return all(np.any(a != b) for a, b in pairs)
+
+
+@pytest.mark.heavy
+def test_the_command_times_ours_and_stock(tmp_path):
+  arguments = {
+    'models': 'mobilenet_v1:0.25',
+    'modes': 'latency',
+    'peers': 'stock',
+    'batch': 2,
+    'resolution': 32,
+    'rounds': 2,
+    'workdir': tmp_path,
+  }
+  done = subprocess.run(
+    [
+      *(sys.executable, 'main.py', '--job=bench'),
+      *(f'--{name}={value}' for name, value in arguments.items()),
+    ],
+    cwd=ROOT,
+    env={k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'},
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+  )
+  logs = [path.read_text() for path in (tmp_path / 'workers').glob('*.log')]
+  assert done.returncode == 0, (done.stderr, *logs)
+  records = read(tmp_path / 'bench.csv')
+  assert [(r['mode'], r['contender'], r['rounds']) for r in records] == [
+    ('latency', 'ours', '2'),
+    ('latency', 'stock', '2'),
+  ]
+  assert len({r['parameters'] for r in records}) == 1
+  assert json.dumps(records[0]['versions']).count('jax') == 2
+  assert 'Latency of one image' in done.stdout
+  assert 'below 1: ours is faster' in (tmp_path / 'bench.md').read_text()

@@ -1,0 +1,67 @@
+"""The table and the figure of a sweep, from rows made by hand."""
+
+import pytest
+
+from mobilenet.sweeps import figure as sweep_figure
+from mobilenet.sweeps import table as sweep_table
+
+
+def row(top1, seed=0, adds=1e6, status='done', **fields):
+  return {
+    'index': 0,
+    'item': 'x',
+    'status': status,
+    **fields,
+    'top1': top1,
+    'raw_top1': top1,
+    'multiply_adds': adds,
+    'seed': seed,
+  }
+
+
+def test_runs_that_differ_by_seed_are_one_number_with_its_spread():
+  rows = [row(90.0, 0, w=1.0), row(92.0, 1, w=1.0), row(80.0, 0, w=0.5)]
+  rows.append(row(None, 1, status='failed', w=0.5))
+  means = sweep_table.over_seeds(rows, ['w', 'seed'])
+  assert [mean['w'] for mean in means] == [1.0, 0.5]
+  assert (means[0]['n'], means[0]['top1_mean']) == (2, 91.0)
+  assert means[0]['top1_std'] == pytest.approx(2**0.5)
+  assert (means[1]['n'], means[1]['top1_mean'], means[1]['top1_std']) == (1, 80.0, None)
+  assert sweep_table.over_seeds(rows, ['w']) == []
+
+
+def test_a_grid_is_drawn_over_multiply_adds_a_line_for_each_width():
+  rows = [
+    row(50 * w + r / 10, adds=1e6 * w * r, width=w, r=r)
+    for w in (1.0, 0.5)
+    for r in (32, 64, 96)
+  ]
+  rows.append(row(None, adds=None, status='failed', width=0.25, r=32))
+  axes = sweep_figure.draw(rows, ['width', 'r']).axes[0]
+  assert axes.get_xscale() == 'log'
+  assert 'multiply-adds' in axes.get_xlabel()
+  labels = [text.get_text() for text in axes.get_legend().get_texts()]
+  assert labels == ['1', '0.5']
+  line = next(line for line in axes.lines if line.get_label() == '0.5')
+  assert list(line.get_xdata()) == [16e6, 32e6, 48e6]
+  assert axes.get_title(loc='right') == '6 of 7 runs done'
+
+
+def test_one_number_is_drawn_over_its_values():
+  field = 'schedule.learning_rate'
+  rates = (0.01, 0.03, 0.1)
+  rows = [row(90.0 + s, s, **{field: rate}) for rate in rates for s in (0, 2)]
+  axes = sweep_figure.draw(rows, [field, 'seed']).axes[0]
+  assert axes.get_xscale() == 'log'
+  assert axes.get_xlabel() == 'learning rate'
+  assert list(axes.containers[0].lines[0].get_ydata()) == [91.0] * 3
+
+
+def test_names_and_seeds_are_dots():
+  rows = [row(90.0 + s, s, name=name) for name in ('a', 'b') for s in (0, 2)]
+  axes = sweep_figure.draw(rows, ['name', 'seed']).axes[0]
+  assert [label.get_text() for label in axes.get_yticklabels()] == ['a', 'b']
+  assert '91.00 % ± 1.41 (n = 2)' in [text.get_text() for text in axes.texts]
+  axes = sweep_figure.draw([row(90.0, s) for s in (0, 1)], ['seed']).axes[0]
+  assert axes.texts[0].get_text() == '90.00 % ± 0.00 (n = 2)'
+  assert sweep_figure.draw([row(None, status='failed')], ['seed']) is None

@@ -1,0 +1,135 @@
+"""Losses and hits against plain NumPy in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.training.errors import TrainingError
+from mobilenet.training.optimizer import path_mask
+
+DRAW = np.random.default_rng(0)
+LOGITS = (DRAW.standard_normal((16, 10)) * 4).astype('f')
+LABELS = DRAW.integers(0, 10, 16)
+
+
+def reference(logits, targets):
+  logits = logits.astype('d')
+  shifted = logits - logits.max(axis=1, keepdims=True)
+  log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+  return -(targets * log_probs).sum(axis=1)
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_cross_entropy_of_integer_labels(smoothing):
+  targets = np.eye(10)[LABELS] * (1 - smoothing) + smoothing / 10
+  loss = cross_entropy(LOGITS, jnp.asarray(LABELS), label_smoothing=smoothing)
+  assert loss.dtype == jnp.float32
+  np.testing.assert_allclose(loss, reference(LOGITS, targets), rtol=1e-5)
+
+
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
+def test_cross_entropy_of_soft_labels(smoothing):
+  mixed = 0.3 * np.eye(10)[LABELS] + 0.7 * np.eye(10)[LABELS[::-1]]
+  targets = mixed * (1 - smoothing) + smoothing / 10
+  labels = jnp.asarray(mixed, jnp.float32)
+  loss = cross_entropy(LOGITS, labels, label_smoothing=smoothing)
+  np.testing.assert_allclose(loss, reference(LOGITS, targets), rtol=1e-5)
+
+
+def test_cross_entropy_of_bfloat16_logits_is_float32():
+  logits = jnp.asarray(LOGITS, jnp.bfloat16)
+  loss = cross_entropy(logits, jnp.asarray(LABELS))
+  assert loss.dtype == jnp.float32
+  expected = reference(np.asarray(logits, 'd'), np.eye(10)[LABELS])
+  np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_cross_entropy_of_large_logits_is_finite():
+  logits = jnp.array([[1e4, -1e4, 0.0], [1e4, -1e4, 0.0]])
+  loss = cross_entropy(logits, jnp.array([0, 1]))
+  np.testing.assert_allclose(loss, [0.0, 2e4], rtol=1e-6)
+
+
+def test_a_label_that_is_no_class_is_not_a_loss_of_zero():
+  loss = cross_entropy(LOGITS[:3], jnp.array([-1, 10, 3]))
+  assert np.isnan(loss).tolist() == [True, True, False]
+
+
+def test_the_gradient_is_probability_minus_target():
+  gradient = jax.grad(lambda x: cross_entropy(x, jnp.asarray(LABELS)).sum())(LOGITS)
+  exp = np.exp(LOGITS.astype('d'))
+  expected = exp / exp.sum(axis=1, keepdims=True) - np.eye(10)[LABELS]
+  np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('k', [1, 3, 5])
+def test_top_k_against_sorting(k):
+  # Whole numbers make ties; a stable sort ranks them by index.
+  logits = np.round(LOGITS)
+  order = np.argsort(-logits, axis=1, kind='stable')[:, :k]
+  expected = (order == LABELS[:, None]).any(axis=1)
+  hits = top_k_correct(jnp.asarray(logits), jnp.asarray(LABELS), k)
+  assert hits.dtype == jnp.float32
+  assert hits.tolist() == expected.astype(float).tolist()
+  _, theirs = jax.lax.top_k(jnp.asarray(logits), k)
+  assert hits.tolist() == [float(a in b) for a, b in zip(LABELS, theirs, strict=True)]
+
+
+def test_equal_logits_rank_by_index():
+  logits, labels = jnp.zeros((4, 4)), jnp.arange(4)
+  assert top_k_correct(logits, labels, 1).tolist() == [1, 0, 0, 0]
+  assert top_k_correct(logits, labels, 3).tolist() == [1, 1, 1, 0]
+
+
+def test_top_5_of_three_classes_is_always_a_hit():
+  assert top_k_correct(LOGITS[:, :3], jnp.asarray(LABELS % 3), 5).tolist() == [1.0] * 16
+
+
+def test_nan_and_labels_that_are_no_class_are_misses():
+  logits = jnp.array([[1.0, jnp.nan, 0.0], [jnp.nan] * 3, [3.0, 2.0, 1.0]])
+  assert top_k_correct(logits, jnp.array([0, 0, -1]), 3).tolist() == [0, 0, 0]
+
+
+def test_infinite_logits_rank():
+  logits = jnp.array([[jnp.inf, 0.0], [-jnp.inf, 0.0]])
+  assert top_k_correct(logits, jnp.array([0, 0]), 1).tolist() == [1, 0]
+
+
+def test_soft_labels_count_for_their_largest_class():
+  labels = jnp.array([[0.7, 0.3, 0.0], [0.2, 0.8, 0.0]])
+  assert top_k_correct(jnp.array([[1.0, 0, 0]] * 2), labels, 1).tolist() == [1, 0]
+
+
+def test_l2_penalty_is_half_the_sum_of_squares_of_what_is_marked():
+  params = {
+    'depthwise': {'kernel': jnp.full((3, 3, 1, 2), 5.0)},
+    'project': {'kernel': jnp.array([[3.0, 4.0]]), 'bias': jnp.ones(2)},
+  }
+  assert float(l2_penalty(params, path_mask(params, False))) == 12.5
+  assert float(l2_penalty(params, path_mask(params, True))) == 12.5 + 225.0
+  gradient = jax.grad(lambda p: l2_penalty(p, path_mask(p, False)))(params)
+  np.testing.assert_array_equal(gradient['project']['kernel'], [[3.0, 4.0]])
+  assert not gradient['depthwise']['kernel'].any()
+  assert not gradient['project']['bias'].any()
+  assert float(l2_penalty({'bias': jnp.ones(2)}, {'bias': False})) == 0.0
+
+
+@pytest.mark.parametrize(
+  ('labels', 'smoothing', 'text'),
+  [
+    (np.zeros((16, 10), int), 0.0, "don't go with logits"),
+    (np.zeros((16, 9), 'f'), 0.0, "don't go with logits"),
+    (np.zeros(15, int), 0.0, "don't go with logits"),
+    (LABELS, 1.0, 'label_smoothing = 1.0 not in'),
+  ],
+)
+def test_mistakes_are_one_clear_line(labels, smoothing, text):
+  with pytest.raises(TrainingError, match=text):
+    cross_entropy(LOGITS, jnp.asarray(labels), label_smoothing=smoothing)
+
+
+def test_top_0_is_refused():
+  with pytest.raises(TrainingError, match='at least 1'):
+    top_k_correct(LOGITS, jnp.asarray(LABELS), 0)
