@@ -170,7 +170,7 @@ def _trials(
   if isinstance(network, dict):
     yield from (({**model, 'width': width}, True) for width in network)
     return
-  if not source.network.startswith('mobilenet'):
+  if 'mobilenet' not in source.network:
     yield {**model, 'width': 1.0}, True
     return
   blocks = _block_outputs(source, model, names, tensors)

@@ -10,11 +10,12 @@ from mobilenet.weights.weight_file import WeightsError
 from tests.weights.keras_writer import layer_config, model_config, write_model
 from tests.weights.made_weights import of_source, same_variables, their_file
 
-V1 = next(
-  source
+UNNAMED = {
+  source.network: source
   for source in SOURCES
-  if source.network == 'mobilenet_v1' and 'conv2d:0' in source.body_and_head()[0]
-)
+  if source.dialect == 'keras' and 'conv2d:0' in source.body_and_head()[0]
+}
+V1 = UNNAMED['mobilenet_v1']
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 FIRST = 41  # Keras counts the layers of all models of a session
 
@@ -23,14 +24,14 @@ def named(kind, number):
   return f'{kind}_{FIRST + number}'
 
 
-def arrays(classifier='dense'):
-  """V1 x0.25 with a dense classifier, in Keras's default names, and our variables."""
-  weights = of_source(V1, width=0.25, num_classes=5)
+def arrays(classifier='dense', of=V1):
+  """A network x0.25 with a dense classifier in Keras's default names, and as ours."""
+  weights = of_source(of, width=0.25, num_classes=5)
   found = {}
-  for name, value in their_file(weights, V1).tensors.items():
+  for name, value in their_file(weights, of).tensors.items():
     layer, _, array = name.rpartition('/')
     kind, number = layer.split(':')
-    last = V1.body_and_head()[1] == [layer]
+    last = of.body_and_head()[1] == [layer]
     value = value[0, 0] if last and array == 'kernel' else value
     found[f'{classifier if last else named(kind, int(number))}/{array}'] = value
   return found, weights
@@ -145,6 +146,14 @@ def test_layers_that_differ_from_one_another_are_refused(tmp_path):
   norms[3]['config']['epsilon'] = 0.1
   with pytest.raises(WeightsError, match=r'differ in norm_epsilon: 0\.001 and 0\.1$'):
     load(tmp_path, said)
+
+
+def test_fd_mobilenet_of_somebodys_own(tmp_path):
+  strides = [row.stride for row in zoo.NETWORKS['fd_mobilenet'].rows[1:]]
+  said = config(strides=strides)
+  loaded, weights = load(tmp_path, said, of=UNNAMED['fd_mobilenet'])
+  assert loaded.origin == "Keras's fd_mobilenet x0.25 in mine.h5"
+  assert same_variables(loaded.variables, weights.variables)
 
 
 def test_what_arrays_alone_do_not_say_is_assumed(tmp_path):
