@@ -80,7 +80,8 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
     outputs = as_softmax(file, tensors, names[-1])
     tensors, classes, offset = outputs.tensors, outputs.count, outputs.left_out
     notes += outputs.notes
-  style = {'padding': source.padding, 'norm_epsilon': source.norm_epsilon}
+  epsilon = file.metadata.get('norm_epsilon', source.norm_epsilon)
+  style = {'padding': source.padding, 'norm_epsilon': epsilon}
   model = {'name': source.network, **top.model, 'num_classes': classes, **style}
   ours = _weighted(counting.layers(zoo.create(**model), RESOLUTION))
   pairs = list(zip((layer.name for layer in ours), names, strict=False))

@@ -159,8 +159,8 @@ def _activation(file: WeightFile, layer: str) -> str | None:
 
 
 def _told(file: WeightFile, own: list[str], taken: list[str]) -> tuple[str, ...]:
-  """A note, where names of a state dict had to be interpreted."""
-  if file.dialect != 'torch' or taken == own:
+  """A note, where it is not the network's own head under its own names."""
+  if file.dialect not in ('torch', 'slim') or taken == own:
     return ()
   if len(taken) > 1 and taken[:-1] != own[:-1]:
     return (f'taken for a hidden layer and the classifier: {", ".join(taken)}',)
