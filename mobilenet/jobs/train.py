@@ -158,6 +158,8 @@ def announce(
     if weights is not None:
       head = ', with a new classifier' if config.new_head else ''
       print(f'from {weights.origin}{head}')
+      print(f'images: {experiment.ops(config, "eval_ops")}')
+      experiment.warn_of_own_ops(config)
       tell(weights.notes)
 
 

@@ -33,8 +33,10 @@ class Weights:
   model: arguments of `zoo.create`.
   variables: {'params', 'batch_stats'} of NumPy arrays, float32.
   class_names: in the order of the outputs; None if unknown.
-  has_head: False where `variables` ends at the last feature map.
-  notes: what had to be assumed, for people.
+  has_head: False where `variables` has no classifier.
+  notes: what was changed on the way, for people.
+  assumed: fields of a config ('contract.mean', 'model.hidden_act') whose value here was
+    neither in the file nor known of it.
   """
 
   origin: str
@@ -44,6 +46,7 @@ class Weights:
   class_names: tuple[str, ...] | None
   has_head: bool = True
   notes: tuple[str, ...] = ()
+  assumed: tuple[str, ...] = ()
 
   def network(self) -> dict[str, Any]:
     """The fields of a config's `model` section: what does not depend on the head."""
@@ -138,6 +141,7 @@ def of_export(file: WeightFile, weights: Weights) -> Weights:
       contract=make_contract(contract) if contract else weights.contract,
       class_names=tuple(names) if fits else weights.class_names,
       notes=(),
+      assumed=(),
     )
   except (ValueError, KeyError, TypeError) as error:
     if isinstance(error, WeightsError):

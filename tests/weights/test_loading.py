@@ -42,7 +42,6 @@ def test_padding_of_tflite(pads, padding, monkeypatch, tmp_path):
   monkeypatch.setattr(loading, 'read', lambda path: file)
   weights = loading.load(path)
   assert weights.model['padding'] == padding
-  assert 'scaled' in weights.notes[0]
 
 
 @pytest.fixture(scope='module')
@@ -141,11 +140,15 @@ def test_a_thousand_classes_are_imagenets(tmp_path):
 def test_what_a_file_says_of_its_images(metadata, mean, std):
   of = source('keras.applications', 'mobilenet_v1')
   file = their_file(of_source(of, width=0.25), of, input_size=(96, 96), **metadata)
-  contract, notes = preparation.contract_of(recognise(file), file, None)
+  fitted = recognise(file)
+  contract, notes = preparation.contract_of(fitted, file, None)
   assert contract.mean == pytest.approx(mean)
   assert contract.std == pytest.approx(std)
   assert contract.resolution == 96
-  assert bool(notes) == (not metadata), 'only what had to be assumed is told'
+  assert notes == []
+  guessed = preparation.assumed(fitted, file, None)
+  always = ('resize', 'crop_fraction', 'interpolation', 'antialias', 'channel_order')
+  assert guessed == (always if metadata else ('mean', 'std', *always))
 
 
 def test_images_prepared_by_layers_that_cannot_be_read():
