@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import io
 import pathlib
+import re
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -57,18 +58,22 @@ class Digits(tfds.core.GeneratorBasedBuilder):
   _examples = _generate_examples
 
 
-def open_digits(split: str, data_dir: str = '') -> Source:
-  """Opens 'train' (4,000) or 'test' (1,000), also 'validation' for the test split.
+def open_digits(
+  split: str, data_dir: str = '', dir_flag: str = '--config.data.dir'
+) -> Source:
+  """Opens 'train' (4,000) or 'test' (1,000), or what TFDS makes of them ('all').
+
+  'validation' is another name of the test split.
 
   The first use builds the set (2 MB) in `data_dir` ('' is TFDS' default), in a
   directory that appears under its name only when it is whole.
   """
-  with _tfds_errors(data_dir):
+  with _tfds_errors(data_dir, dir_flag):
     builder = Digits(data_dir=data_dir or None)
     if not _is_prepared(builder):
       _prepare(builder)
       builder = Digits(data_dir=data_dir or None)
-  asked = split.replace('validation', 'test', 1)
+  asked = re.sub(r'\bvalidation\b', 'test', split)
   return tfds_source.source_of(builder, 'digits', asked)
 
 
@@ -92,7 +97,7 @@ def _is_prepared(builder):
 
 
 @contextlib.contextmanager
-def _tfds_errors(data_dir):
+def _tfds_errors(data_dir, dir_flag):
   try:
     yield
   except (OSError, RuntimeError) as error:
@@ -101,8 +106,8 @@ def _tfds_errors(data_dir):
     place = data_dir or tfds.core.constants.DATA_DIR
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     raise DataError(
-      f'the digits cannot be built in {place}: {reason}; set data_dir to a directory '
-      'that can be written'
+      f'the digits cannot be built in {place}: {reason}; give a directory that can be '
+      f'written: {dir_flag}=FOLDER'
     ) from error
 
 

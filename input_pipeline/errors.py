@@ -1,7 +1,7 @@
 """Errors that a person can act on: one line, what was wrong, where, what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class DataError(ValueError):
@@ -17,3 +17,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
   if len(known) <= 30:
     return f'known: {", ".join(known)}'
   return f'none of the {len(known)} known names is close'
+
+
+def some(names: Sequence[str]) -> str:
+  """The first five of a list for an error message, and how many more there are."""
+  more = f' and {len(names) - 5:,} more' if len(names) > 5 else ''
+  return ', '.join(names[:5]) + more

@@ -1,61 +1,199 @@
 """A folder of class folders of images, with a split of its own or made by a seed."""
 
 import hashlib
-import pathlib
+import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from input_pipeline.errors import DataError, nearest
+from input_pipeline import folder_layout
+from input_pipeline.errors import DataError, some
+from input_pipeline.folder_layout import ALL
+from input_pipeline.folder_walk import files_below, visible_folders
 from input_pipeline.photo_files import EXTENSIONS, FOREIGN
 from input_pipeline.source import Source
 
-# Split -> folders it may stand in, the first that exists.
-SPLIT_FOLDERS = {
-  'train': ('train',),
-  'val': ('val', 'validation'),
-  'validation': ('val', 'validation'),
-  'test': ('test',),
-}
 
-
-def open_folder(split: str, data_dir: str, *, seed: int, holdout: float) -> Source:
+def open_folder(
+  split: str,
+  data_dir: str,
+  *,
+  seed: int,
+  holdout: float,
+  whole: bool = False,
+  only: Sequence[str] | None = None,
+  dir_flag: str = '--config.data.dir',
+  split_flag: str = '--config.data.eval_split',
+) -> Source:
   """Opens `data_dir`.
 
-  Either `train/<class>/*.jpg` with `val/` (or `validation/`) and perhaps `test/`
-  beside it, or class folders directly, from which every class gives the share
-  `holdout` to validation. Which images those are depends on the seed and on their
-  names only, so that adding images moves few others. Class names are sorted; hidden
-  files and files that are no images are passed over; EXIF orientation is ignored.
+  Either `train/<class>/` with `val/` and perhaps `test/` beside it (`training`,
+  `valid`, `validation`, `testing`, in any capitalisation), or class folders directly,
+  from which every class gives the share `holdout` to validation. Which images those are
+  depends on the seed and on their names only, so that adding images moves few others.
+
+  Images are found in class folders and in the folders below them; hidden files and
+  files that are no images are passed over; EXIF orientation is ignored. Class names
+  are sorted as plain text, and so are their images. Nowhere are they shown in another
+  order, so that the third row of a table is label 2.
+
+  Args:
+    split: 'train', 'val', 'test' by any name of theirs, several with + between, 'all'.
+    data_dir: the folder.
+    seed: of the split of class folders.
+    holdout: share of each class that becomes 'val' of class folders.
+    whole: take all of class folders, whatever the split.
+    only: take these images alone (`Source.names`), as far as they are there, whatever
+      part the seed would put them in; None for those of the split.
+    dir_flag, split_flag: by which folder and split are given, for messages.
 
   Raises:
-    DataError: something is missing or empty; the message names it.
+    DataError: something is missing or empty; the message says what to do.
   """
-  if split not in SPLIT_FOLDERS:
-    raise DataError(
-      f'unknown split {split!r} of a folder: {nearest(split, SPLIT_FOLDERS)}'
+  parts = folder_layout.asked_parts(split)
+  try:
+    root = folder_layout.find_root(data_dir, dir_flag)
+    found = folder_layout.find_parts(root)
+    if found:
+      classes, images = _of_parts(root, parts, found, dir_flag, split_flag)
+    else:
+      classes = folder_layout.class_folders(root, dir_flag, is_root=True)
+      images = _images(root, classes)
+  except OSError as error:
+    raise folder_layout.reading_error(error) from error
+
+  by_seed, notes = False, ()
+  if not found:
+    if 'test' in parts:
+      raise DataError(
+        f'no train/ and test/ in {root}: class folders alone are split into train and '
+        f'val; {split_flag}=val is the part put aside, {split_flag}=all is everything'
+      )
+    if whole or parts == ('train', 'val'):
+      parts = (ALL,)
+    by_seed = parts != (ALL,)
+  if by_seed:
+    notes = _notes(images, classes)
+    if only is None:
+      images = _held_out(images, parts == ('train',), root, seed, holdout)
+  labelled = [(name, label) for label, names in images for name in names]
+  if only is not None:
+    labelled = _chosen(labelled, only, root, dir_flag)
+  return _source(root, parts, classes, labelled, by_seed, notes)
+
+
+def _of_parts(root, parts, found, dir_flag, split_flag):
+  """(classes, images) of the asked parts, one part after another."""
+  wanted = [part for part in folder_layout.PARTS if part in found]
+  first = root / found[wanted[0]]
+  if parts != (ALL,):
+    wanted = parts
+  classes, images = None, []
+  for part in wanted:
+    if part not in found:
+      raise folder_layout.missing_part(root, part, found, dir_flag, split_flag)
+    classes = classes or folder_layout.class_folders(first, dir_flag, is_root=False)
+    _check_same_classes(first, classes, root / found[part])
+    images += _images(root, classes, f'{found[part]}/')
+  return classes, images
+
+
+def _check_same_classes(first, classes, part):
+  found = set(visible_folders(part))
+  missing = sorted(set(classes) - found)
+  extra = sorted(found - set(classes))
+  if missing or extra:
+    differences = [f'{part} lacks {", ".join(missing)}'] if missing else []
+    differences += [f'{first} lacks {", ".join(extra)}'] if extra else []
+    raise DataError(f'the class folders differ: {"; ".join(differences)}')
+
+
+def _images(root, classes, prefix=''):
+  """[(label, its images)], in the order of the classes; names are relative to root."""
+  images, empty, filled = [], [], []
+  for label, name in enumerate(classes):
+    folder = root / (prefix + name)
+    files = files_below(folder)
+    own = _readable(folder, files)
+    images.append((label, [f'{prefix}{name}/{file}' for file in own]))
+    if not own:
+      empty.append(str(folder))
+      filled += files[:1]
+  if empty:
+    remedy = (
+      f'move it out of {root}' if filled else f'remove it: rmdir {" ".join(empty[:5])}'
     )
-  if not data_dir:
-    raise DataError('the data set is a folder, but no data_dir says which')
-  root = pathlib.Path(data_dir).expanduser()
-  if not root.is_dir():
-    raise DataError(f'no folder {root}; data_dir must hold train/ or class folders')
+    there = f', only files such as {filled[0]}' if filled else ''
+    raise DataError(
+      f'no images ({" ".join(EXTENSIONS)}) in class folder {some(empty)}{there}; add '
+      f'some, or {remedy}'
+    )
+  return images
 
-  base = root
-  if (root / 'train').is_dir():
-    classes = _class_folders(root / 'train')
-    base = _split_folder(root, split)
-    _check_same_classes(root / 'train', classes, base)
-    files = _images(base, classes)
-  else:
-    if split == 'test':
-      raise DataError(f'no train/ and test/ in {root}; it is split into train and val')
-    classes = _class_folders(root)
-    files = _held_out(_images(root, classes), split == 'train', root, seed, holdout)
 
-  names = [f'{folder}/{name}' for folder, group in files.items() for name in group]
-  labels = [label for label, group in enumerate(files.values()) for _ in group]
-  paths = tf.constant([str(base / name) for name in names])
-  label_of = tf.constant(labels, tf.int32)
+def _readable(folder, files):
+  """Those that can be decoded; what is an image and cannot be is said."""
+  foreign = [file for file in files if file.lower().endswith(FOREIGN)]
+  if foreign:
+    raise DataError(
+      f'{len(foreign)} images such as {folder / foreign[0]} cannot be decoded; convert '
+      'them to PNG or JPEG, or move them away'
+    )
+  return [file for file in files if file.lower().endswith(EXTENSIONS)]
+
+
+def _held_out(images, train, root, seed, holdout):
+  """The training or the validation part of every class."""
+  if not 0 < holdout < 1:
+    raise DataError(f'--config.data.holdout={holdout!r} must lie between 0 and 1')
+
+  def order(name):
+    within_class = name.partition('/')[2]
+    text = f'{seed}/{within_class}'
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).digest()
+
+  parts = []
+  for label, names in images:
+    count = min(max(1, round(holdout * len(names))), len(names) - 1)
+    shuffled = sorted(names, key=order)
+    parts.append((label, sorted(shuffled[count:] if train else shuffled[:count])))
+  if not any(names for _, names in parts):
+    raise DataError(
+      f'no class in {root} has two images: nothing is left to evaluate on; add some'
+    )
+  return parts
+
+
+def _notes(images, classes):
+  """On classes that are too small to be split."""
+  alone = [classes[label] for label, names in images if len(names) == 1]
+  if not alone:
+    return ()
+  what = (
+    'class {} has one image: it is'
+    if len(alone) == 1
+    else ('classes {} have one image each: they are')
+  )
+  return (f'{what.format(some(alone))} trained on and cannot be evaluated',)
+
+
+def _chosen(labelled, only, root, dir_flag):
+  """The images that are named and there, in the order in which they are named."""
+  label_of = dict(labelled)
+  chosen = [(name, label_of[name]) for name in only if name in label_of]
+  if not chosen:
+    raise DataError(
+      f'none of the {len(only):,} images that the run began with is in {root}; give '
+      f'their folder, {dir_flag}=FOLDER, or choose another --workdir'
+    )
+  return chosen
+
+
+def _source(root, parts, classes, labelled, by_seed, notes):
+  names = tuple(name for name, _ in labelled)
+  base = f'{root}{os.sep}'
+  paths = tf.constant([os.fsencode(base + name) for name in names])
+  label_of = tf.constant([label for _, label in labelled], tf.int32)
 
   def read(index):
     return {
@@ -63,96 +201,20 @@ def open_folder(split: str, data_dir: str, *, seed: int, holdout: float) -> Sour
       'label': tf.gather(label_of, index),
     }
 
+  def describe(index):
+    # A name may hold bytes that are no text, and what is described is printed.
+    return (base + names[index]).encode('utf-8', 'backslashreplace').decode()
+
   return Source(
     name='folder',
-    split=split,
+    split='+'.join(parts),
     num_examples=len(names),
     num_classes=len(classes),
-    class_names=tuple(classes),
-    describe=lambda index: str(base / names[index]),
+    class_names=classes,
+    describe=describe,
     read=read,
+    origin=os.path.realpath(root),
+    names=names,
+    by_seed=by_seed,
+    notes=notes,
   )
-
-
-def _visible_folders(folder):
-  return sorted(
-    entry.name
-    for entry in folder.iterdir()
-    if entry.is_dir() and not entry.name.startswith('.')
-  )
-
-
-def _class_folders(folder):
-  classes = _visible_folders(folder)
-  if not classes:
-    raise DataError(f'no class folders in {folder}; put each class into its own folder')
-  if len(classes) == 1:
-    raise DataError(f'only one class folder in {folder}: {classes[0]}; two are needed')
-  return classes
-
-
-def _split_folder(root, split):
-  for name in SPLIT_FOLDERS[split]:
-    if (root / name).is_dir():
-      return root / name
-  present = ', '.join(f'{name}/' for name in _visible_folders(root))
-  raise DataError(
-    f'no {SPLIT_FOLDERS[split][0]}/ in {root} (there is {present}); make one, or set '
-    f'data_dir to {root / "train"} to have it split by the seed'
-  )
-
-
-def _check_same_classes(train, classes, part):
-  found = set(_visible_folders(part))
-  missing = sorted(set(classes) - found)
-  extra = sorted(found - set(classes))
-  if missing or extra:
-    differences = [f'{part} lacks {", ".join(missing)}'] if missing else []
-    differences += [f'{train} lacks {", ".join(extra)}'] if extra else []
-    raise DataError(f'the class folders differ: {"; ".join(differences)}')
-
-
-def _images(folder, classes):
-  """Class -> sorted file names."""
-  images = {}
-  for name in classes:
-    entries = sorted(
-      entry.name
-      for entry in (folder / name).iterdir()
-      if not entry.name.startswith('.')
-    )
-    foreign = [entry for entry in entries if entry.lower().endswith(FOREIGN)]
-    if foreign:
-      raise DataError(
-        f'{len(foreign)} images such as {folder / name / foreign[0]} cannot be decoded;'
-        ' convert them to PNG or JPEG, or move them away'
-      )
-    images[name] = [entry for entry in entries if entry.lower().endswith(EXTENSIONS)]
-  empty = [str(folder / name) for name, group in images.items() if not group]
-  if empty:
-    kinds, more = ' '.join(EXTENSIONS), f' and {len(empty) - 5} more' * (len(empty) > 5)
-    raise DataError(
-      f'no images ({kinds}) in class folder {", ".join(empty[:5])}{more}; add some or '
-      'remove it'
-    )
-  return images
-
-
-def _held_out(images, train, root, seed, holdout):
-  """The training or the validation part of every class."""
-  if not 0 < holdout < 1:
-    raise DataError(f'holdout={holdout!r} must lie between 0 and 1')
-
-  def order(name):
-    return hashlib.sha256(f'{seed}/{name}'.encode()).digest()
-
-  parts = {}
-  for label, names in images.items():
-    if len(names) < 2:
-      raise DataError(
-        f'only one image in class folder {root / label}; a split needs at least two'
-      )
-    count = min(max(1, round(holdout * len(names))), len(names) - 1)
-    shuffled = sorted(names, key=order)
-    parts[label] = sorted(shuffled[count:] if train else shuffled[:count])
-  return parts

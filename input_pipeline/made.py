@@ -54,4 +54,5 @@ def open_made(
     describe=lambda index: f'made/{split}[{index}]',
     read=read,
     image_size=(size, size),
+    origin='made',
   )

@@ -1,5 +1,7 @@
 """Opens a split of a data set by name: folder, digits, made, or any TFDS name."""
 
+from collections.abc import Sequence
+
 from input_pipeline.source import Source
 
 
@@ -13,6 +15,10 @@ def open_source(
   made_examples: int = 1024,
   made_size: int = 256,
   made_classes: int = 10,
+  whole: bool = False,
+  only: Sequence[str] | None = None,
+  dir_flag: str = '--config.data.dir',
+  split_flag: str = '--config.data.eval_split',
 ) -> Source:
   """Opens one split.
 
@@ -21,14 +27,18 @@ def open_source(
       digits, built on first use, nothing is downloaded), 'made' (random images that
       can be learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
       'oxford_flowers102:2.*.*', prepared before.
-    split: 'train', 'validation' or 'test'; a folder knows 'val' too, and TFDS any
-      subsplit ('train[:90%]').
+    split: 'train', 'validation' or 'test'; a folder knows 'val' too, 'all' and sums
+      ('train+val'), and TFDS all that its own API takes ('train[:90%]+test', 'all').
     data_dir: the folder, or TFDS' directory; '' is TFDS' default.
     seed: of a folder's own split, and of the made images.
     holdout: share of a folder without train/ that becomes validation.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
+    whole: of a folder without train/, all of it, whatever the split.
+    only: of a folder, names of images to take, whatever the split of class folders.
+    dir_flag, split_flag: by which a person gives the folder and the split; errors say
+      what to type.
 
   Returns:
     A `Source`.
@@ -41,7 +51,16 @@ def open_source(
   if name == 'folder':
     from input_pipeline.folder import open_folder
 
-    return open_folder(split, data_dir, seed=seed, holdout=holdout)
+    return open_folder(
+      split,
+      data_dir,
+      seed=seed,
+      holdout=holdout,
+      whole=whole,
+      only=only,
+      dir_flag=dir_flag,
+      split_flag=split_flag,
+    )
   if name == 'made':
     from input_pipeline.made import open_made
 
@@ -51,10 +70,10 @@ def open_source(
   if name == 'digits':
     from input_pipeline.digits import open_digits
 
-    return open_digits(split, data_dir)
+    return open_digits(split, data_dir, dir_flag)
   from input_pipeline.tfds_source import open_tfds
 
-  return open_tfds(name, split, data_dir)
+  return open_tfds(name, split, data_dir, dir_flag)
 
 
 def hide_accelerators() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from input_pipeline import decoding, keys, mixing, recovery
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataError, some
 from input_pipeline.op_string import parse_ops
 from input_pipeline.order import eval_order, train_order
 from input_pipeline.source import Source
@@ -118,13 +118,14 @@ def train_batches(
 
   def batches():
     for step, batch in steps:
-      ok = batch.pop('ok')
-      recovery.note(unreadable, source, batch.pop('index')[~ok], corrupt_limit)
+      ok, index = batch.pop('ok'), batch.pop('index')
+      recovery.note(unreadable, source, index[~ok], corrupt_limit)
       if not ok.any():
         raise DataError(
           f'none of the {len(ok)} images of step {step} can be read: '
-          f'{recovery.some(sorted(unreadable))}'
+          f'{some(sorted(unreadable))}'
         )
+      _check_labels(source, step, index, batch.get('label'))
       yield batch
 
   return Batches(batches(), unreadable)
@@ -204,6 +205,20 @@ def _check_numbers(batch_size, start_step, process_index, process_count):
     raise DataError(
       f'process_index={process_index} must lie in 0..process_count-1, process_count='
       f'{process_count}'
+    )
+
+
+def _check_labels(source, step, index, labels):
+  """Labels of a training batch: class numbers, or shares of classes after mixing."""
+  if labels is None:
+    return
+  lacking = labels < 0 if labels.ndim == 1 else labels.sum(axis=1) < 0.999
+  if lacking.any():
+    example = source.describe(int(index[np.argmax(lacking)]))
+    mixed = '' if labels.ndim == 1 else ', or one that it is mixed with,'
+    raise DataError(
+      f'{example}{mixed} has no label (-1), met at step {step}: nothing can be learned '
+      'from it; train on a split without such examples: --config.data.train_split='
     )
 
 

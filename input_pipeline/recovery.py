@@ -6,7 +6,7 @@ without guards, and once more with them only when something failed.
 
 import tensorflow as tf
 
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataError, some
 
 # What TensorFlow raises for an image, a record or a file that cannot be read.
 _READ_ERRORS = (
@@ -92,13 +92,9 @@ def note(unreadable, source, indexes, limit):
   if len(unreadable) > limit:
     raise DataError(
       f'{len(unreadable)} unreadable images, more than the limit of {limit}: '
-      f'{some(sorted(unreadable))}; repair or remove them, or raise corrupt_limit'
+      f'{some(sorted(unreadable))}; repair or remove them, or raise '
+      '--config.data.corrupt_limit'
     )
-
-
-def some(names):
-  more = f' and {len(names) - 5} more' if len(names) > 5 else ''
-  return ', '.join(names[:5]) + more
 
 
 def first_line(error):

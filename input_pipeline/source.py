@@ -35,6 +35,12 @@ class Source:
     image_size: (height, width), None where it differs between images.
     slices: (process_index, process_count) -> that process's `FileSlice`s; None for a
       source with random access, whose `read` takes an index.
+    origin: where the data comes from, whatever it is called: a folder's absolute path,
+      TFDS' full name with the version.
+    names: of a folder, the examples' paths relative to `origin`, with / between.
+    by_seed: whether a seed made the split, and not whoever made the data.
+    unlabelled: those of the parts of a split whose first example has no label (-1).
+    notes: on the data, a line each, that a person should see before a run.
   """
 
   name: str
@@ -46,3 +52,8 @@ class Source:
   read: Callable[[Any], dict[str, Any]]
   image_size: tuple[int | None, int | None] = (None, None)
   slices: Callable[[int, int], tuple[FileSlice, ...]] | None = None
+  origin: str = ''
+  names: tuple[str, ...] | None = None
+  by_seed: bool = False
+  unlabelled: tuple[str, ...] = ()
+  notes: tuple[str, ...] = ()

@@ -3,6 +3,8 @@
 Nothing is ever downloaded here: a set that is not prepared is an error that says how.
 """
 
+import os
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -11,13 +13,16 @@ from input_pipeline.errors import DataError, nearest
 from input_pipeline.source import FileSlice, Source
 
 
-def open_tfds(name: str, split: str, data_dir: str = '') -> Source:
+def open_tfds(
+  name: str, split: str, data_dir: str = '', dir_flag: str = '--config.data.dir'
+) -> Source:
   """Opens a split of a prepared TFDS set.
 
   Args:
     name: 'cifar10', 'imagenet2012:5.*.*', 'imagenet_v2/matched-frequency', ...
-    split: a split or subsplit ('train[:90%]').
+    split: whatever TFDS' own API takes: 'test', 'train[:90%]', 'train+test', 'all'.
     data_dir: where TFDS sets are; '' is TFDS' default, ~/tensorflow_datasets.
+    dir_flag: by which that is given, for messages.
 
   Raises:
     DataError: unknown name or split, not prepared, or not images with labels.
@@ -33,7 +38,7 @@ def open_tfds(name: str, split: str, data_dir: str = '') -> Source:
     raise DataError(f'TFDS cannot open {name!r}: {reason[:300]}') from None
   # Asked first because TFDS warns about a directory that is not there.
   if not (builder.data_path.exists() and builder.is_prepared()):
-    raise DataError(_not_prepared(builder, name))
+    raise DataError(_not_prepared(builder, name, dir_flag))
   return source_of(builder, name, split)
 
 
@@ -42,8 +47,11 @@ def source_of(builder, name: str, split: str) -> Source:
   features = builder.info.features
   _check_features(features, name)
   splits = builder.info.splits
-  if split.split('[')[0] not in splits:
-    raise DataError(f'{name} has no split {split!r}, only {", ".join(sorted(splits))}')
+  for part in split.split('+'):
+    if (asked := part.partition('[')[0].strip()) not in (*splits, 'all'):
+      raise DataError(
+        f'{name} has no split {asked!r}, only {", ".join(sorted(splits))}'
+      )
   file_format = builder.info.file_format
   if file_format is not None and file_format.value != 'tfrecord':
     raise DataError(
@@ -53,22 +61,19 @@ def source_of(builder, name: str, split: str) -> Source:
     )
   try:
     count = splits[split].num_examples
-  except (ValueError, AssertionError) as error:
+    files = splits[split].file_instructions
+  except (ValueError, AssertionError, NotImplementedError) as error:
     reason = ' '.join(str(error).split())
     raise DataError(f'{name} cannot be split by {split!r}: {reason[:200]}') from None
-  if not count:
+  if count < 1:
     raise DataError(f'split {split!r} of {name} in {builder.data_path} is empty')
 
   def slices(process_index, process_count):
     if process_count > count:
       raise DataError(f'{name}/{split} has {count} examples for {process_count} hosts')
-    shares = tfds.even_splits(split, n=process_count)
-    start = sum(splits[share].num_examples for share in shares[:process_index])
-    result = []
-    for part in splits[shares[process_index]].file_instructions:
-      result.append(FileSlice(part.filename, part.skip, part.take, start))
-      start += part.take
-    return tuple(result)
+    share, rest = divmod(count, process_count)
+    first, stop = (n * share + min(n, rest) for n in (process_index, process_index + 1))
+    return tuple(_between(files, first, stop))
 
   def read(record):
     example = features.deserialize_example(
@@ -89,7 +94,40 @@ def source_of(builder, name: str, split: str) -> Source:
     read=read,
     image_size=tuple(features['image'].shape[:2]),
     slices=slices,
+    origin=builder.info.full_name,
+    unlabelled=tuple(_unlabelled(splits, files, read)),
   )
+
+
+def _between(files, first, stop):
+  """The slices that hold the examples `first` to `stop` - 1 of a split.
+
+  TFDS' own even shares are those of each part of a sum of splits; the place of an
+  example would then depend on the number of processes.
+  """
+  start = 0
+  for part in files:
+    begin, end = max(first, start), min(stop, start + part.take)
+    if begin < end:
+      skip = part.skip + begin - start
+      yield FileSlice(part.filename, skip, end - begin, begin)
+    start += part.take
+
+
+def _unlabelled(splits, files, read):
+  """The names of the splits among `files` whose first example is labelled -1.
+
+  Splits without labels are so from the first to the last. One record of each is read.
+  """
+  for name in splits:
+    own = set(map(os.path.basename, splits[name].filenames))
+    paths = (part.filename for part in files if os.path.basename(part.filename) in own)
+    if (path := next(paths, None)) is None:
+      continue
+    # What cannot be read is told by whoever reads it all.
+    records = tf.data.TFRecordDataset(path).take(1).map(read).ignore_errors()
+    if any(int(example['label']) < 0 for example in records):
+      yield name
 
 
 def _check_features(features, name):
@@ -113,7 +151,7 @@ def _check_features(features, name):
     raise DataError(f'the images of {name} are {dtype}, not uint8')
 
 
-def _not_prepared(builder, name):
+def _not_prepared(builder, name, dir_flag):
   path = str(builder.data_path)
   root = path.removesuffix(builder.info.full_name).rstrip('/')
   build = f'`tfds build {name} --data_dir={root}`'
@@ -126,5 +164,6 @@ def _not_prepared(builder, name):
       ':quick, or --config=configs/quickstart.py'
     )
   return (
-    f'{where}; run {build} once, which downloads it, or set data_dir to where it is'
+    f'{where}; run {build} once, which downloads it, or say where it is: '
+    f'{dir_flag}=FOLDER'
   )

@@ -170,9 +170,23 @@ def contract_of(config: ConfigDict) -> Contract | None:
 
 
 def open_source(
-  config: ConfigDict, split: str, data_dir: str | None = None
+  config: ConfigDict,
+  split: str,
+  data_dir: str | None = None,
+  *,
+  whole: bool = False,
+  only: Sequence[str] | None = None,
+  split_flag: str = '--config.data.eval_split',
 ) -> 'input_pipeline.Source':
   """Opens a split of the config's data, or of the same kind of data in `data_dir`.
+
+  Args:
+    config: all of it.
+    split: of the data.
+    data_dir: where other data is; None for the config's own.
+    whole: of a folder without train/, take everything instead of the split.
+    only: of a folder, the names of images to take, whatever the seed's split is.
+    split_flag: by which a person chooses the split, for messages.
 
   Raises:
     DataError: the data, the split or a file is not there, or cannot be used.
@@ -186,6 +200,10 @@ def open_source(
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),
     made_classes=config.data.made_classes,
+    whole=whole,
+    only=only,
+    dir_flag='--config.data.dir' if data_dir is None else '--data_dir',
+    split_flag=split_flag,
   )
 
 

@@ -169,6 +169,8 @@ BELOW = {
   'bench': ('models', 'training', 'weights', 'reports', 'tasks'),
   'config_files': ('training',),
   'limits': ('training',),
+  'run_data': ('training',),
+  'overlap': ('run_data',),
   'experiment': ('models', 'training', 'weights', 'tasks'),
   'trained': ('models', 'training', 'weights', 'experiment'),
   'command_line': ('training', 'config_files', 'jobs'),

@@ -100,10 +100,16 @@ def test_eval_of_a_workdir_says_what_training_said(finished):
   assert (workdir / 'report-validation' / 'confusion.png').is_file()
   trained = (workdir / 'report' / 'classes.json').read_text()
   assert (workdir / 'report-validation' / 'classes.json').read_text() == trained
+  said = json.loads((workdir / 'report-validation' / 'result.json').read_text())
+  result = json.loads((workdir / 'result.json').read_text())
+  for name in ('loss', 'top1', 'num_examples', 'steps', 'data', 'split', 'parameters'):
+    assert said[name] == result[name], name
+  assert 'were trained on' not in done.stdout
   done = main('--job=eval', f'--workdir={workdir}', '--split=train')
   assert done.returncode == 0, done.stderr
   assert 'on train' in done.stdout
   assert '48' in done.stdout
+  assert 'warning: all of these 48 examples were trained on: new' in done.stdout
 
 
 def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
@@ -305,6 +311,32 @@ FOLDER = (
   '--config.eval_batch_size=4',
   '--config.log_steps=1',
 )
+
+
+def test_photos_that_come_and_go(photos, tmp_path):
+  run = (*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
+  done = main(*run)
+  assert done.returncode == 0, done.stderr
+  assert 'since this run began' not in done.stdout
+  record = json.loads((tmp_path / 'run' / 'data.json').read_text())
+  assert record['train']['num_examples'] == 10
+  before = (tmp_path / 'run' / 'report' / 'predictions.csv').read_text()
+  for n in range(9):  # of 15 photos three would be put aside
+    (photos / 'red' / f'new{n}.png').write_bytes((photos / 'red/0.png').read_bytes())
+  done = main(*run)
+  assert done.returncode == 0, done.stderr
+  assert (
+    'note: 9 new (red/new0.png, red/new1.png, red/new2.png, ...) since this run began: '
+    'new ones are left out; to train on them, choose another --workdir\n'
+  ) in done.stdout
+  assert 'nothing to train' in done.stdout
+  assert (tmp_path / 'run' / 'report' / 'predictions.csv').read_text() == before
+  done = main('--job=eval', f'--workdir={tmp_path / "run"}', '--split=all')
+  assert done.returncode == 0, done.stderr
+  report = tmp_path / 'run' / 'report-all'
+  said = json.loads((report / 'result.json').read_text())
+  assert (said['num_examples'], said['split']) == (21, 'all')
+  assert said['examples_trained_on'] in (10, 19), 'copies of a photo of either part'
 
 
 def test_a_folder_with_a_corrupt_photo(photos, tmp_path):

@@ -2,40 +2,58 @@
 
     python main.py --job=eval --workdir=runs/folder --data_dir=other_photos
 
-Every example counts once. The report goes into a folder of the run's.
+Every example counts once. Class folders without train/ and val/ are evaluated whole.
+The report goes into a folder of the run's that is named after the split, and after the
+data where it is not the run's own.
 """
 
+import itertools
+import os
 import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
-from mobilenet import experiment, trained
+import input_pipeline
+from mobilenet import experiment, overlap, run_data, trained
 from mobilenet.command_line import Flag, Given
+from mobilenet.models import counting
 from mobilenet.reports import result
 from mobilenet.training import sharding, workdir
+from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
 
 FLAGS = (
-  Flag('split', str, None, "The split; the config's by default."),
+  Flag('split', str, None, "The split, or 'all'; the config's by default."),
   Flag('data_dir', str, None, "Other data of the same classes than the run's."),
 )
 
 
 def run(given: Given) -> int:
-  evaluate_run(given.run_folder(), given.flags.split, given.flags.data_dir)
+  evaluate_run(
+    given.run_folder(), given.flags.split, given.flags.data_dir, given.overrides
+  )
   return 0
 
 
 def evaluate_run(
-  folder: pathlib.Path, split: str | None = None, data_dir: str | None = None
+  folder: pathlib.Path,
+  split: str | None = None,
+  data_dir: str | None = None,
+  overrides: Mapping[str, Any] | None = None,
 ) -> None:
   """Evaluates the newest checkpoint of a run, or imported weights, and reports.
 
   Args:
     folder: the run's.
-    split: of the data; None for the config's `data.eval_split`.
+    split: of the data; None for the config's `data.eval_split`, and for all of other
+      class folders that have no parts.
     data_dir: where other data of the same classes lies; None for the run's own.
+    overrides: fields of the config; of those only that change no number are taken.
 
   Raises:
     TrainingError, DataError: no run or nothing trained is there, or the data cannot be
@@ -43,10 +61,19 @@ def evaluate_run(
   """
   mesh = sharding.make_mesh()
   run = trained.load_run(folder, mesh)
-  config, task = run.config, experiment.make_task(run.config)
-  split = split or config.data.eval_split
-  source = experiment.open_source(config, split, data_dir)
-  workdir.check_classes(folder, task.outputs(source), split)
+  config = run.config
+  config.update_from_flattened_dict(harmless(overrides or {}))
+  task = experiment.make_task(config)
+  if data_dir and config.data.dir and _same_place(data_dir, config.data.dir):
+    data_dir = None
+  before = run_data.read(folder)
+  source, notes = open_data(config, before, split, data_dir)
+  workdir.check_classes(folder, task.outputs(source), source.split)
+  first = jax.process_index() == 0
+  if first:
+    for note in notes:
+      print(f'note: {note}')
+    trained_on = warn_of_overlap(config, before, source, data_dir)
   batches = experiment.eval_batches(config, source, mesh)
   # The network as it was trained, not folded: the numbers are those of the training's
   # own evaluation, to the last digit.
@@ -61,16 +88,145 @@ def evaluate_run(
   )['best']
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
-  if jax.process_index() == 0:
-    report = folder / f'report-{split}'
-    examples = experiment.EvaluatedExamples(source)
-    task.write_report(report, evaluation, run.outputs, examples)
-    result.print_result(
-      {
-        'config': f'{folder.name}, step {run.step}, on {split}',
-        **evaluation.metrics,
-        'num_examples': evaluation.count,
-        'unreadable_examples': evaluation.unreadable,
-      }
-    )
-    print(f'report: {report}')
+  if not first:
+    return
+  report = report_folder(folder, source, own=data_dir is None)
+  examples = experiment.EvaluatedExamples(source)
+  details = task.write_report(report, evaluation, run.outputs, examples)
+  where = '' if data_dir is None else f' of {source.origin}'
+  metrics = {**evaluation.metrics, **details}
+  shown = {
+    'config': f'{folder.name}, step {run.step}, on {source.split}{where}',
+    'metric': task.metric.name,
+    **{name: v if evaluation.count else None for name, v in metrics.items()},
+    'num_examples': evaluation.count,
+    'unreadable_examples': evaluation.unreadable,
+  }
+  if evaluation.untold:
+    shown['unlabelled_examples'] = evaluation.untold
+  if trained_on:
+    shown['examples_trained_on'] = trained_on
+  write_result(report, run, source, shown)
+  result.print_result(shown, unshown=task.unshown(len(run.outputs)))
+  print(f'report: {report}')
+
+
+def write_result(
+  report: pathlib.Path,
+  run: trained.Run,
+  source: 'input_pipeline.Source',
+  shown: dict[str, Any],
+) -> None:
+  """Writes what was shown, and of which run and which data it is."""
+  parameters, multiply_adds = counting.count(run.model, run.config.resolution)
+  not_trained_here = ('epochs', 'train_seconds', 'images_per_second')
+  result.write_result(
+    report,
+    {
+      **shown,
+      'run': str(run.folder),
+      'model': run.config.model.name,
+      'data': source.origin,
+      'split': source.split,
+      'steps': run.step,
+      'parameters': parameters,
+      'multiply_adds': multiply_adds,
+      **dict.fromkeys(not_trained_here),
+    },
+  )
+
+
+def harmless(overrides: Mapping[str, Any]) -> dict[str, Any]:
+  """Of the fields that were typed those that may differ from the run's."""
+  fields = experiment.HARMLESS
+  return {field: overrides[field] for field in overrides if field in fields}
+
+
+def open_data(
+  config: ConfigDict,
+  before: run_data.RunData | None,
+  split: str | None,
+  data_dir: str | None,
+) -> tuple['input_pipeline.Source', list[str]]:
+  """Opens what is to be evaluated.
+
+  A split that a seed made stays as the run began with it: what it was trained on does
+  not come in when photos are added or deleted, nor does what came later.
+
+  Args:
+    config: the run's.
+    before: what the run began with, if that is known.
+    split, data_dir: as in `evaluate_run`.
+
+  Returns:
+    The source, and lines for a person.
+  """
+
+  def opened(split, **how):
+    return experiment.open_source(config, split, data_dir, split_flag='--split', **how)
+
+  other = data_dir is not None
+  source = opened(split or config.data.eval_split, whole=other and split is None)
+  notes = list(source.notes)
+  if other or before is None:
+    return source, notes
+  try:
+    now = run_data.of(opened(before.train.split), opened(before.evaluation.split))
+  except input_pipeline.DataError as error:
+    return source, [
+      *notes,
+      f'what it was trained on cannot be opened any more: {error}',
+    ]
+  if change := run_data.changes(before, now):
+    line, part = change.line, before.of_split(source.split)
+    if source.by_seed and part is not None:
+      source = opened(source.split, only=part.names)
+      line += ': new ones are left out; --split=all takes them in' * change.new
+    notes.append(line)
+  return source, notes
+
+
+def warn_of_overlap(
+  config: ConfigDict,
+  before: run_data.RunData | None,
+  source: 'input_pipeline.Source',
+  data_dir: str | None,
+) -> int:
+  """Warns of examples that the run was trained on; returns how many there are."""
+  if before is None:
+    return 0
+  found = overlap.find(
+    before, source, lambda split: experiment.open_source(config, split, data_dir)
+  )
+  if found.count:
+    print(f'warning: {overlap.described(found, source)}')
+  return found.count
+
+
+def report_folder(
+  folder: pathlib.Path, source: 'input_pipeline.Source', *, own: bool
+) -> pathlib.Path:
+  """The folder for the report on a source: its own from last time, or a new one.
+
+  'report-val' is for the run's own data, 'report-<name>-all' for other; where that
+  holds the report on something else, a number is added.
+  """
+  data = source.origin if source.names is None else os.path.basename(source.origin)
+  data = '' if own else f'-{data}'
+  name = re.sub(r'[^\w.+-]+', '-', f'report{data}-{source.split}').strip('-')
+  for number in itertools.count(1):
+    report = folder / (name if number == 1 else f'{name}-{number}')
+    try:
+      there = result.read_result(report)
+    except TrainingError:
+      if not report.exists():
+        return report
+      continue  # of an older version, which did not say what it is of
+    if (there.get('data'), there.get('split')) == (source.origin, source.split):
+      return report
+  raise AssertionError('unreachable')
+
+
+def _same_place(one: str, other: str) -> bool:
+  one, other = (os.path.realpath(os.path.expanduser(path)) for path in (one, other))
+  return one == other

@@ -6,18 +6,21 @@ The folder of the run keeps the config, the metrics, checkpoints and the report.
 and Ctrl-C save before they end the run.
 """
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import experiment, limits, trained
+from mobilenet import experiment, limits, run_data, trained
 from mobilenet.command_line import Given
 from mobilenet.models import counting
 from mobilenet.reports import run_report
 from mobilenet.training import loop, memory, run_length, sharding, workdir
+from mobilenet.training.errors import require
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.programs import Programs
@@ -60,8 +63,10 @@ def train(
   task = experiment.make_task(config)
   experiment.make_model(config, ('',))
   experiment.check_ops(config)
-  source = experiment.open_source(config, config.data.train_split)
-  eval_source = experiment.open_source(config, config.data.eval_split)
+  data = open_data(config, folder)
+  source, eval_source = data.train, data.evaluation
+  task.check_training(source, '--config.data.train_split')
+  task.check_training(eval_source, '--config.data.eval_split')
   plan = make_plan(config, num_examples=source.num_examples)
   outputs = task.outputs(source)
   programs = Programs(compiled, mesh, config.to_dict(), len(outputs), plan)
@@ -93,8 +98,9 @@ def train(
   notes = what_to_know(config, folder, held, plan, schedule)
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, outputs)
+  run_data.write(folder, data.record)
   announce(config, source, eval_source, len(outputs), size, folder, weights)
-  tell(notes)
+  tell([*data.notes, *notes])
   if weights is None:
     warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   outcome = loop.train(
@@ -132,7 +138,56 @@ def train(
       examples=experiment.EvaluatedExamples(eval_source),
       plan=plan,
       size=size,
+      data=eval_source,
     )
+
+
+class Data(NamedTuple):
+  """The two opened splits, what is to be recorded of them, and lines for a person."""
+
+  train: Any
+  evaluation: Any
+  record: run_data.RunData
+  notes: list[str]
+
+
+def open_data(config: ConfigDict, folder: pathlib.Path) -> Data:
+  """Opens what a run trains and is measured on.
+
+  A run that began already keeps to the photos it began with, as far as they are there:
+  none changes sides, and those that came later are left out.
+
+  Raises:
+    DataError: it cannot be opened, or none of those photos is there.
+    TrainingError: a data set of TFDS is not what the run began with.
+  """
+
+  def opened(train_names=None, eval_names=None):
+    return (
+      experiment.open_source(
+        config,
+        config.data.train_split,
+        only=train_names,
+        split_flag='--config.data.train_split',
+      ),
+      experiment.open_source(config, config.data.eval_split, only=eval_names),
+    )
+
+  train, evaluation = opened()
+  notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
+  before, now = run_data.read(folder), run_data.of(train, evaluation)
+  change = before and run_data.changes(before, now)
+  if not change:
+    return Data(train, evaluation, now, notes)
+  require(
+    before.train.names is not None,
+    f'{change.line}: give that data back, or choose another --workdir',
+  )
+  train, evaluation = opened(before.train.names, before.evaluation.names)
+  left_out = ': new ones are left out; to train on them, choose another --workdir'
+  notes.append(change.line + left_out * change.new)
+  record = dataclasses.replace(before, origin=now.origin)
+  return Data(train, evaluation, record, notes)
 
 
 def announce(

@@ -17,6 +17,7 @@ def write_training(
   examples,
   plan: Plan,
   size: tuple[int, int],
+  data,
 ) -> None:
   """Writes and prints the report and the result of a training.
 
@@ -29,6 +30,7 @@ def write_training(
     examples: that were evaluated (`tasks.Examples`).
     plan: of the training.
     size: parameters and multiply-adds.
+    data: the source that was evaluated.
 
   Raises:
     TrainingError: a file cannot be written.
@@ -47,6 +49,8 @@ def write_training(
     **best.metrics,
     **{f'{k}_{metric}': e.metrics[metric] for k, e in outcome.evaluations.items()},
     **details,
+    'data': data.origin,
+    'split': data.split,
     'num_examples': best.count,
     'unreadable_examples': best.unreadable,
     'steps': plan.total_steps,

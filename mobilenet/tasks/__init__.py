@@ -80,6 +80,17 @@ class Task(Protocol):
       TrainingError: the data is not what the task can learn.
     """
 
+  def check_training(self, source, split_flag: str) -> None:
+    """Checks that a run can learn from a split, or be measured on it while it learns.
+
+    Args:
+      source: of the split.
+      split_flag: by which a person chooses another.
+
+    Raises:
+      TrainingError: it cannot.
+    """
+
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     """The network that a config's `model` section describes, with its head.
 
@@ -92,7 +103,11 @@ class Task(Protocol):
     """The objective of a training batch, a scalar."""
 
   def sums(self, outputs, batch: Batch) -> Sums:
-    """Arrays that add up over batches; 'count' is the number of examples in them."""
+    """Arrays that add up over batches; 'count' is the number of examples in them.
+
+    Not among them are those whose mask is 0, and those of which the data does not say
+    what is right.
+    """
 
   def zero_sums(self) -> dict[str, np.ndarray]:
     """What `sums` adds up from."""

@@ -13,7 +13,10 @@ from mobilenet.training import sharding
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-  """metrics: of the task. count: examples evaluated. unreadable: examples left out.
+  """metrics: of the task. count: examples that it measured.
+
+  unreadable: examples left out. untold: examples that were read, of which the data does
+  not say what is right, so that the task could not measure them.
 
   Where predictions were kept, arrays of one entry an example, in the order of the
   split: index, the batch's fields that the task names, and what it predicts.
@@ -22,6 +25,7 @@ class Evaluation:
   metrics: dict[str, float]
   count: int
   unreadable: int
+  untold: int = 0
   predictions: dict[str, np.ndarray] | None = None
 
 
@@ -85,13 +89,16 @@ class _Tally:
     self._kept.append({name: values[real] for name, values in kept.items()})
 
   def result(self, task, num_examples: int) -> Evaluation:
-    seen, count = (round(float(self._totals.get(n, 0))) for n in ('seen', 'count'))
+    seen, read, count = (
+      round(float(self._totals.get(name, 0))) for name in ('seen', 'read', 'count')
+    )
     assert seen == num_examples, f'evaluated {seen} examples of {num_examples}'
     predictions = None if self._kept is None else _in_order(self._kept)
     return Evaluation(
       metrics=task.finish(task.metrics(self._totals), predictions),
       count=count,
-      unreadable=seen - count,
+      unreadable=seen - read,
+      untold=read - count,
       predictions=predictions,
     )
 

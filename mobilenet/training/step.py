@@ -110,6 +110,7 @@ def make_eval_step(model: nn.Module, task, mesh: Mesh) -> Callable[[dict, dict],
     outputs = model.apply(variables, batch['image'], train=False)
     sums = task.sums(outputs, batch)
     sums['seen'] = jnp.sum((batch['index'] >= 0).astype(jnp.float32))
+    sums['read'] = jnp.sum(batch['mask'])
     return sums, task.predictions(outputs)
 
   everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)

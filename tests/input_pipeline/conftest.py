@@ -48,44 +48,60 @@ def sharded_dir(tmp_path_factory):
 
   The red value of an image is its place when written, the label that modulo 7.
   """
+  path = tmp_path_factory.mktemp('sharded')
+  labels = [place % 7 for place in range(41)]
+  _write_tfds(path, 'sharded', {'train': (labels[:20], labels[20:21], labels[21:])})
+  return str(path)
+
+
+@pytest.fixture(scope='session')
+def unlabelled_dir(tmp_path_factory):
+  """A TFDS set 'hidden' of 7 classes, whose split 'test' has no labels; 'odd' some."""
+  path = tmp_path_factory.mktemp('hidden')
+  splits = {
+    'train': ([0, 1, 2, 3, 4], [5, 6, 0]),
+    'test': ([-1, -1, -1], [-1, -1]),
+    'odd': ([3, -1, 4, 5],),
+  }
+  _write_tfds(path, 'hidden', splits)
+  return str(path)
+
+
+def _write_tfds(path, name, splits):
+  """Writes a prepared set; splits are name -> the labels of each record file."""
+  import tensorflow as tf
   import tensorflow_datasets as tfds
 
-  path = tmp_path_factory.mktemp('sharded')
   features = tfds.features.FeaturesDict(
     {
       'image': tfds.features.Image(shape=(6, 6, 3), encoding_format='png'),
       'label': tfds.features.ClassLabel(num_classes=7),
     }
   )
-  root = path / 'sharded' / '1.0.0'
+  root = path / name / '1.0.0'
   root.mkdir(parents=True)
-  lengths, place = (20, 1, 20), 0
-  for shard, length in enumerate(lengths):
-    import tensorflow as tf
-
-    name = f'sharded-train.tfrecord-{shard:05d}-of-{len(lengths):05d}'
-    with tf.io.TFRecordWriter(str(root / name)) as writer:
-      for _ in range(length):
-        image = np.full((6, 6, 3), place, np.uint8)
-        writer.write(
-          features.serialize_example(
-            features.encode_example({'image': image, 'label': place % 7})
-          )
-        )
-        place += 1
-  tfds.folder_dataset.write_metadata(
-    data_dir=str(root),
-    features=features,
-    split_infos=[
+  infos = []
+  for split, files in splits.items():
+    place = 0
+    for shard, labels in enumerate(files):
+      file = f'{name}-{split}.tfrecord-{shard:05d}-of-{len(files):05d}'
+      with tf.io.TFRecordWriter(str(root / file)) as writer:
+        for label in labels:
+          image = np.full((6, 6, 3), place, np.uint8)
+          encoded = features.encode_example({'image': image, 'label': label})
+          writer.write(features.serialize_example(encoded))
+          place += 1
+    template = tfds.core.ShardedFileTemplate(
+      data_dir=root, dataset_name=name, split=split, filetype_suffix='tfrecord'
+    )
+    infos.append(
       tfds.core.SplitInfo(
-        name='train',
-        shard_lengths=list(lengths),
+        name=split,
+        shard_lengths=[len(labels) for labels in files],
         num_bytes=0,
-        filename_template=tfds.core.ShardedFileTemplate(
-          data_dir=root, dataset_name='sharded', split='train',
-          filetype_suffix='tfrecord',
-        ),
+        filename_template=template,
       )
-    ],
-  )  # fmt: skip
-  return str(path)
+    )
+  tfds.folder_dataset.write_metadata(
+    data_dir=str(root), features=features, split_infos=infos
+  )

@@ -1,5 +1,6 @@
 """TFDS sets: the embedded digits, sharded files, and sets that are not there."""
 
+import itertools
 import pathlib
 import stat
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from input_pipeline import DataError, eval_batches, open_source
+from input_pipeline import DataError, eval_batches, open_source, train_batches
 
 
 def _labels(source):
@@ -81,6 +82,89 @@ def test_sharded_files_and_subsplits(sharded_dir):
   assert part.describe(3) == 'sharded/train[18:30][3]'
 
 
+def test_sums_of_splits(unlabelled_dir):
+  labels = {'train': [0, 1, 2, 3, 4, 5, 6, 0], 'test': [-1] * 5, 'odd': [3, -1, 4, 5]}
+  expected = {
+    'train+odd': labels['train'] + labels['odd'],
+    'train[:50%]+odd[1:]': labels['train'][:4] + labels['odd'][1:],
+    'odd + train[6:]': labels['odd'] + labels['train'][6:],
+    'test[:2]+train': labels['test'][:2] + labels['train'],
+  }
+  for split, there in expected.items():
+    source = open_source('hidden', split, data_dir=unlabelled_dir)
+    assert source.num_examples == len(there)
+    assert _labels(source).tolist() == there
+  source = open_source('hidden', 'all', data_dir=unlabelled_dir)
+  assert sorted(_labels(source)) == sorted(itertools.chain(*labels.values()))
+  assert source.origin == 'hidden/1.0.0'
+
+
+@pytest.mark.parametrize('split', ['train', 'train+odd', 'test[:1]+odd[:1]', 'all'])
+@pytest.mark.parametrize('processes', [2, 3, 4])
+def test_the_place_of_an_example_does_not_depend_on_processes(
+  unlabelled_dir, split, processes
+):
+  source = open_source('hidden', split, data_dir=unlabelled_dir)
+  if source.num_examples < processes:
+    with pytest.raises(DataError, match=r'for \d hosts'):
+      source.slices(0, processes)
+    return
+  alone = {
+    (part.filename, part.skip + n): part.start + n
+    for part in source.slices(0, 1)
+    for n in range(part.take)
+  }
+  assert sorted(alone.values()) == list(range(source.num_examples))
+  shares = [source.slices(n, processes) for n in range(processes)]
+  together = {
+    (part.filename, part.skip + n): part.start + n
+    for share in shares
+    for part in share
+    for n in range(part.take)
+  }
+  assert together == alone
+  sizes = [sum(part.take for part in share) for share in shares]
+  assert max(sizes) == -(-source.num_examples // processes)
+  assert max(sizes) - min(sizes) <= 1
+
+
+def test_digits_validation_in_a_sum(digits_dir):
+  source = open_source('digits', 'train[:7]+validation', data_dir=digits_dir)
+  assert (source.num_examples, source.split) == (1007, 'train[:7]+test')
+
+
+def test_splits_without_labels_are_known(unlabelled_dir):
+  found = {
+    split: open_source('hidden', split, data_dir=unlabelled_dir).unlabelled
+    for split in ('train', 'test', 'test[3:]', 'train+test', 'all', 'odd')
+  }
+  hidden = ('test',)
+  assert found == {
+    'train': (),
+    'test': hidden,
+    'test[3:]': hidden,
+    'train+test': hidden,
+    'all': hidden,
+    'odd': (),  # by the first example; the others are met in training
+  }
+
+
+@pytest.mark.parametrize('batch_ops', ['', 'mixup(0.2)', 'cutmix(1.0)'])
+def test_an_example_without_a_label_is_not_trained_on(unlabelled_dir, batch_ops):
+  def first(split):
+    source = open_source('hidden', split, data_dir=unlabelled_dir)
+    return next(
+      train_batches(source, ops='', batch_ops=batch_ops, batch_size=4, seed=0)
+    )
+
+  assert first('train')['image'].shape == (4, 6, 6, 3)
+  with pytest.raises(DataError) as error:
+    first('odd')
+  assert 'hidden/odd[' in str(error.value)
+  assert 'has no label (-1), met at step 0' in str(error.value)
+  assert str(error.value).endswith('--config.data.train_split=')
+
+
 def test_imagenet_not_prepared(tmp_path):
   with pytest.raises(DataError) as error:
     open_source('imagenet2012', 'train', data_dir=str(tmp_path))
@@ -102,11 +186,15 @@ def test_imagenet_not_prepared(tmp_path):
   ('name', 'split', 'expected'),
   [
     ('cifar10', 'train', '`tfds build cifar10 --data_dir='),
+    ('cifar10', 'train', 'or say where it is: --config.data.dir=FOLDER'),
     ('cifar1o', 'train', 'did you mean cifar10'),
     ('digit', 'train', 'digits'),
     ('foldr', 'train', 'folder'),
     ('cifar10:1.0.0', 'train', 'cannot be loaded at version 1.0.0'),
     ('sharded', 'test', "no split 'test', only train"),
+    ('sharded', 'train+tset[:3]', "no split 'tset', only train"),
+    ('sharded', 'all[:50%]', 'cannot be split by'),
+    ('sharded', 'train[30:10]', 'is empty'),
     ('sharded', 'train[:0]', 'is empty'),
     ('sharded', 'train[50:60]', 'cannot be split by'),
     ('sharded', 'train[bad]', 'cannot be split by'),

@@ -72,3 +72,26 @@ def test_unreadable_examples_are_counted_apart(run):
     num_examples=conftest.EVAL,
   )['raw']
   assert (evaluation.count, evaluation.unreadable) == (conftest.EVAL - 1, 1)
+
+
+def test_examples_that_cannot_be_measured_are_counted_apart(run):
+  batches = list(conftest.eval_batches(8))
+  batches[0]['mask'][2] = 0
+  batches[0]['label'][:2] = batches[1]['label'][0] = -1
+  evaluation = evaluate(
+    make_eval_step(run.model, run.task, run.mesh),
+    run.task,
+    {'raw': run.variables()},
+    iter(batches),
+    run.mesh,
+    num_examples=conftest.EVAL,
+    keep_predictions=True,
+  )['raw']
+  counts = (evaluation.count, evaluation.unreadable, evaluation.untold)
+  assert counts == (conftest.EVAL - 4, 1, 3)
+  kept = evaluation.predictions
+  told = kept['label'] >= 0
+  assert told.sum() == conftest.EVAL - 4
+  right = kept['prediction'][told] == kept['label'][told]
+  np.testing.assert_allclose(evaluation.metrics['top1'], 100 * right.mean(), rtol=1e-6)
+  assert np.isfinite(evaluation.metrics['loss'])

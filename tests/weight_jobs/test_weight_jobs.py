@@ -155,9 +155,24 @@ def test_eval_reports_imported_weights(imported, photos, capsys):
   workdir, _ = imported
   evaluate.evaluate_run(workdir, 'val', str(photos))
   out = capsys.readouterr().out
-  assert 'v1, step 0, on val' in out
-  lines = (workdir / 'report-val' / 'predictions.csv').read_text().splitlines()
+  assert f'v1, step 0, on val of {photos}' in out
+  report = workdir / f'report-{photos.name}-val'
+  assert out.endswith(f'report: {report}\n')
+  lines = (report / 'predictions.csv').read_text().splitlines()
   assert len(lines) == 1 + len(CLASSES)
+  said = json.loads((report / 'result.json').read_text())
+  wanted = {'data': str(photos), 'split': 'val', 'num_examples': 6, 'steps': 0}
+  assert said | wanted == said
+  assert 0 <= said['top1'] <= said['top5'] <= 100
+  assert said['loss'] > 0
+  assert said['run'] == str(workdir)
+
+  # One folder a class, of the same photos: all of them, and another report.
+  evaluate.evaluate_run(workdir, None, str(photos / 'train'))
+  whole = json.loads((workdir / 'report-train-all' / 'result.json').read_text())
+  assert (whole['split'], whole['num_examples']) == ('all', len(CLASSES))
+  assert whole['loss'] == pytest.approx(said['loss'], rel=1e-6)
+  assert json.loads((report / 'result.json').read_text()) == said
 
 
 def test_import_into_a_run_is_refused(imported, weight_file):

@@ -183,7 +183,7 @@ def write_predictions(
   Args:
     path: of the CSV.
     names: N names of examples (file names, for example).
-    labels: int (N,).
+    labels: int (N,); -1 where there is none, and then nothing is written of it.
     predictions: int (N,).
     probability: float (N,), of the predicted class.
     class_names: K names to write in place of class numbers.
@@ -198,8 +198,11 @@ def write_predictions(
   ):
     shown = [int(label), int(prediction)]
     if class_names is not None:
-      shown = [class_names[index] for index in shown]
-    table.append([name, *shown, int(label == prediction), f'{float(p):.6f}'])
+      shown = [class_names[index] if index >= 0 else '' for index in shown]
+    correct = int(label == prediction)
+    if label < 0:
+      shown[0] = correct = ''
+    table.append([name, *shown, correct, f'{float(p):.6f}'])
   columns = ('example', 'label', 'prediction', 'correct', 'probability')
   return csv_file.write(path, columns, table)
 

@@ -25,6 +25,9 @@ def write_report(
 ) -> dict[str, float]:
   """Writes the per-class report, confusion matrix, predictions and worst mistakes.
 
+  All but the predictions are of the examples that have a label. Where none has one the
+  predictions are written alone, and a line says so.
+
   Args:
     folder: where to; made if missing.
     evaluation: with predictions.
@@ -33,26 +36,31 @@ def write_report(
     show: whether to print the per-class table.
 
   Returns:
-    'balanced_accuracy' in percent.
+    'balanced_accuracy' in percent; nothing where no example has a label.
 
   Raises:
     TrainingError: a file cannot be written.
   """
   kept = evaluation.predictions
+  path = classes.write_predictions(
+    folder / 'predictions.csv',
+    [examples.describe(int(index)) for index in kept['index']],
+    kept['label'],
+    kept['prediction'],
+    kept['probabilities'].max(axis=1),
+    class_names=class_names,
+  )
+  labelled = kept['label'] >= 0
+  if not labelled.all():
+    print(f'note: {_lacking(labelled)}; what the network says of all: {path}')
+    kept = {name: values[labelled] for name, values in kept.items()}
+  if not labelled.any():
+    return {}
   labels, predicted = kept['label'], kept['prediction']
   probabilities = kept['probabilities']
   certainty = probabilities.max(axis=1)
   rows, overall = classes.per_class(labels, predicted, probabilities, class_names)
   classes.write_per_class(folder / 'classes.csv', rows, overall)
-  named = [examples.describe(int(index)) for index in kept['index']]
-  classes.write_predictions(
-    folder / 'predictions.csv',
-    named,
-    labels,
-    predicted,
-    certainty,
-    class_names=class_names,
-  )
   matrix = classes.confusion_matrix(labels, predicted, len(class_names))
   drawn = canvas.drawable(class_names)
   figures.confusion(matrix, drawn, folder / 'confusion.png')
@@ -61,14 +69,29 @@ def write_report(
   figures.mistakes(
     images,
     [
-      figures.mistake_title(drawn[labels[n]], drawn[predicted[n]], p, named[n])
-      for n, p in zip(worst, certainty[worst], strict=True)
+      figures.mistake_title(
+        drawn[labels[n]],
+        drawn[predicted[n]],
+        certainty[n],
+        examples.describe(int(kept['index'][n])),
+      )
+      for n in worst
     ],
     folder / 'mistakes.png',
   )
   if show:
     classes.print_per_class(rows, overall)
   return {'balanced_accuracy': 100 * overall['balanced_accuracy']}
+
+
+def _lacking(labelled: np.ndarray) -> str:
+  number = len(labelled)
+  if not labelled.any():
+    return f'none of these {number:,} examples has a label, so nothing can be measured'
+  lacking = number - np.count_nonzero(labelled)
+  return (
+    f'{lacking:,} of these {number:,} examples have no label and count in no number'
+  )
 
 
 def show_predictions(

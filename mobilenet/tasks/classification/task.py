@@ -1,6 +1,7 @@
 """Classification for the loop: a loss, and metrics as sums that are divided once."""
 
 import dataclasses
+import math
 import pathlib
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import numpy as np
 from mobilenet.models import zoo
 from mobilenet.tasks import Batch, Examples, Metric, Shown, Sums
 from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import path_mask
 
@@ -37,6 +39,14 @@ class Classification:
   def outputs(self, source) -> tuple[str, ...]:
     return source.class_names
 
+  def check_training(self, source, split_flag: str) -> None:
+    if source.unlabelled:
+      without = ' and '.join(source.unlabelled)
+      raise TrainingError(
+        f'{without} of {source.name} has no labels (-1), which training and its '
+        f'evaluation need: choose another split than {source.split}: {split_flag}='
+      )
+
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return zoo.create(num_classes=count, **options)
 
@@ -53,10 +63,13 @@ class Classification:
     """Metric sums of a batch; 'count' is what they are divided by.
 
     The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
-    that training and evaluation can be compared. Examples with mask 0 count nothing.
+    that training and evaluation can be compared. Examples with mask 0 count nothing,
+    and neither do those without a label (-1).
     """
     labels = batch['label']
     mask = batch.get('mask', jnp.ones(logits.shape[:1], jnp.float32))
+    if labels.ndim == 1:
+      mask = mask * (labels >= 0)
     # where, not a product: padding must not bring in a NaN.
     loss = jnp.where(mask > 0, cross_entropy(logits, labels), 0.0)
     return {
@@ -72,8 +85,8 @@ class Classification:
     return {name: np.zeros((), np.float32) for name in _SUMS}
 
   def metrics(self, sums) -> dict[str, float]:
-    """Sums to metrics: loss in nats, top1 and top5 in percent."""
-    count = max(float(sums['count']), 1.0)
+    """Sums to metrics: loss in nats, top1 and top5 in percent; NaN of no examples."""
+    count = float(sums['count']) or math.nan
     return {
       'loss': float(sums['loss']) / count,
       'top1': 100.0 * float(sums['top1']) / count,

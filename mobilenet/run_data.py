@@ -1,0 +1,177 @@
+"""What a run was trained on, kept in its folder: `data.json`, and the names beside it.
+
+    now = of(source, eval_source)
+    before = read(folder)  # of a run that began already
+    if before and (change := changes(before, now)):
+      print(change.line)
+    write(folder, now)
+
+Photos come and go between two starts of a run. Which of them it learns from and which
+measure it must not change then, so it is written down when the run begins.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import json
+import pathlib
+import zlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import jax
+
+from mobilenet.training import files
+from mobilenet.training.errors import TrainingError
+
+FILE = 'data.json'
+NAMES_FILE = 'data_names.json.gz'
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+  """A split: its name, its size, and of a folder the examples' names."""
+
+  split: str
+  num_examples: int
+  names: tuple[str, ...] | None
+
+  def as_dict(self) -> dict[str, Any]:
+    names = self.names
+    return {
+      'split': self.split,
+      'num_examples': self.num_examples,
+      'names_blake2b': None if names is None else _digest(names),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class RunData:
+  """origin: where the data came from. train, evaluation: the run's two splits."""
+
+  origin: str
+  train: Part
+  evaluation: Part
+
+  def of_split(self, split: str) -> Part | None:
+    """The part of that name, if it is one of the two."""
+    parts = (self.evaluation, self.train)
+    return next((part for part in parts if part.split == split), None)
+
+
+class Change(NamedTuple):
+  """line: for a person. new: whether there is data that the run did not begin with."""
+
+  line: str
+  new: bool
+
+
+def of(source, eval_source) -> RunData:
+  """Of the two opened sources (`input_pipeline.Source`)."""
+  parts = (Part(s.split, s.num_examples, s.names) for s in (source, eval_source))
+  return RunData(source.origin, *parts)
+
+
+def write(folder: pathlib.Path, data: RunData) -> None:
+  """Writes what is there by `data`; process 0 alone.
+
+  `data.json` is for people: origin, splits, sizes, a hash over the sorted names.
+  `data_names.json.gz` holds the names, {'train': [...], 'evaluation': [...]}.
+
+  Raises:
+    TrainingError: it cannot be written.
+  """
+  if jax.process_index() != 0:
+    return
+  parts = {'train': data.train, 'evaluation': data.evaluation}
+  names = {name: part.names for name, part in parts.items() if part.names is not None}
+  if names:
+    # Of equal names equal bytes: no time of day in the file.
+    packed = gzip.compress(json.dumps(names).encode(), 6, mtime=0)
+    files.replace_file(folder / NAMES_FILE, packed)
+  said = {'origin': data.origin, **{k: part.as_dict() for k, part in parts.items()}}
+  files.replace_file(folder / FILE, (json.dumps(said, indent=2) + '\n').encode())
+
+
+def read(folder: pathlib.Path) -> RunData | None:
+  """What the run in a folder began with.
+
+  None where nothing was saved of it yet (it begins anew, with what is there then), or
+  where an older version began it.
+
+  Raises:
+    TrainingError: it cannot be read, or the two files do not belong together.
+  """
+  path = folder / FILE
+  if not _has_checkpoint(folder) or not path.exists():
+    return None
+  try:
+    said = json.loads(path.read_text(encoding='utf-8'))
+    names = {}
+    if any(said[part]['names_blake2b'] for part in ('train', 'evaluation')):
+      names = json.loads(gzip.decompress((folder / NAMES_FILE).read_bytes()))
+    parts = []
+    for part in ('train', 'evaluation'):
+      own = tuple(names[part]) if part in names else None
+      parts.append(Part(said[part]['split'], said[part]['num_examples'], own))
+      if parts[-1].as_dict() != said[part]:
+        raise ValueError(f'{NAMES_FILE} holds other names')
+    return RunData(said['origin'], *parts)
+  except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+    raise TrainingError(
+      f'{path} and {NAMES_FILE}, which say what the run was trained on, cannot be read '
+      f'({error}); give them back, or remove both to go on with the data as it is now'
+    ) from error
+
+
+def _has_checkpoint(folder: pathlib.Path) -> bool:
+  return any(path.name.isdigit() for path in (folder / 'checkpoints').glob('*'))
+
+
+def changes(before: RunData, now: RunData) -> Change | None:
+  """What is different now; None where nothing is.
+
+  Of a folder '12 photos gone (a/1.jpg, ...), 3 new (b/2.jpg) since this run began'.
+  It may have been moved as a whole.
+  """
+  old, new = (_names(data) for data in (before, now))
+  if old is None or new is None:
+    was, here = (_described(data) for data in (before, now))
+    line = f'this run began with {was}, here is {here}'
+    return None if was == here else Change(line, True)
+  gone, more = sorted(old - new), sorted(new - old)
+  said = [
+    f'{len(names):,} {what} ({some(names)})'
+    for names, what in (
+      (gone, 'photo gone' if len(gone) == 1 else 'photos gone'),
+      (more, 'new'),
+    )
+    if names
+  ]
+  line = f'{", ".join(said)} since this run began'
+  return Change(line, bool(more)) if said else None
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+  """The first names, fit to be printed, and '...' for more."""
+  names = list(names)
+  shown = [n.encode('utf-8', 'backslashreplace').decode() for n in names[:most]]
+  return ', '.join([*shown, '...'] if len(names) > most else shown)
+
+
+def _names(data: RunData) -> set[str] | None:
+  if data.train.names is None or data.evaluation.names is None:
+    return None
+  return {*data.train.names, *data.evaluation.names}
+
+
+def _described(data: RunData) -> str:
+  sizes = (f'{p.split}: {p.num_examples:,}' for p in (data.train, data.evaluation))
+  return f'{data.origin} ({", ".join(sizes)})'
+
+
+def _digest(names: Iterable[str]) -> str:
+  text = '\0'.join(sorted(names))
+  return hashlib.blake2b(
+    text.encode('utf-8', 'surrogateescape'), digest_size=16
+  ).hexdigest()
