@@ -29,6 +29,7 @@ def base() -> ConfigDict:
   config.model.stem_width = placeholder(int)
   config.model.hidden_width = placeholder(int)
   config.model.hidden_act = placeholder(str)
+  config.model.act = placeholder(str)
   config.model.expansion = placeholder(str)
   config.model.norm_momentum = placeholder(float)
   config.model.norm_epsilon = placeholder(float)
@@ -38,8 +39,8 @@ def base() -> ConfigDict:
 
   config.init = ''  # a weight file, or a finished workdir, to start from
   config.new_head = False  # replace its classifier by a new one
-  # How images are prepared for those weights; None means as the weights have it. In the
-  # op strings below {contract} stands for all of it, {normalize} for its last step.
+  # How images are prepared for those weights; None means as the weights have it. In op
+  # strings {contract} stands for all of it, {normalize} for its last step.
   config.contract = ConfigDict()
   config.contract.mean = placeholder(tuple)
   config.contract.std = placeholder(tuple)
@@ -62,6 +63,9 @@ def base() -> ConfigDict:
     'central_fraction(0.875)|resize({resolution})|value_range(-1, 1)'
   )
   config.data.batch_ops = ''  # 'mixup(0.2)' and the like
+  # Given weights bring their own preparation: eval_ops becomes {contract}, the end of
+  # train_ops becomes {normalize}. True keeps both as written above.
+  config.data.own_ops = False
   config.data.corrupt_limit = 10  # unreadable images before the run stops
   config.data.shuffle_buffer = 50_000  # examples; for data that is read in order
   config.data.made_examples = 1024

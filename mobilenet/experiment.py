@@ -8,6 +8,7 @@ A config comes as an argument: this module imports none.
 """
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,7 +73,9 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   """A copy of the config that says what the weights want: network, contract, pixels.
 
   The network's name and width are those of the weights; a config that names another
-  is an error. Other fields that the config sets stay as it sets them.
+  is an error. Images are prepared by the contract: all of the evaluation, and the end
+  of the training's op string. Only `data.own_ops` keeps the config's op strings. Other
+  fields that the config sets stay as it sets them.
 
   Raises:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
@@ -93,7 +96,65 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   config.contract.update(contract.as_dict())
   if config.resolution is None:
     config.resolution = contract.resolution
+  if not config.data.own_ops:
+    config.data.eval_ops = '{contract}'
+    config.data.train_ops = _normalized_as_the_weights(config.data.train_ops)
   return config
+
+
+def notes(config: ConfigDict, weights: Weights) -> tuple[str, ...]:
+  """What a person should know of weights before this config uses them, one line each.
+
+  Args:
+    config: as it was given: what it sets of the contract need not be assumed.
+    weights: those of its `init`.
+  """
+  lines = list(weights.notes)
+  sections = {'contract': weights.contract and weights.contract.as_dict()}
+  sections['model'] = weights.model
+  for section, values in sections.items():
+    unsaid = [
+      field.partition('.')[2]
+      for field in weights.assumed
+      if field.startswith(f'{section}.')
+    ]
+    unsaid = [field for field in unsaid if config[section][field] is None]
+    if unsaid:
+      told = ', '.join(f'{field} {_shown(values.get(field))}' for field in unsaid)
+      lines.append(
+        f'assumed, since the file does not say it: {told}; set what is otherwise with '
+        f'--config.{section}.{unsaid[0]}=...'
+      )
+  return tuple(lines)
+
+
+def _shown(value) -> str:
+  if isinstance(value, list):
+    return f'({", ".join(map(str, value))})'
+  return "the network's own" if value is None else str(value)
+
+
+def _normalized_as_the_weights(text: str) -> str:
+  """A training's op string whose values and channels are what the contract says."""
+  if '{normalize}' in text or '{contract}' in text:
+    return text
+  kept = [op for op in filter(None, text.split('|')) if not _OF_PIXELS.match(op)]
+  return '|'.join([*kept, '{normalize}'])
+
+
+_OF_PIXELS = re.compile(r'\s*(value_range|normalize|bgr)\b')
+
+
+def warn_of_own_ops(config: ConfigDict) -> None:
+  """Prints a warning if a config with weights prepares images in its own way."""
+  contract, own = contract_of(config), ops(config, 'eval_ops')
+  if contract is None or jax.process_index():
+    return
+  theirs = contract.eval_ops(config.resolution)
+  if input_pipeline.parse_ops(own, 'eval') != input_pipeline.parse_ops(theirs, 'eval'):
+    print(
+      f'warning: data.own_ops keeps {own!r} for evaluation, the weights want {theirs!r}'
+    )
 
 
 def contract_fields(config: ConfigDict) -> dict[str, Any]:

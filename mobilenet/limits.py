@@ -64,6 +64,7 @@ NEEDED = (
   'data.train_ops',
   'data.eval_ops',
   'data.batch_ops',
+  'data.own_ops',
   'optimizer.name',
   'optimizer.decay_depthwise',
   'schedule.name',

@@ -127,6 +127,7 @@ def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
   if not config.init:
     return config, None
   weights = load_weights(config.init)
+  weights = dataclasses.replace(weights, notes=experiment.notes(config, weights))
   return experiment.with_weights(config, weights), weights
 
 
@@ -153,21 +154,26 @@ _OF_WEIGHTS = (
   'stem_width',
   'hidden_width',
   'hidden_act',
+  'act',
   'expansion',
 )
 
 
 def contract_of_run(config: ConfigDict) -> Contract:
-  """A config's contract, or what its evaluation's op string comes to.
+  """The contract by which a run's evaluation prepares images.
+
+  That is the config's, or what the op string comes to that it evaluates with.
 
   Raises:
     TrainingError: the op string prepares images in a way that no contract can say.
   """
-  if contract := experiment.contract_of(config):
-    return contract
+  given = experiment.contract_of(config)
+  if given and config.data.eval_ops == '{contract}':
+    return given
   text = experiment.ops(config, 'eval_ops')
   ops = {op.name: op.args for op in input_pipeline.parse_ops(text, 'eval')}
   said = {'resolution': config.resolution, 'crop_fraction': 1.0}
+  said['label_offset'] = given.label_offset if given else 0
   if 'resize_small' in ops:
     size = ops['resize_small']
     said |= {

@@ -302,3 +302,10 @@ def test_only_the_data_imports_tensorflow(path):
   foreign += (ROOT / 'mobilenet' / 'bench').glob('*_peer.py')
   if path not in foreign:
     assert not packages(path) & {'tensorflow', 'tensorflow_datasets'}
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_one_file_writes_csv(path):
+  """It keeps names from being formulas; a second way to write one would not."""
+  if path.name != 'csv_file.py':
+    assert 'csv' not in packages(path)

@@ -116,6 +116,32 @@ def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
   assert (workdir / 'config.json').read_bytes() == before
 
 
+def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
+  """The recipe's warm-up is an epoch: it gives way, and a note says so."""
+  arguments = (*TINY, f'--workdir={tmp_path}')
+  done = main(*arguments, '--config.epochs=1')
+  assert done.returncode == 0, done.stderr
+  assert (
+    'note: schedule.warmup_epochs = 1 is 3 steps, and the run has 3: the warm-up takes '
+    'half of them, 1\n'
+  ) in done.stdout
+  done = main(*arguments)
+  assert done.returncode == 0, done.stderr
+  assert (
+    'note: the run of 1 epoch becomes one of 2 epochs: it goes on at step 3 of 6, and '
+    'the learning rate is from there on that of the longer run, '
+  ) in done.stdout
+  assert 'resuming at step 3\n' in done.stdout
+  assert json.loads((tmp_path / 'result.json').read_text())['steps'] == 6
+  assert json.loads((tmp_path / 'result-3.json').read_text())['steps'] == 3
+  lengths = json.loads((tmp_path / 'config.json').read_text())['lengths']
+  assert lengths == [{'epochs': 1.0, 'steps': None, 'until_step': 3}]
+  line = error(*arguments, '--config.epochs=1.5')
+  assert 'holds a run of 2 epochs: it can be lengthened, but not shortened' in line
+  done = main('--job=eval', f'--workdir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+
+
 def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   """A real kill of the real command, as soon as a checkpoint is there."""
   reference, _ = finished

@@ -3,14 +3,13 @@
 import dataclasses
 import pathlib
 
-from mobilenet.bench import drawing, measure, page
+from mobilenet.bench import drawing, measure
 from mobilenet.bench.comparison import Spread, spread
 from mobilenet.bench.contenders import NUM_CLASSES, OURS, Model
 from mobilenet.bench.measure import Settings
 from mobilenet.bench.processes import WorkerError
 from mobilenet.models import counting, zoo
-from mobilenet.reports import canvas
-from mobilenet.training import files
+from mobilenet.reports import canvas, csv_file
 
 # Axis -> its values; what is not on the axis is as the command line says.
 AXES = {
@@ -93,7 +92,7 @@ def write(
     }
     for point in points
   ]
-  files.replace_file(out / f'{stem}.csv', page.comma_separated(records).encode())
+  csv_file.write_records(out / f'{stem}.csv', records)
   axes = {}
   for point in points:
     triple = (point.value, point.multiply_adds, point.spread)

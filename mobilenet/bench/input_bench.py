@@ -10,8 +10,6 @@ Peers of another interpreter: --peer_python=PATH.
 
 import argparse
 import contextlib
-import csv
-import io
 import json
 import os
 import pathlib
@@ -24,7 +22,7 @@ import sys
 import tempfile
 
 from mobilenet.bench.input_worker import CONTENDERS, OPS, SIZE
-from mobilenet.reports import terminal
+from mobilenet.reports import csv_file, terminal
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError
 
@@ -231,11 +229,7 @@ def show(rows: list[dict]) -> None:
 
 def write(out: pathlib.Path, rows: list[dict], notes: list[str]) -> None:
   """Writes `input_bench.csv` and `input_bench.md`."""
-  text = io.StringIO()
-  writer = csv.DictWriter(text, FIELDS, lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  files.replace_file(out / 'input_bench.csv', text.getvalue().encode())
+  csv_file.write_records(out / 'input_bench.csv', rows)
   files.replace_file(out / 'input_bench.md', markdown(rows, notes).encode())
 
 

@@ -1,7 +1,5 @@
 """What a benchmark came to: Markdown and terminal for people, CSV for programs."""
 
-import csv
-import io
 import itertools
 from collections.abc import Iterable, Sequence
 
@@ -199,12 +197,3 @@ def rounds(lines: Sequence[Line]) -> list[dict]:
     for line in lines
     for n, value in enumerate(line.measurement.values)
   ]
-
-
-def comma_separated(records: Sequence[dict]) -> str:
-  """Records as CSV; None is an empty cell."""
-  text = io.StringIO(newline='')
-  writer = csv.DictWriter(text, list(records[0]), lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(records)
-  return text.getvalue()

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-_ROOT = pathlib.Path(__file__).resolve().parents[3]
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
 _MODULE = 'mobilenet.bench.worker'
 # A step of a large network compiled by a slow compiler on a slow machine.
 LIMIT_SECONDS = 1800

@@ -13,7 +13,7 @@ from mobilenet.bench import drawing, grow, input_bench, lowering_report, measure
 from mobilenet.bench.comparison import compare, remarks
 from mobilenet.bench.contenders import CONTENDERS, OURS, Model, why_not
 from mobilenet.bench.measure import Measurement, Settings
-from mobilenet.reports import canvas, result
+from mobilenet.reports import canvas, csv_file, result
 from mobilenet.training import files
 from mobilenet.training.errors import require
 
@@ -196,16 +196,14 @@ class Report:
     files.replace_file(self.out / 'bench.md', text.encode())
     if self.convolutions:
       records = [record | environment for record in self.convolutions]
-      text = page.comma_separated(records)
-      files.replace_file(self.out / 'lowerings.csv', text.encode())
+      csv_file.write_records(self.out / 'lowerings.csv', records)
     if not lines:
       return
     records = [page.record(line, environment) for line in lines]
-    files.replace_file(self.out / 'bench.csv', page.comma_separated(records).encode())
+    csv_file.write_records(self.out / 'bench.csv', records)
     rounds = page.rounds(lines)
     if rounds:
-      text = page.comma_separated(rounds)
-      files.replace_file(self.out / 'rounds.csv', text.encode())
+      csv_file.write_records(self.out / 'rounds.csv', rounds)
       caption = f'{environment["settings"]}; {environment["machine"]}'
       figure = drawing.contenders(lines, caption)
       canvas.save_png(figure, self.out / 'bench.png')

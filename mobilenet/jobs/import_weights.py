@@ -9,17 +9,22 @@ needed; what one sets of the network and the preparation stays.
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
+import input_pipeline
 from mobilenet import config_files, experiment, limits, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
-from mobilenet.training import workdir
+from mobilenet.training import files, workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import own_file
+from mobilenet.weights.starting import start_from
 
 FINETUNE = 'configs/finetune.py'  # its fields are those of an imported workdir
+
+FEW = 6  # classes, which are named where they are counted
 
 FLAGS = (
   Flag('init', str, None, 'The weight file.'),
@@ -55,7 +60,7 @@ def import_weights(
   limits.check(config)
   require(bool(config.init), 'give the weight file: --init=FILE')
   require(
-    workdir.read_config(folder) is None,
+    not workdir.holds_run(folder),
     f'{folder} holds a run already; choose another --workdir',
   )
   weights = trained.load_weights(config.init)
@@ -64,30 +69,45 @@ def import_weights(
     f'{config.init} has no classifier; train one on it with '
     f'--config=configs/finetune.py --config.init={config.init}',
   )
+  names, notes = class_names(weights, class_file), experiment.notes(config, weights)
   config = experiment.with_weights(config, weights)
-  names = class_names(weights, class_file)
   model = experiment.make_model(config, names)
   parameters, multiply_adds = counting.count(model, config.resolution)
-  own_file.save(
-    folder / own_file.FILE,
-    dataclasses.replace(
-      weights, contract=experiment.contract_of(config), class_names=names
-    ),
-  )
-  workdir.write_classes(folder, names)
-  workdir.write_config(folder, config.to_dict())  # last: with it, the run is there
+  ops = experiment.ops(config, 'eval_ops')
+  input_pipeline.check_ops(ops, 'eval')
+  # Fields that the config sets may make another network than the file's.
+  drawn = experiment.initial_variables(config, model)
+  variables = start_from(weights, drawn, new_head=False)
+  contract = trained.contract_of_run(config)
+  with files.together(folder, last=workdir.CONFIG_FILE) as draft:
+    own_file.save(
+      draft / own_file.FILE,
+      dataclasses.replace(
+        weights, variables=variables, contract=contract, class_names=names
+      ),
+    )
+    workdir.write_classes(draft, names)
+    workdir.write_config(draft, config.to_dict())
+  style = model.network.style
   print(
     f'{weights.origin}\n'
     f'{parameters:,} parameters, {multiply_adds / 1e6:.1f} M multiply-adds at '
-    f'{config.resolution} px, {len(names)} classes\n'
-    f'images: {experiment.contract_of(config).eval_ops(config.resolution)}; '
-    f'padding {config.model.padding}, BatchNorm epsilon {config.model.norm_epsilon:g}'
+    f'{config.resolution} px, {_counted(names)}\n'
+    f'images: {ops}; padding {style.padding}, BatchNorm epsilon '
+    f'{style.norm_epsilon:g}'
   )
+  experiment.warn_of_own_ops(config)
   if weights.contract and weights.contract.label_offset:
     print(f'left out: the first {weights.contract.label_offset} of the classes')
-  for note in weights.notes:
+  for note in notes:
     print(f'note: {note}')
   print(f'workdir: {folder}')
+
+
+def _counted(names: Sequence[str]) -> str:
+  """'2 classes (cats, dogs)'; of many the number alone."""
+  few = f' ({", ".join(names)})' if len(names) <= FEW else ''
+  return f'{len(names)} classes{few}'
 
 
 def class_names(weights, class_file: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ and Ctrl-C save before they end the run.
 
 import functools
 import pathlib
+from collections.abc import Iterable
 
 import jax
 from ml_collections import ConfigDict
@@ -16,11 +17,11 @@ from mobilenet import experiment, limits, trained
 from mobilenet.command_line import Given
 from mobilenet.models import counting
 from mobilenet.reports import run_report
-from mobilenet.training import loop, memory, sharding, workdir
+from mobilenet.training import loop, memory, run_length, sharding, workdir
 from mobilenet.training.optimizer import make_optimizer
-from mobilenet.training.plan import make_plan
+from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.programs import Programs
-from mobilenet.training.schedules import make_schedule
+from mobilenet.training.schedules import Schedule, fitted, make_schedule
 from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
@@ -51,7 +52,7 @@ def train(
   """
   limits.check(config)
   config, weights = trained.complete(config)
-  workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
+  held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
   sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
@@ -89,9 +90,11 @@ def train(
   if weights is not None:
     variables()  # what doesn't fit is told before anything is written
   workdir.check_classes(folder, outputs, config.data.train_split)
+  notes = what_to_know(config, folder, held, plan, schedule)
   workdir.write_config(folder, config.to_dict())
   workdir.write_classes(folder, outputs)
   announce(config, source, eval_source, len(outputs), size, folder, weights)
+  tell(notes)
   if weights is None:
     warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
   outcome = loop.train(
@@ -112,6 +115,7 @@ def train(
     workdir=str(folder),
     mesh=mesh,
     programs=programs,
+    unshown=task.unshown(len(outputs)),
   )
   if outcome.stopped:
     step = int(outcome.state.step)
@@ -154,8 +158,41 @@ def announce(
     if weights is not None:
       head = ', with a new classifier' if config.new_head else ''
       print(f'from {weights.origin}{head}')
-      for note in weights.notes:
-        print(f'note: {note}')
+      print(f'images: {experiment.ops(config, "eval_ops")}')
+      experiment.warn_of_own_ops(config)
+      tell(weights.notes)
+
+
+def what_to_know(
+  config: ConfigDict,
+  folder: pathlib.Path,
+  held: workdir.Held,
+  plan: Plan,
+  schedule: Schedule,
+) -> list[str]:
+  """Where durations don't fit the data, and what becomes of a run that grows."""
+  notes = list(plan.notes)
+  notes += fitted(
+    config.schedule, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch
+  )
+  if held is workdir.Held.SHORTER_RUN:
+    notes.append(
+      run_length.lengthened(
+        workdir.read_config(folder),
+        config,
+        step=workdir.newest_step(folder) or 0,
+        total_steps=plan.total_steps,
+        learning_rate=schedule,
+      )
+    )
+  return notes
+
+
+def tell(notes: Iterable[str]) -> None:
+  """Prints what a person should know before the run begins; process 0 alone."""
+  if jax.process_index() == 0:
+    for note in notes:
+      print(f'note: {note}')
 
 
 def warn_of_slow_statistics(momentum: float, steps: int) -> None:

@@ -61,6 +61,7 @@ def create(
   stem_width: int | None = None,
   hidden_width: int | None = None,
   hidden_act: str | None = None,
+  act: str | None = None,
   expansion: str | None = None,
   **style,
 ) -> Classifier:
@@ -76,6 +77,8 @@ def create(
     hidden_width: units of the hidden layer before the classifier, where a code has
       others than ours, or has one where we have none; 0 for no such layer.
     hidden_act: activation of that layer.
+    act: activation of all layers of the body that have one, where a code has another
+      than the table: ReLU for ReLU6.
     expansion: 'printed' multiplies the widths that a table prints for expansions, as
       torchvision's V3 does; None the width that comes in (see `rows.Inverted`).
     **style: fields of `rows.Style` that differ from the family's own; None keeps it.
@@ -119,6 +122,7 @@ def create(
     network, width=width, style=dataclasses.replace(network.style, **given)
   )
   network = _with_exact_widths(name, network, stem_width, hidden_width, hidden_act)
+  network = network if act is None else _with_activation(network, act)
   if expansion == 'printed':
     network = _with_printed_expansions(network)
   elif expansion is not None:
@@ -156,6 +160,19 @@ def _with_exact_widths(name, network, stem, hidden, act):
     act=act or network.head.act,
   )
   return dataclasses.replace(network, head=head)
+
+
+def _with_activation(network: Network, act: str) -> Network:
+  if act not in ACTIVATIONS:
+    known = ', '.join(ACTIVATIONS)
+    raise ModelError(f'model act is {act!r}: it must be one of {known}')
+  rows = [
+    row
+    if getattr(row, 'act', 'linear') == 'linear'
+    else dataclasses.replace(row, act=act)
+    for row in network.rows
+  ]
+  return dataclasses.replace(network, rows=tuple(rows))
 
 
 def _with_printed_expansions(network: Network) -> Network:

@@ -12,14 +12,15 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Collection
 
 import rich.console
 
 from mobilenet.reports import terminal
-from mobilenet.training import files, logs
+from mobilenet.training import files, logs, workdir
 from mobilenet.training.errors import TrainingError
 
-RESULT_FILE = 'result.json'
+RESULT_FILE = workdir.RESULT_FILE
 
 # Every result has these, so that tables over many runs have no holes by accident;
 # None says that a number does not apply.
@@ -128,8 +129,16 @@ def git_state() -> tuple[str | None, bool | None]:
   return git('rev-parse', 'HEAD'), None if modified is None else bool(modified)
 
 
-def print_result(result: dict, *, console: rich.console.Console | None = None) -> None:
-  """Prints a result as a table of two columns; in a log as plain text."""
+def print_result(
+  result: dict,
+  *,
+  unshown: Collection[str] = (),
+  console: rich.console.Console | None = None,
+) -> None:
+  """Prints a result as a table of two columns; in a log as plain text.
+
+  Left out are the names in `unshown`, and counts of what went wrong that are zero.
+  """
   table = terminal.make_table(
     f'Result of {result.get("config") or "the run"}',
     [('', 'left'), ('', 'right')],
@@ -142,7 +151,9 @@ def print_result(result: dict, *, console: rich.console.Console | None = None) -
     rows.pop(skipped, None)
   order = [first, *FIELDS, *rows]
   for name in dict.fromkeys(name for name in order if name in rows):
-    if isinstance(rows[name], dict | list | tuple):
+    if isinstance(rows[name], dict | list | tuple) or name in unshown:
+      continue
+    if name == 'unreadable_examples' and not rows[name]:
       continue
     terminal.add_row(table, *_describe(name, rows[name]))
   if where:

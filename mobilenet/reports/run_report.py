@@ -64,5 +64,5 @@ def write_training(
       'after short runs; the raw ones count here, in evaluation, prediction and export'
     )
   result.write_result(folder, finished)
-  result.print_result(result.read_result(folder))
+  result.print_result(result.read_result(folder), unshown=task.unshown(len(outputs)))
   print(f'report: {report}')

@@ -1,16 +1,13 @@
 """A network layer by layer: shapes, parameters and multiply-adds."""
 
 import collections.abc
-import csv
-import io
 import os
 import pathlib
 import typing
 
 import rich.console
 
-from mobilenet.reports import terminal
-from mobilenet.training import files
+from mobilenet.reports import csv_file, terminal
 
 
 class Layer(typing.Protocol):
@@ -153,17 +150,14 @@ def write_summary(
   Raises:
     TrainingError: the file cannot be written.
   """
-  text = io.StringIO(newline='')
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(Row._fields)
-  for row in group(layers, depth):
-    shapes = (_shape(row.input_shape, 'x'), _shape(row.output_shape, 'x'))
-    writer.writerow(
-      [
-        *row[:2],
-        *shapes,
-        row.parameters,
-        row.multiply_adds,
-      ]
-    )
-  return files.replace_file(path, text.getvalue().encode())
+  rows = [
+    [
+      *row[:2],
+      _shape(row.input_shape, 'x'),
+      _shape(row.output_shape, 'x'),
+      row.parameters,
+      row.multiply_adds,
+    ]
+    for row in group(layers, depth)
+  ]
+  return csv_file.write(path, Row._fields, rows)

@@ -112,7 +112,8 @@ def finished(item: Item, ignore: Sequence[str] = ()) -> dict | None:
     TrainingError: the folder holds a run of another config; lines as of
       `workdir.check_config`.
   """
-  if workdir.check_config(item.folder, item.config, ignore=ignore):
+  held = workdir.check_config(item.folder, item.config, ignore=ignore)
+  if held is workdir.Held.THIS_RUN:
     with contextlib.suppress(TrainingError):  # none yet, or damaged: made again
       return result.read_result(item.folder)
   return None
@@ -132,7 +133,7 @@ def standing(item: Item, ignore: Sequence[str] = ()) -> Standing:
   if failure is not None:
     return Standing('failed', failure['message'])
   if (item.folder / LOG_FILE).exists() or (item.folder / workdir.CONFIG_FILE).exists():
-    step = _newest_step(item.folder)
+    step = workdir.newest_step(item.folder)
     return Standing('unfinished', f'saved at step {step:,}' if step else '')
   return Standing('not started')
 
@@ -195,8 +196,3 @@ def _is_locked(folder: pathlib.Path) -> bool:
   finally:
     os.close(descriptor)
   return False
-
-
-def _newest_step(folder: pathlib.Path) -> int | None:
-  steps = [int(p.name) for p in folder.glob('checkpoints/*') if p.name.isdigit()]
-  return max(steps, default=None)

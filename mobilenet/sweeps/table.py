@@ -1,14 +1,12 @@
 """Collects the items of a sweep: a table for programs, one for people, one figure."""
 
-import csv
 import datetime
-import io
 import pathlib
 import shlex
 import statistics
 from collections.abc import Sequence
 
-from mobilenet.reports import canvas, terminal
+from mobilenet.reports import canvas, csv_file, terminal
 from mobilenet.sweeps import figure as sweep_figure
 from mobilenet.sweeps.items import STATUSES, Item, locked, standing
 from mobilenet.training import files
@@ -74,9 +72,10 @@ def write_tables(
     rows = collect(items, ignore)
     fields = swept_fields(items)
     means = over_seeds(rows, fields)
-    _write_csv(folder / CSV_FILE, rows)
+    told = [{k: v for k, v in row.items() if k != 'environment'} for row in rows]
+    csv_file.write_records(folder / CSV_FILE, told)
     if means:
-      _write_csv(folder / MEANS_FILE, means)
+      csv_file.write_records(folder / MEANS_FILE, means)
     figure = sweep_figure.draw(rows, fields, title=title)
     if figure is not None:
       canvas.save_png(figure, folder / FIGURE_FILE)
@@ -178,15 +177,6 @@ def _value(config: dict, field: str):
   for name in field.split('.'):
     config = config[name]
   return config
-
-
-def _write_csv(path: pathlib.Path, rows: Sequence[dict]) -> None:
-  names = [name for name in rows[0] if name != 'environment']
-  text = io.StringIO()
-  writer = csv.DictWriter(text, names, extrasaction='ignore', lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  files.replace_file(path, text.getvalue().encode())
 
 
 def _markdown(rows, means, fields, title, command, items, has_figure) -> str:

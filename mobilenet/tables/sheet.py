@@ -1,8 +1,6 @@
 """A finished table: for people as Markdown and in the terminal, for programs as CSV."""
 
-import csv
 import dataclasses
-import io
 import itertools
 
 import rich.console
@@ -47,15 +45,6 @@ def markdown(sheet: Sheet) -> str:
     lines += ['', *(f'{n}. {text}' for n, text in enumerate(sheet.notes, 1))]
   lines += ['', f'![{sheet.title}]({file_stem(sheet.name)}.png)', '']
   return '\n'.join(lines)
-
-
-def comma_separated(sheet: Sheet) -> str:
-  """The records as CSV; None is an empty cell."""
-  text = io.StringIO(newline='')
-  writer = csv.DictWriter(text, list(sheet.records[0]), lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(sheet.records)
-  return text.getvalue()
 
 
 def show(sheet: Sheet, console: rich.console.Console | None = None) -> None:

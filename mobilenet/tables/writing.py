@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Sequence
 
-from mobilenet.reports import canvas
+from mobilenet.reports import canvas, csv_file
 from mobilenet.tables import (
   architecture,
   drawing,
@@ -80,9 +80,7 @@ def write_tables(
     stem = out / sheet.file_stem(name)
     written += [
       files.replace_file(stem.with_suffix('.md'), sheet.markdown(page).encode()),
-      files.replace_file(
-        stem.with_suffix('.csv'), sheet.comma_separated(page).encode()
-      ),
+      csv_file.write_records(stem.with_suffix('.csv'), page.records),
       canvas.save_png(figure, stem.with_suffix('.png')),
     ]
     if show:

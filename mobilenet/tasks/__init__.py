@@ -100,6 +100,9 @@ class Task(Protocol):
   def metrics(self, sums) -> dict[str, float]:
     """Sums to metrics."""
 
+  def unshown(self, count: int) -> tuple[str, ...]:
+    """Metrics that say nothing where the network has `count` outputs."""
+
   def predictions(self, outputs) -> dict[str, jax.Array]:
     """Per example: what is kept of it and what `predict` shows."""
 

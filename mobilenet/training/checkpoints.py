@@ -1,24 +1,22 @@
 """Saving and restoring a run's state: orbax's CheckpointManager behind one class."""
 
-import contextlib
 import gc
-import logging
 import os
 import re
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from mobilenet.training import files
+from mobilenet.training import array_sums, files, orbax_noise
 from mobilenet.training.errors import TrainingError, require
-from mobilenet.training.workdir import local_path
+from mobilenet.training.workdir import CHECKPOINTS_FOLDER, local_path
 
-FOLDER = 'checkpoints'
+# Below the folder of a step; the first is orbax's name for what stands alone.
+_STATE, _SUMS, _SUMS_FILE = 'default', 'checksums', 'arrays.json'
 
 
 class Checkpointer:
@@ -28,8 +26,9 @@ class Checkpointer:
   that was cut short by a kill or a full disk is never seen, and an older one is
   removed only after a newer one is whole. Writing goes on in the background, from a
   copy: the state may be donated as soon as `save` returns. An error of that writing is
-  raised by the next `save`, `wait` or `close`. On several processes all of them call
-  every method, with a workdir that all of them see.
+  raised by the next `save`, `wait` or `close`. A checkpoint holds the checksums of its
+  arrays (see `array_sums`), and `restore` compares. On several processes all of them
+  call every method, with a workdir that all of them see.
 
   Args:
     workdir: the run's folder on a local or mounted disk.
@@ -45,20 +44,18 @@ class Checkpointer:
     self, workdir: str | os.PathLike, *, keep: int = 2, read_only: bool = False
   ):
     require(keep >= 1, f'keep = {keep}: at least one checkpoint has to stay')
-    self.folder = local_path(workdir) / FOLDER
+    self.folder = local_path(workdir) / CHECKPOINTS_FOLDER
     self._keep = keep
     self._read_only = read_only
     self._manager: ocp.CheckpointManager | None = None
     self._pending: int | None = None  # the step being written
     self._current: int | None = None  # the last step saved or restored here
-    # Orbax logs each stage of each save, and every error once per thread that it
-    # passes through, before raising it; this class raises it as one line.
-    self._silence = lambda record: f'{os.sep}orbax{os.sep}' not in record.pathname
-    logging.getLogger('absl').addFilter(self._silence)
+    self._silence = orbax_noise.Silence()
+    self._has_failed = False
     try:
       self._open()
     except BaseException:
-      logging.getLogger('absl').removeFilter(self._silence)
+      self._silence.end()
       raise
 
   def steps(self) -> list[int]:
@@ -92,13 +89,20 @@ class Checkpointer:
       f'the folders of step {step} and above, or choose another --workdir',
     )
     self._pending = step
+    items = {
+      _STATE: ocp.args.StandardSave(state),
+      _SUMS: ocp.args.JsonSave(array_sums.record(state)),
+    }
     try:
-      self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
+      self._manager.save(step, args=ocp.args.Composite(**items), force=True)
     except OSError as error:
       raise self._write_failed(error) from error
 
   def restore(self, state_like: Any, step: int | None = None) -> Any:
     """Reads a checkpoint into the structure and the shardings of `state_like`.
+
+    Every array is compared with its checksum. One that was saved before there were
+    any cannot be: a printed line says so.
 
     Args:
       state_like: a pytree of `jax.ShapeDtypeStruct` or arrays, of the structure that
@@ -121,11 +125,12 @@ class Checkpointer:
       f'{self.folder} holds no step {step}; it holds {", ".join(map(str, steps))}',
     )
     target = jax.tree.map(_abstract, state_like)
-    with _no_words_from_finalizers():
+    with orbax_noise.no_words_from_finalizers():
       state, reason = self._read(step, target)
       if reason:
         gc.collect()  # what is left of the failed read, while nobody listens
     if reason:
+      self._has_failed = True
       raise TrainingError(self._unreadable(step, steps, reason))
     self._current = step
     return state
@@ -152,7 +157,8 @@ class Checkpointer:
         self._manager.close()
         self._manager = None
     finally:
-      logging.getLogger('absl').removeFilter(self._silence)
+      if not self._has_failed:
+        self._silence.end()
 
   def __enter__(self) -> 'Checkpointer':
     return self
@@ -175,7 +181,12 @@ class Checkpointer:
       try:
         self._tidy()
         self._manager = ocp.CheckpointManager(
-          self.folder, options=options, item_handlers=ocp.StandardCheckpointHandler()
+          self.folder,
+          options=options,
+          item_handlers={
+            _STATE: ocp.StandardCheckpointHandler(),
+            _SUMS: ocp.JsonCheckpointHandler(_SUMS_FILE),
+          },
         )
       except OSError as error:
         if self._read_only:
@@ -200,21 +211,36 @@ class Checkpointer:
     failed read, whose own complaints then appear when they are collected.
     """
     try:
-      stored = self._manager.item_metadata(step)
-      if stored is not None:
-        self._check_fits(step, _leaves(stored), _leaves(target))
-      state = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+      sums = self._sums(step)
+      if sums is None:
+        tree = array_sums.leaves(self._manager.item_metadata(step)[_STATE])
+        stored = {path: array_sums.describe(leaf) for path, leaf in tree.items()}
+      else:
+        stored = {path: entry.description for path, entry in sums.items()}
+      self._check_fits(step, stored, target)
+      items = {_STATE: ocp.args.StandardRestore(target)}
+      state = self._manager.restore(step, args=ocp.args.Composite(**items))[_STATE]
     except (TrainingError, MemoryError, jax.errors.JaxRuntimeError):
       raise  # not the checkpoint's fault: another model, or too little memory
     except Exception as error:
       return None, _reason(error)
-    return state, ''
+    if sums is None and jax.process_index() == 0:
+      print(
+        f'note: checkpoint {self.folder / str(step)} was made without checksums: '
+        'damage to it would go unnoticed'
+      )
+    return state, array_sums.difference(sums, state) if sums else ''
 
-  def _check_fits(
-    self, step: int, stored: dict[str, Any], wanted: dict[str, Any]
-  ) -> None:
+  def _sums(self, step: int) -> dict[str, array_sums.Entry] | None:
+    path = self.folder / str(step) / _SUMS / _SUMS_FILE
+    if not path.exists():
+      return None
+    return array_sums.read(path.read_bytes())
+
+  def _check_fits(self, step: int, stored: Mapping[str, str], target: Any) -> None:
+    wanted = {k: array_sums.describe(v) for k, v in array_sums.leaves(target).items()}
     for path in [*wanted, *stored]:
-      there, here = (_describe(leaves.get(path)) for leaves in (stored, wanted))
+      there, here = (leaves.get(path, 'absent') for leaves in (stored, wanted))
       require(
         there == here,
         f'checkpoint {self.folder / str(step)} is of another model or optimizer: '
@@ -231,6 +257,7 @@ class Checkpointer:
     )
 
   def _write_failed(self, error: Exception) -> TrainingError:
+    self._has_failed = True
     # The manager counts the failed step among its own: the next use lists the disk.
     step, self._pending, self._manager = self._pending, None, None
     code = _os_error(error)
@@ -250,19 +277,11 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
-def _leaves(tree: Any) -> dict[str, Any]:
-  """'params/block_00/conv/kernel' -> leaf; attributes and keys read the same."""
-  flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-  return {jax.tree_util.keystr(k, simple=True, separator='/'): v for k, v in flat}
-
-
-def _describe(leaf: Any) -> str:
-  return 'absent' if leaf is None else f'{leaf.dtype}{list(leaf.shape)}'
-
-
 def _root(error: BaseException) -> BaseException:
-  while error.__cause__ or error.__context__:
-    error = error.__cause__ or error.__context__
+  while cause := error.__cause__ or (
+    None if error.__suppress_context__ else error.__context__
+  ):
+    error = cause
   return error
 
 
@@ -279,15 +298,7 @@ def _os_error(error: Exception) -> int | None:
 def _reason(error: Exception) -> str:
   """What went wrong first, on one line of bearable length."""
   cause = _root(error)
-  text = ' '.join(str(cause).split()) or type(cause).__name__
+  text = ' '.join(str(cause).split())
+  if not isinstance(cause, OSError | ValueError) or not text:
+    text = ': '.join(filter(None, (type(cause).__name__, text)))
   return text if len(text) <= 200 else f'{text[:80]} ... {text[-115:]}'
-
-
-@contextlib.contextmanager
-def _no_words_from_finalizers() -> Iterator[None]:
-  """Drops 'Exception ignored in ...' of coroutines that a failed read leaves."""
-  hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-  try:
-    yield
-  finally:
-    sys.unraisablehook = hook

@@ -1,8 +1,11 @@
 """Files that are written whole or not at all, and what a failed write says."""
 
+import contextlib
 import errno
 import os
 import pathlib
+import shutil
+from collections.abc import Iterator
 
 from mobilenet.training.errors import TrainingError
 
@@ -48,6 +51,44 @@ def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
   except OSError as error:
     raise write_error(path, error) from error
   return path
+
+
+@contextlib.contextmanager
+def together(folder: str | os.PathLike, last: str) -> Iterator[pathlib.Path]:
+  """A folder for files that all come into `folder` at the end, or none of them.
+
+  with together(run, last='config.json') as draft:
+    write_classes(draft, names)
+    write_config(draft, config)
+
+  Whatever is raised inside leaves `folder` as it was, or not there. The file `last`
+  comes after all others: who finds it finds them.
+
+  Raises:
+    TrainingError: `folder` cannot be written.
+  """
+  folder = pathlib.Path(folder)
+  draft = folder.with_name(f'{folder.name}.{os.getpid()}.tmp')
+  try:
+    draft.mkdir(parents=True)
+  except OSError as error:
+    raise write_error(folder, error) from error
+  try:
+    yield draft
+    _move(draft, folder, last)
+  finally:
+    shutil.rmtree(draft, ignore_errors=True)
+
+
+def _move(draft: pathlib.Path, folder: pathlib.Path, last: str) -> None:
+  try:
+    if not folder.exists():
+      draft.rename(folder)
+      return
+    for path in sorted(draft.iterdir(), key=lambda path: path.name == last):
+      os.replace(path, folder / path.name)
+  except OSError as error:
+    raise write_error(folder, error) from error
 
 
 def append(file, data: bytes) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import flax.linen as nn
@@ -76,10 +76,12 @@ def train(
   workdir: str,
   mesh: Mesh,
   programs: Programs | None = None,
+  unshown: Collection[str] = (),
 ) -> Outcome:
   """Trains from the newest checkpoint of `workdir`, or from `variables()`.
 
-  `programs` are those of runs with the same arguments; closed at the end.
+  `programs` are those of runs with the same arguments; closed at the end. `unshown`
+  are metrics that say nothing of this data, and are written but not shown.
 
   Raises:
     TrainingError: a workdir that cannot be written or read, a checkpoint of another
@@ -137,6 +139,7 @@ def train(
       find_bad=lambda state, batch: first_non_finite(
         model, task, state.variables, batch, seed=seed
       ),
+      unshown=unshown,
     )
     evaluations: dict[str, Evaluation] = {}
     noted = set()
@@ -176,9 +179,10 @@ def train(
       # The numbers of an earlier step are read now that the device has work to do.
       log.flush(state, batch)
       last = step == plan.total_steps
-      if step % plan.log_steps == 0 or last:
+      logged = step % plan.log_steps == 0 or last
+      log.hold(step, skips, state.sums if logged else None)
+      if logged:
         note_unreadable(batches)
-        log.hold(step, state.sums, skips)
         state = state.replace(sums=jax.device_put(task.zero_sums(), everywhere))
       if step % plan.eval_steps == 0 or last:
         log.flush(state, batch)

@@ -8,7 +8,10 @@ from mobilenet.training.schedules import epochs_to_steps
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """A run in steps. Evaluation and checkpoints also come after the last step."""
+  """A run in steps. Evaluation and checkpoints also come after the last step.
+
+  notes: what a person should know of durations that don't fit the data, a line each.
+  """
 
   total_steps: int
   steps_per_epoch: float
@@ -16,10 +19,14 @@ class Plan:
   eval_steps: int
   checkpoint_steps: int
   max_skipped_in_a_row: int
+  notes: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
 
 
 def make_plan(config, *, num_examples: int) -> Plan:
   """Reads the durations of a config.
+
+  One that is shorter than a step is a step, and a note says so. Epochs follow each
+  other without a gap, so that a step may go through more than one.
 
   Args:
     config: has epochs, or steps where that is not None; batch_size; log_steps;
@@ -29,23 +36,32 @@ def make_plan(config, *, num_examples: int) -> Plan:
   Raises:
     TrainingError: a duration that makes no sense.
   """
+  require(num_examples >= 1, 'the training split has no examples')
   steps_per_epoch = num_examples / config.batch_size
-  total_steps = config.steps
-  if total_steps is None:
-    require(config.epochs > 0, f'epochs = {config.epochs} must be above 0')
-    total_steps = max(1, epochs_to_steps(config.epochs, steps_per_epoch))
-  require(total_steps >= 1, f'steps = {total_steps} must be at least 1')
-  for name in ('eval_every_epochs', 'checkpoint_every_epochs'):
+  notes = []
+  if steps_per_epoch < 1:
+    notes.append(
+      f'batch_size = {config.batch_size} is more than the {num_examples:,} images for '
+      f'training: a step goes through them {1 / steps_per_epoch:.1f} times'
+    )
+
+  def to_steps(name: str) -> int:
     require(config[name] > 0, f'{name} = {config[name]} must be above 0')
+    steps = epochs_to_steps(config[name], steps_per_epoch)
+    if not steps and steps_per_epoch >= 1:  # else it has been said of all
+      notes.append(f'{name} = {config[name]:g} is less than a step: it is one step')
+    return max(1, steps)
+
+  total_steps = to_steps('epochs') if config.steps is None else config.steps
+  require(total_steps >= 1, f'steps = {total_steps} must be at least 1')
   for name in ('log_steps', 'max_skipped_in_a_row'):
     require(config[name] >= 1, f'{name} = {config[name]} must be at least 1')
   return Plan(
     total_steps=total_steps,
     steps_per_epoch=steps_per_epoch,
     log_steps=config.log_steps,
-    eval_steps=max(1, epochs_to_steps(config.eval_every_epochs, steps_per_epoch)),
-    checkpoint_steps=max(
-      1, epochs_to_steps(config.checkpoint_every_epochs, steps_per_epoch)
-    ),
+    eval_steps=to_steps('eval_every_epochs'),
+    checkpoint_steps=to_steps('checkpoint_every_epochs'),
     max_skipped_in_a_row=config.max_skipped_in_a_row,
+    notes=tuple(notes),
   )

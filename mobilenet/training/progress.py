@@ -176,6 +176,8 @@ class Progress:
     self._began = self._clock()
     if not self._enabled:
       return self
+    if 0 < self._step < self._total_steps:
+      self.note(f'resuming at step {self._step}')
     # A terminal forced by the environment (FORCE_COLOR) may still be a file.
     if self._console.is_interactive and self._console.file.isatty():
       self._live = rich.live.Live(

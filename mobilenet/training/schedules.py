@@ -39,7 +39,9 @@ def make_schedule(
   EfficientNet trainers and timm do the same. (TF Model Garden counts alike, but its
   ramp ends at the decayed value; torchvision and big_vision count the decay from the
   end of the warm-up.) A decay that ends does so at `total_steps`, one after the last
-  step that a run takes, and stays there.
+  step that a run takes, and stays there. A recipe's durations fit runs of any length:
+  the warm-up takes half of a run at most, and a decay one step at least; `fitted` says
+  where that changes what `cfg` asks for.
 
   Fields of `cfg`, beside `name`:
     learning_rate: the peak.
@@ -68,20 +70,13 @@ def make_schedule(
   require(total_steps >= 1, f'a run needs at least one step, not {total_steps}')
   require(
     steps_per_epoch > 0,
-    f'steps_per_epoch = {steps_per_epoch} must be positive; is the '
-    'training set smaller than a batch?',
+    f'steps_per_epoch = {steps_per_epoch} must be positive; is the training set empty?',
   )
   build, own = fields.choose('schedule', cfg, _SCHEDULES, _SHARED)
   scale = _batch_scale(fields.get(cfg, 'reference_batch_size'), batch_size)
   peak = scale * _number(cfg, 'learning_rate', low=0)
   start = scale * _number(cfg, 'warmup_from', default=0, low=0)
-  warmup_epochs = _number(cfg, 'warmup_epochs', default=0, low=0)
-  warmup_steps = epochs_to_steps(warmup_epochs, steps_per_epoch)
-  require(
-    warmup_steps < total_steps,
-    f'schedule.warmup_epochs = {warmup_epochs:g} is {warmup_steps} steps, but the '
-    f'whole run has {total_steps}; shorten the warm-up or train longer',
-  )
+  warmup_steps = min(_warmup_steps(cfg, steps_per_epoch), _longest_warmup(total_steps))
   decay = build(peak, total_steps, steps_per_epoch, **own)
 
   def schedule(step: Any) -> jax.Array:
@@ -93,6 +88,25 @@ def make_schedule(
     return rate.astype(jnp.float32)
 
   return schedule
+
+
+def fitted(cfg: Any, *, total_steps: int, steps_per_epoch: float) -> tuple[str, ...]:
+  """Says which durations `make_schedule` fits to a run this short; () if none."""
+  notes = []
+  asked, longest = _warmup_steps(cfg, steps_per_epoch), _longest_warmup(total_steps)
+  if asked > longest:
+    epochs = fields.get(cfg, 'warmup_epochs')
+    notes.append(
+      f'schedule.warmup_epochs = {epochs:g} is {asked} steps, and the run has '
+      f'{total_steps}: the warm-up takes half of them, {longest}'
+    )
+  decay_every = fields.get(cfg, 'decay_every_epochs')
+  if decay_every is not None and not epochs_to_steps(decay_every, steps_per_epoch):
+    notes.append(
+      f'schedule.decay_every_epochs = {decay_every:g} is less than a step: the rate '
+      'decays every step'
+    )
+  return tuple(notes)
 
 
 def _exponential(
@@ -110,12 +124,7 @@ def _exponential(
   decay_every_epochs = fields.number(
     'schedule', 'decay_every_epochs', decay_every_epochs, above=0
   )
-  decay_steps = epochs_to_steps(decay_every_epochs, steps_per_epoch)
-  require(
-    decay_steps >= 1,
-    f'schedule.decay_every_epochs = {decay_every_epochs:g} is less than one step at '
-    f'{steps_per_epoch:g} steps per epoch',
-  )
+  decay_steps = max(1, epochs_to_steps(decay_every_epochs, steps_per_epoch))
 
   def decay(step: jax.Array) -> jax.Array:
     # Integers divide exactly: in float32 a boundary can fall one step late.
@@ -172,6 +181,16 @@ _SCHEDULES = {
   'polynomial': _polynomial,
   'constant': _constant,
 }
+
+
+def _warmup_steps(cfg: Any, steps_per_epoch: float) -> int:
+  """As many as `cfg` asks for."""
+  epochs = _number(cfg, 'warmup_epochs', default=0, low=0)
+  return epochs_to_steps(epochs, steps_per_epoch)
+
+
+def _longest_warmup(total_steps: int) -> int:
+  return total_steps // 2
 
 
 def _left(step: jax.Array, total_steps: int) -> jax.Array:

@@ -1,6 +1,6 @@
-"""Metrics of training steps: held until the device has work, then written and shown."""
+"""What training steps leave: held until the device has work, then read and shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -11,10 +11,20 @@ from mobilenet.training.progress import Progress
 
 
 class StepLog:
-  """Writes the metrics of a step once the next step is dispatched.
+  """Reads what a step leaves once the next step is dispatched.
 
   Reading a number waits for the step that computes it. Reading it one step late lets
-  the device go on meanwhile.
+  the device go on meanwhile. Of every step the counters of skipped steps are read, of
+  those that end a log line the metrics too.
+
+  Args:
+    task: turns sums into metrics.
+    learning_rate: of an update, by its number from 0.
+    writer, progress: where metrics go.
+    max_skipped_in_a_row: more than these non-finite steps end the run.
+    seconds_before: what earlier starts of the run took.
+    find_bad: (state, batch) -> where a batch's first non-finite number arises.
+    unshown: names of metrics that are written but not shown.
   """
 
   def __init__(
@@ -27,6 +37,7 @@ class StepLog:
     max_skipped_in_a_row: int,
     seconds_before: float,
     find_bad: Callable[[Any, Any], str],
+    unshown: Collection[str] = (),
   ):
     # As one program: each of its operators would be compiled by itself.
     self._task, self._learning_rate = task, jax.jit(learning_rate)
@@ -34,18 +45,25 @@ class StepLog:
     self._max_skipped_in_a_row = max_skipped_in_a_row
     self._seconds_before = seconds_before
     self._find_bad = find_bad
+    self._unshown = frozenset(unshown)
     self._held = None
 
   def seconds(self) -> float:
     """Of all starts of the run together."""
     return self._seconds_before + self._progress.seconds
 
-  def hold(self, step: int, sums, skips) -> None:
-    """Takes the metric sums since the last log line, as of `step`."""
-    self._held = step, sums, skips
+  def hold(self, step: int, skips, sums=None) -> None:
+    """Takes the counters of `step` and, if it ends a log line, the sums since the last.
+
+    Args:
+      step: steps done.
+      skips: of `step.make_train_step`.
+      sums: of the task, or None.
+    """
+    self._held = step, skips, sums
 
   def flush(self, state, batch) -> None:
-    """Writes what is held.
+    """Reads what is held; writes and shows the metrics in it.
 
     Args:
       state, batch: of the newest step, to look at if too many were skipped. Skipped
@@ -56,21 +74,10 @@ class StepLog:
     """
     if self._held is None:
       return
-    (step, sums, skips), self._held = self._held, None
-    sums, skips = jax.device_get((sums, skips))
-    metrics = self._task.metrics(sums)
-    skipped = int(skips['total'])
-    # The optimizer counts the updates that were made, not the steps that were tried.
-    metrics['learning_rate'] = float(self._learning_rate(step - 1 - skipped))
-    metrics['skipped'] = skipped
-    self._progress.update(step, metrics)
-    speed = {
-      'images_per_second': self._progress.images_per_second,
-      'waiting_share': self._progress.waiting_share,
-      'seconds': self.seconds(),
-    }
-    metrics |= {k: round(v, 4) for k, v in speed.items() if v is not None}
-    self._writer.write(step, metrics, 'train')
+    (step, skips, sums), self._held = self._held, None
+    skips, sums = jax.device_get((skips, sums))
+    if sums is not None:
+      self._write(step, self._task.metrics(sums), int(skips['total']))
     if (in_a_row := int(skips['in_a_row'])) >= self._max_skipped_in_a_row:
       raise TrainingError(
         f'step {step}: the last {in_a_row} steps had a non-finite loss or gradient, '
@@ -81,12 +88,36 @@ class StepLog:
 
   def evaluated(self, step: int, evaluations) -> None:
     """Writes and shows evaluations by kind; averaged weights get the prefix 'ema_'."""
-    metrics = {}
+    metrics, shown = {}, {}
     for kind, evaluation in evaluations.items():
       prefix = '' if kind == 'raw' else f'{kind}_'
-      metrics |= {prefix + name: value for name, value in evaluation.metrics.items()}
-    self._progress.evaluated(step, metrics)
+      metrics |= _prefixed(prefix, evaluation.metrics)
+      shown |= _prefixed(prefix, self._shown(evaluation.metrics))
+    self._progress.evaluated(step, shown)
     self._writer.write(step, metrics, 'eval')
+
+  def _write(self, step: int, metrics: dict[str, Any], skipped: int) -> None:
+    # The optimizer counts the updates that were made, not the steps that were tried.
+    metrics['learning_rate'] = float(self._learning_rate(step - 1 - skipped))
+    metrics['skipped'] = skipped
+    shown = self._shown(metrics)
+    if not skipped:
+      del shown['skipped']
+    self._progress.update(step, shown)
+    speed = {
+      'images_per_second': self._progress.images_per_second,
+      'waiting_share': self._progress.waiting_share,
+      'seconds': self.seconds(),
+    }
+    metrics |= {k: round(v, 4) for k, v in speed.items() if v is not None}
+    self._writer.write(step, metrics, 'train')
+
+  def _shown(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in metrics.items() if k not in self._unshown}
+
+
+def _prefixed(prefix: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+  return {prefix + name: value for name, value in metrics.items()}
 
 
 def seconds_before(workdir) -> float:

@@ -1,10 +1,14 @@
 """A run's folder and the config that it belongs to.
 
 `config.json` in the workdir is the config that the run was started with. The same
-command again finds it equal and resumes; another config is refused, since its
-checkpoints and metrics would be mixed with those of the first.
+command again finds it equal and resumes; more epochs or steps lengthen the run; another
+config is refused, since its checkpoints and metrics would be mixed with those of the
+first. Where nothing was trained yet (the data was not found, the memory too small) the
+folder is free: whether something was is read from what lies in it, and not from when
+the config was written, so that folders of older versions are free as well.
 """
 
+import enum
 import json
 import os
 import pathlib
@@ -13,12 +17,24 @@ from typing import Any
 
 import jax
 
-from mobilenet.training import files
+from mobilenet.training import files, logs, run_length
 from mobilenet.training.errors import TrainingError, require
 
 CONFIG_FILE = 'config.json'
 CLASSES_FILE = 'classes.json'
+CHECKPOINTS_FOLDER = 'checkpoints'
+RESULT_FILE = 'result.json'
+WEIGHTS_FILE = 'weights.safetensors'  # in a workdir that holds imported weights
+LENGTHS = 'lengths'  # in config.json, of a run that was lengthened
 _ABSENT = '(absent)'
+
+
+class Held(enum.Enum):
+  """What a workdir holds, to a run that is about to start."""
+
+  NOTHING = 'nothing that was trained'
+  THIS_RUN = 'this run'
+  SHORTER_RUN = 'this run, with fewer epochs or steps'
 
 
 def local_path(workdir: str | os.PathLike) -> pathlib.Path:
@@ -35,8 +51,31 @@ def local_path(workdir: str | os.PathLike) -> pathlib.Path:
   return pathlib.Path(os.path.abspath(os.path.expanduser(workdir)))
 
 
+def newest_step(workdir: str | os.PathLike) -> int | None:
+  """The step of the newest checkpoint, by the names of the folders."""
+  folder = local_path(workdir) / CHECKPOINTS_FOLDER
+  steps = [int(path.name) for path in folder.glob('*') if path.name.isdigit()]
+  return max(steps, default=None)
+
+
+def holds_run(workdir: str | os.PathLike) -> bool:
+  """Whether `workdir` has a config by which something was trained, or imported.
+
+  Of that there is a checkpoint, a line of metrics, a result or weights.
+  """
+  folder = local_path(workdir)
+  kept = (logs.METRICS_FILE, RESULT_FILE, WEIGHTS_FILE)
+  return _has_content(folder / CONFIG_FILE) and (
+    newest_step(workdir) is not None or any(_has_content(folder / k) for k in kept)
+  )
+
+
 def write_config(workdir: str | os.PathLike, config: Mapping[str, Any]) -> None:
   """Writes `config` (of strings, numbers, booleans, None, lists and dicts).
+
+  Of a run that it lengthens, the file keeps under 'lengths' what it was planned to be
+  before, and until which step; the result of the shorter run is set aside as
+  `result-<step>.json`.
 
   Done by process 0 alone; a file that was there is replaced as a whole or not at all.
 
@@ -44,9 +83,19 @@ def write_config(workdir: str | os.PathLike, config: Mapping[str, Any]) -> None:
     TrainingError: it cannot be written, or a field is of no such type (named).
   """
   config = _as_json(config)
-  if jax.process_index() == 0:
-    text = json.dumps(config, indent=2) + '\n'
-    files.replace_file(local_path(workdir) / CONFIG_FILE, text.encode())
+  if jax.process_index() != 0:
+    return
+  folder = local_path(workdir)
+  stored = _read(folder) if holds_run(folder) else None
+  lengths = list(stored.get(LENGTHS, ())) if stored else []
+  if stored and (run_length.growth(stored, config) or 0) > 0:
+    step = newest_step(folder) or 0
+    old = {field: stored.get(field) for field in run_length.FIELDS}
+    lengths.append({**old, 'until_step': step})
+    _set_aside(folder / RESULT_FILE, folder / f'result-{step}.json')
+  written = {**config, LENGTHS: lengths} if lengths else config
+  text = json.dumps(written, indent=2) + '\n'
+  files.replace_file(folder / CONFIG_FILE, text.encode())
 
 
 def read_config(workdir: str | os.PathLike) -> dict[str, Any] | None:
@@ -55,6 +104,14 @@ def read_config(workdir: str | os.PathLike) -> dict[str, Any] | None:
   Raises:
     TrainingError: the file is there and cannot be read.
   """
+  config = _read(workdir)
+  if config is not None:
+    config.pop(LENGTHS, None)
+  return config
+
+
+def _read(workdir: str | os.PathLike) -> dict[str, Any] | None:
+  """What lies in the file."""
   path = local_path(workdir) / CONFIG_FILE
   try:
     config = json.loads(path.read_text())
@@ -76,8 +133,10 @@ def check_config(
   config: Mapping[str, Any],
   *,
   ignore: Sequence[str] = (),
-) -> bool:
+) -> Held:
   """Checks that `workdir` holds this config's run, or none.
+
+  Epochs, or steps where they are set, may be more than those of the run.
 
   Args:
     workdir: the run's folder.
@@ -85,17 +144,17 @@ def check_config(
     ignore: dotted fields that may differ ('log_steps', 'data.workers'); a section
       stands for every field in it.
 
-  Returns:
-    Whether the workdir holds a run already.
-
   Raises:
-    TrainingError: it holds another config; after a first line, one line per field
-      that differs: what is there -> what is here.
+    TrainingError: it holds a longer run, or that of another config; then, after a first
+      line, one line per field that differs: what is there -> what is here.
   """
-  stored = read_config(workdir)
-  if stored is None:
-    return False
-  there, here = _flatten(stored), _flatten(_as_json(config))
+  if not holds_run(workdir):
+    return Held.NOTHING
+  stored, config = read_config(workdir), _as_json(config)
+  growth = run_length.growth(stored, config)
+  if growth is not None:
+    ignore = (*ignore, *run_length.FIELDS)
+  there, here = _flatten(stored), _flatten(config)
   differing = [
     f'  {field}: {_show(there, field)} -> {_show(here, field)}'
     for field in sorted(there.keys() | here.keys())
@@ -108,7 +167,15 @@ def check_config(
     f'{local_path(workdir)} holds a run of another config ({count} differ, there -> '
     'here); choose another --workdir, or take these back:\n' + '\n'.join(differing),
   )
-  return True
+  if not growth:
+    return Held.THIS_RUN
+  require(
+    growth > 0,
+    f'{local_path(workdir)} holds a run of {run_length.described(stored)}: it can be '
+    f'lengthened, but not shortened to {run_length.described(config)}; give as many or '
+    'more, or choose another --workdir',
+  )
+  return Held.SHORTER_RUN
 
 
 def write_classes(workdir: str | os.PathLike, names: Sequence[str]) -> None:
@@ -146,7 +213,7 @@ def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) 
     TrainingError: it has others; those that are missing or unknown are named.
   """
   known = read_classes(workdir)
-  if known is None:
+  if known is None or not holds_run(workdir):
     return
   missing = [name for name in known if name not in names]
   unknown = [name for name in names if name not in known]
@@ -161,6 +228,21 @@ def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) 
     f'{" and ".join(differences) or "in another order"}; give the data it was trained '
     'on',
   )
+
+
+def _has_content(path: pathlib.Path) -> bool:
+  try:
+    return path.stat().st_size > 0
+  except OSError:
+    return False
+
+
+def _set_aside(path: pathlib.Path, aside: pathlib.Path) -> None:
+  try:
+    if path.exists():
+      os.replace(path, aside)
+  except OSError as error:
+    raise files.write_error(aside, error) from error
 
 
 def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,4 +135,20 @@ def outputs(dialect: str, tensors: Mapping[str, np.ndarray], layer: str) -> int 
   kernel = tensors.get(theirs(dialect, 'conv', 'kernel', layer))
   if kernel is None or not kernel.ndim:
     return None
-  return kernel.shape[0 if dialect == 'torch' else -1]
+  return kernel.shape[output_axis(dialect)]
+
+
+def output_axis(dialect: str) -> int:
+  """Of the kernel of a convolution (not a depthwise one) or dense layer."""
+  return 0 if dialect == 'torch' else -1
+
+
+def inputs(dialect: str, tensors: Mapping[str, np.ndarray], layer: str) -> int | None:
+  """Inputs of a dense layer, which may be a 1x1 convolution; None of any other."""
+  kernel = tensors.get(theirs(dialect, 'dense', 'kernel', layer))
+  if kernel is None or kernel.ndim not in (2, 4):
+    return None
+  torch = dialect == 'torch'
+  if kernel.ndim == 4 and (kernel.shape[2:] if torch else kernel.shape[:2]) != (1, 1):
+    return None
+  return kernel.shape[1 if torch else -2]

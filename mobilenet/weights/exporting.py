@@ -115,7 +115,7 @@ def _to_torchvision(weights: Weights, path: pathlib.Path) -> list[str]:
     call = f'shufflenet_v2_x{width:.1f}'.replace('.', '_')
   else:
     call = TORCHVISION[name]
-    _refuse(model, 'torchvision', ['stem_width', 'hidden_act'])
+    _refuse(model, 'torchvision', ['stem_width', 'hidden_act', 'act'])
     if width != 1.0:
       arguments.append(f'width_mult={width:g}')
     if 'v3' in name and width != 1.0 and model.get('expansion') != 'printed':
@@ -137,7 +137,7 @@ def _to_timm(weights: Weights, path: pathlib.Path) -> list[str]:
   model = weights.model
   # Padding and epsilon are arguments there.
   source = _source('timm', model, any_style=True)
-  _refuse(model, 'timm', ['hidden_width', 'hidden_act', 'expansion'])
+  _refuse(model, 'timm', ['hidden_width', 'hidden_act', 'act', 'expansion'])
   known = TIMM[source.network]
   call, stem = known.get(model['width'], (None, None))
   if call is None or _stem(model) != stem:
@@ -159,7 +159,9 @@ def _to_timm(weights: Weights, path: pathlib.Path) -> list[str]:
 def _to_keras(weights: Weights, path: pathlib.Path) -> list[str]:
   model = weights.model
   source = _source('keras.applications', model)
-  _refuse(model, 'keras.applications', ['hidden_width', 'hidden_act', 'expansion'])
+  _refuse(
+    model, 'keras.applications', ['hidden_width', 'hidden_act', 'act', 'expansion']
+  )
   if 'v3' in source.network and _stem(model) != 16:
     raise WeightsError(
       f"keras.applications' V3 keeps 16 channels in its first layer at every width, "

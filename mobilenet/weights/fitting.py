@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mobilenet.models import counting, zoo
-from mobilenet.weights import dialects
+from mobilenet.weights import additions, dialects, keras_computation, tops
+from mobilenet.weights.outputs import as_softmax
 from mobilenet.weights.sources import Source
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -18,7 +19,6 @@ WIDTHS = (
   *(n / 20 for n in range(1, 61)),
   *(n / 100 for n in range(5, 301)),
 )
-WITH_BACKGROUND = 1001  # classes: ImageNet's, after one that is none of them
 RESOLUTION = 224  # at which shapes are traced: all networks take it
 # The first dense kernel on a flattened map; only PyTorch's networks have one.
 FLATTENED = 'head/hidden_0/kernel'
@@ -30,9 +30,12 @@ class Fitted:
   """A file's arrays as the variables of a network.
 
   model: arguments of `zoo.create`.
-  variables: {'params', 'batch_stats'} of NumPy arrays, float32; without 'head' where
-    the file ends at the last feature map.
+  variables: {'params', 'batch_stats'} of NumPy arrays, float32; without what is missing
+    of the head.
+  has_head: whether there is a classifier.
   label_offset: classes that were dropped in front of the first.
+  notes: what was changed on the way, for people.
+  assumed: fields of a config that the file does not say: 'model.hidden_act'.
   """
 
   source: Source
@@ -40,53 +43,97 @@ class Fitted:
   variables: dict[str, Any]
   has_head: bool
   label_offset: int
+  notes: tuple[str, ...] = ()
+  assumed: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Misfit:
-  """A network that a file does not fit, and one line for each difference."""
+  """A network that a file does not fit, and one line for each difference.
+
+  absent: blocks of the network of which the file has nothing.
+  """
 
   what: str
   differences: list[str]
+  absent: list[str]
 
 
 def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
-  """Tries a file as this network, at the widths that its shapes allow."""
-  body, head = source.body_and_head()
-  tensors, model = dict(file.tensors), {'name': source.network}
-  present = dialects.layer_names(file.dialect, tensors)
-  if put_on := [layer for layer in present if is_put_on(layer)]:
-    head = put_on
-    model |= _put_on(source, file, put_on)
-  has_head = bool(set(head) & set(present))
-  if has_head and (unknown := file.metadata.get('unknown_head')):
+  """Tries a file as this network, at the widths that its shapes allow.
+
+  Raises:
+    WeightsError: its head is one that no network here can have.
+  """
+  body, _ = source.body_and_head()
+  tensors, top = dict(file.tensors), tops.find(source, file)
+  if top.layers and (unknown := file.metadata.get('unknown_head')):
     raise WeightsError(
       f'{file.path} has layers on top that cannot be taken over: {", ".join(unknown)}; '
       'save the network without its head'
     )
-  names = body + head if has_head else body
+  names, notes = body + top.layers, [*top.notes, *_left_out(source, tensors)]
   if file.dialect == 'tflite':
     _unfold(tensors, names, source.norm_epsilon)
   classes, offset = 1, 0
-  if has_head:
-    classes = dialects.outputs(file.dialect, tensors, names[-1]) or 1
-    if classes == WITH_BACKGROUND:
-      classes, offset = classes - 1, 1
-      _drop_first_class(file.dialect, tensors, names[-1])
-  model |= {'num_classes': classes}
-  model |= {'padding': source.padding, 'norm_epsilon': source.norm_epsilon}
+  if top.has_classifier:
+    outputs = as_softmax(file, tensors, names[-1])
+    tensors, classes, offset = outputs.tensors, outputs.count, outputs.left_out
+    notes += outputs.notes
+  epsilon = file.metadata.get('norm_epsilon', source.norm_epsilon)
+  style = {'padding': source.padding, 'norm_epsilon': epsilon}
+  model = {'name': source.network, **top.model, 'num_classes': classes, **style}
+  ours = _weighted(counting.layers(zoo.create(**model), RESOLUTION))
+  pairs = list(zip((layer.name for layer in ours), names, strict=False))
+  absent = _absent_blocks(pairs, set(dialects.layer_names(file.dialect, tensors)))
+  notes += additions.complete(source.dialect, tensors, pairs)
   misfits = []
-  for trial in _trials(source, model, names, tensors):
+  for trial, exactly in _trials(source, model, names, tensors):
     variables, differences = _pair(source, trial, names, tensors)
     if not differences:
-      return Fitted(source, trial, variables, has_head, offset)
-    misfits.append(Misfit(f'{source.label} x{trial["width"]:g}', differences))
+      style = keras_computation.options(file, zoo.create(**trial), ours)
+      unsaid = keras_computation.UNSAID if style is None else ()
+      trial |= style or {}
+      found = trial, variables, top.has_classifier, offset
+      return Fitted(source, *found, tuple(notes), (*top.assumed, *unsaid))
+    width = f'x{trial["width"]:g}'
+    where = width if exactly else f'at any width ({width} is the nearest)'
+    misfits.append(Misfit(f'{source.label} {where}', differences, absent))
   return min(misfits, key=lambda misfit: len(misfit.differences))
+
+
+def _absent_blocks(pairs: list[tuple[str, str]], present: set[str]) -> list[str]:
+  """'block_11', ...: rows of the body of which a file has no layer."""
+  blocks = {}
+  for ours, theirs in pairs:
+    room, block, *_ = ours.split('/')
+    if room == 'backbone':
+      blocks.setdefault(block, []).append(theirs)
+  return [block for block, layers in blocks.items() if not present & set(layers)]
+
+
+def _left_out(source: Source, tensors: Mapping[str, np.ndarray]) -> list[str]:
+  """A note on what a file has beside the network: 'aux1.fc1.weight'."""
+  beside = sorted({n.partition('.')[0] for n in tensors if re.match(source.ignored, n)})
+  if not beside:
+    return []
+  return [f'left out: {", ".join(beside)}, classifiers that only its training uses']
 
 
 def is_put_on(layer: str) -> bool:
   """Whether a dense layer is of a head that transfer learning put on (Keras)."""
   return layer.startswith('head:')
+
+
+def misfit_message(subject: str, misfit: Misfit) -> str:
+  """One line where whole blocks are missing, else one line for each difference."""
+  if not misfit.absent:
+    return diff(subject, misfit.what, misfit.differences)
+  known = ', '.join(misfit.absent[:MOST_LINES])
+  return (
+    f'{subject} does not fit {misfit.what}: it has nothing of {known}; it is a '
+    'network of another depth, which cannot be taken over, or a part of one'
+  )
 
 
 def diff(subject: str, what: str, differences: list[str]) -> str:
@@ -97,22 +144,6 @@ def diff(subject: str, what: str, differences: list[str]) -> str:
   count = f'{len(differences)} difference{"s" if len(differences) > 1 else ""}'
   legend = '- missing, + unknown, ~ of another shape'
   return '\n'.join([f'{subject} does not fit {what}; {count} ({legend}):', *lines])
-
-
-def _put_on(source: Source, file: WeightFile, layers: list[str]) -> dict[str, Any]:
-  """Arguments of the model for one or two dense layers on the pooled features."""
-  if len(layers) == 1:
-    return {'hidden_width': 0} if zoo.NETWORKS[source.network].head.hidden else {}
-  if len(layers) > 2:
-    raise WeightsError(
-      f'{file.path} has {len(layers)} dense layers on top, and one hidden layer and a '
-      'classifier can be taken over; save the network without its head'
-    )
-  activations = file.metadata.get('head_activations') or ['relu']
-  return {
-    'hidden_width': dialects.outputs(file.dialect, file.tensors, layers[0]),
-    'hidden_act': activations[0],
-  }
 
 
 def _unfold(tensors: dict, names: list[str], epsilon: float) -> None:
@@ -128,26 +159,26 @@ def _unfold(tensors: dict, names: list[str], epsilon: float) -> None:
     tensors |= {f'{name}/{array}': value for array, value in arrays.items()}
 
 
-def _drop_first_class(dialect: str, tensors: dict, layer: str) -> None:
-  for name, value in tensors.items():
-    if dialects.split(dialect, name)[0] == layer:
-      tensors[name] = value[1:] if dialect == 'torch' else value[..., 1:]
-
-
 def _trials(
   source: Source, model: dict, names: list[str], tensors: Mapping[str, np.ndarray]
-) -> Iterator[dict[str, Any]]:
-  """Arguments of the model at the widths that the file may have; never none."""
+) -> Iterator[tuple[dict[str, Any], bool]]:
+  """Arguments of the model at the widths that the file may have; never none.
+
+  With each, whether all channels in the file are those of that width; where no width
+  has all, it is the one that has most.
+  """
   network = zoo.NETWORKS[source.network]
   if isinstance(network, dict):
-    yield from ({**model, 'width': width} for width in network)
+    yield from (({**model, 'width': width}, True) for width in network)
     return
-  if not source.network.startswith('mobilenet'):
-    yield {**model, 'width': 1.0}
+  if 'mobilenet' not in source.network:
+    yield {**model, 'width': 1.0}, True
     return
   blocks = _block_outputs(source, model, names, tensors)
   stem = blocks.pop('stem')
-  width = next((w for w in WIDTHS if _has_outputs(network, w, blocks)), 1.0)
+  wrong = {width: _wrong_outputs(network, width, blocks) for width in WIDTHS}
+  width = min(wrong, key=wrong.get)
+  exactly = not wrong[width]
   model = {**model, 'width': width}
   scaled = dataclasses.replace(network, width=width)
   if stem not in (None, scaled.scale(network.rows[0].out)):
@@ -157,9 +188,9 @@ def _trials(
     units = dialects.outputs(source.dialect, tensors, hidden[0])
     if units not in (None, scaled.scale(network.head.hidden, shrink=False)):
       model['hidden_width'] = units
-  yield model
+  yield model, exactly
   if width != 1.0 and 'mobilenet_v3' in source.network:
-    yield {**model, 'expansion': 'printed'}  # torchvision's
+    yield {**model, 'expansion': 'printed'}, exactly  # torchvision's
 
 
 def _block_outputs(source, model, names, tensors) -> dict[str, int | None]:
@@ -173,11 +204,12 @@ def _block_outputs(source, model, names, tensors) -> dict[str, int | None]:
   return blocks
 
 
-def _has_outputs(network, width: float, blocks: Mapping[str, int | None]) -> bool:
+def _wrong_outputs(network, width: float, blocks: Mapping[str, int | None]) -> int:
+  """How many blocks have other channels in the file than at this width."""
   scaled = dataclasses.replace(network, width=width)
-  return all(
+  return sum(
     blocks.get(f'block_{n:02d}')
-    in (None, scaled.scale(row.out, getattr(row, 'shrink', True)))
+    not in (None, scaled.scale(row.out, getattr(row, 'shrink', True)))
     for n, row in enumerate(network.rows[1:])
     if hasattr(row, 'out')
   )

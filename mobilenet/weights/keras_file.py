@@ -15,7 +15,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from mobilenet.weights import keras_graph, keras_layouts, keras_names
+from mobilenet.weights import (
+  keras_computation,
+  keras_graph,
+  keras_layouts,
+  keras_names,
+)
 from mobilenet.weights.keras_layouts import Stored
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -37,7 +42,8 @@ def read_keras(path: str | pathlib.Path) -> WeightFile:
   order.
 
   metadata has, where the file says so: 'application' (the name of the MobileNet model),
-  'keras_version', 'unnamed' (True: see above) and what `keras_graph.describe` returns.
+  'keras_version', 'unnamed' (True: see above), 'convolutions' of a network without
+  names (from `keras_computation`) and what `keras_graph.describe` returns.
 
   Raises:
     WeightsError: no Keras file, a broken one, none with layers, or one with layers that
@@ -49,6 +55,8 @@ def read_keras(path: str | pathlib.Path) -> WeightFile:
     tensors, head, said = _normalise(path, layers)
     if config:
       said.update(keras_graph.describe(config, head))
+    if config and said['unnamed']:
+      said['convolutions'] = keras_computation.describe(config)
   except WeightsError:
     raise
   except ModuleNotFoundError as error:
@@ -87,6 +95,8 @@ def _read(path: pathlib.Path) -> tuple[list[Stored], dict | None, str, str]:
     version = group.attrs.get('keras_version', file.attrs.get('keras_version', ''))
     config = file.attrs.get('model_config')
     config = json.loads(keras_layouts.text(config)) if config is not None else None
+    if config and (training := file.attrs.get('training_config')):
+      config['compile_config'] = json.loads(keras_layouts.text(training))
     name = keras_graph.name_of(config) if config else ''
     return keras_layouts.legacy(group), config, name, keras_layouts.text(version)
 
@@ -110,7 +120,7 @@ def _read_archive(path: pathlib.Path):
 
 
 def _normalise(path: pathlib.Path, layers: list[Stored]):
-  """Tensors, the number of dense layers in the head, and metadata."""
+  """Tensors, the number of dense layers in a head of somebody's own, and metadata."""
   data_norms = [
     layer.name or layer.kind for layer in layers if set(layer.arrays) == DATA_NORM
   ]
@@ -152,7 +162,9 @@ def _normalise(path: pathlib.Path, layers: list[Stored]):
       f'{", ".join(unknown[:4])}{more}; save the model without these layers'
     )
   said = {'unnamed': unnamed, 'unknown_preprocessing': data_norms}
-  return tensors, len(head), said
+  # A network that somebody wrote has a head of its own like one that was put on.
+  dense = classes.count('dense') if unnamed else len(head)
+  return tensors, dense, said
 
 
 def _head(layers: list[Stored], names: list[str | None]) -> list[int]:
@@ -174,9 +186,12 @@ def _rank(layer: Stored) -> int:
 
 
 def _counted(layer: Stored) -> str | None:
-  """The class of a layer whose name is none or only 'conv2d_3'."""
+  """The class of a layer whose name is none or only 'conv2d_3'.
+
+  A dense layer is one by its kernel: a head has names where the rest has none.
+  """
   name = layer.name or layer.kind
-  kind = re.sub(r'_\d+$', '', name)
+  kind = 'dense' if _rank(layer) == 2 else re.sub(r'_\d+$', '', name)
   return kind if kind in COUNTED else None
 
 

@@ -5,6 +5,7 @@ It is read as JSON; no layer is made of it and no function in it is called.
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from mobilenet.weights.keras_names import simplified
@@ -12,9 +13,17 @@ from mobilenet.weights.keras_names import simplified
 MODELS = ('Functional', 'Sequential', 'Model')
 # Layers before the stem that leave an image's values as they are in inference.
 HARMLESS = ('InputLayer', 'ZeroPadding2D', 'Resizing', 'CenterCrop', 'GaussianNoise')
+STRIDE = 32  # of a MobileNet's last map
 POOL = ('GlobalAveragePooling2D',)
-ACTIVATIONS = {'ReLU': 'relu', 'Softmax': 'softmax'}
-HEAD = (*POOL, *ACTIVATIONS, 'Dense', 'Dropout', 'Activation', 'InputLayer')
+ACTIVATIONS = (
+  'Activation',
+  'ReLU',
+  'Softmax',
+  'Sigmoid',
+)  # layers that are nothing else
+KERNELS = ('Dense', 'Conv2D')
+PASSING = ('Dropout', 'Flatten', 'InputLayer', 'Reshape')  # no activation
+HEAD = (*POOL, *ACTIVATIONS, 'Dense', 'Dropout', 'InputLayer')
 # Arithmetic with a constant, as Keras 3, TFOpLambda and TensorFlowOpLayer call it.
 ARITHMETIC = {
   'TrueDivide': 'divide',
@@ -91,13 +100,16 @@ def describe(config: dict, head: int) -> dict[str, Any]:
   stem = next((n for n, node in enumerate(nodes) if node.kind == 'Conv2D'), len(nodes))
   before = nodes[:stem]
   rescaling, unknown = _preprocessing(before)
-  tail = _tail(nodes)
+  size = _input_size(config, before)
+  tail = [_pooled(node, size) for node in _tail(nodes)]
   described = {
-    'input_size': _input_size(config, before),
+    'input_size': size,
     'rescaling': rescaling,
     'unknown_preprocessing': unknown,
     'head_activations': _activations(tail) if head else [],
     'unknown_head': _unknown_head(tail, head),
+    'output': _output(tail),
+    'loss': _loss(config.get('compile_config')),
   }
   return {key: value for key, value in described.items() if value}
 
@@ -172,17 +184,64 @@ def _tail(nodes: list[Node]) -> list[Node]:
   return nodes[norms[-1] + 1 :] if norms else []
 
 
+def _pooled(node: Node, size: int | None) -> Node:
+  """An average over all of the last map is a global one: 7x7 of an image of 224 px."""
+  sides = node.config.get('pool_size')
+  whole = node.kind == 'AveragePooling2D' and size and size % STRIDE == 0
+  if whole and sides in (size // STRIDE, [size // STRIDE] * 2):
+    return dataclasses.replace(node, kind=POOL[0])
+  return node
+
+
 def _activations(tail: list[Node]) -> list[str]:
   """Of every dense layer: its own, or that of a layer right after it."""
   found = []
   for node in tail:
     if node.kind == 'Dense':
       found.append(_function(node.config.get('activation')))
-    elif found and found[-1] == 'linear':
-      if node.kind == 'Activation':
-        found[-1] = _function(node.config.get('activation'))
-      found[-1] = ACTIVATIONS.get(node.kind, found[-1])
+    elif found and node.kind in ACTIVATIONS:
+      found[-1] = joined([found[-1], activation(node)])
   return found
+
+
+def _output(tail: list[Node]) -> str:
+  """What the last layer with a kernel goes through, at its end and after it."""
+  last = max((n for n, node in enumerate(tail) if node.kind in KERNELS), default=None)
+  if last is None:
+    return ''
+  after = [node for node in tail[last + 1 :] if node.kind not in PASSING]
+  return joined(map(activation, [tail[last], *after]))
+
+
+def activation(node: Node) -> str:
+  """The activation of a layer, or that it is: 'linear', 'relu6', 'softmax'."""
+  if node.kind == 'ReLU':
+    limit, *others = (
+      node.config.get(name) for name in ('max_value', 'negative_slope', 'threshold')
+    )
+    if any(others) or limit not in (None, 6):
+      return 'an unusual ReLU'
+    return 'relu' if limit is None else 'relu6'
+  if node.kind in ('Activation', *KERNELS, 'DepthwiseConv2D'):
+    return _function(node.config.get('activation'))
+  return node.kind.lower()
+
+
+def joined(activations: Iterable[str]) -> str:
+  """What activations after one another are: of two or more, no known one."""
+  return ' and '.join(act for act in activations if act != 'linear') or 'linear'
+
+
+def _loss(compiled: Any) -> str:
+  """The name of a loss: 'binary_crossentropy' or 'BinaryCrossentropy'."""
+  loss = compiled.get('loss') if isinstance(compiled, dict) else None
+  if isinstance(loss, dict):
+    loss = (
+      loss.get('class_name')
+      if loss.get('class_name') != 'function'
+      else (loss.get('config'))
+    )
+  return loss if isinstance(loss, str) else ''
 
 
 def _function(activation: Any) -> str:

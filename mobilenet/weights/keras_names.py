@@ -114,6 +114,7 @@ def _class(name: str) -> str:
 
 
 FAMILIES = {
+  'fd_mobilenet': _v1,
   'mobilenet_v1': _v1,
   'mobilenet_v2': _v2,
   'mobilenet_v3_large': _v3,

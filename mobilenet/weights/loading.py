@@ -52,6 +52,8 @@ def load(path: str | os.PathLike) -> Weights:
   known = official.find(path) if path.is_file() else None
   fitted = recognise(file, known.framework if known else _framework(file))
   contract, notes = preparation.contract_of(fitted, file, known)
+  assumed = preparation.assumed(fitted, file, known)
+  notes += fitted.notes
   if file.dialect == 'tflite':
     fitted.model['padding'] = _tflite_padding(file, fitted.model['name'])
   if not fitted.has_head:
@@ -65,6 +67,7 @@ def load(path: str | os.PathLike) -> Weights:
     class_names=_class_names(fitted, file),
     has_head=fitted.has_head,
     notes=tuple(notes),
+    assumed=(*(f'contract.{field}' for field in assumed), *fitted.assumed),
   )
   return own_file.of_export(file, weights)
 

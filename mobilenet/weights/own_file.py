@@ -1,7 +1,8 @@
 """Weights in this project's own form: a `.safetensors` file that says what it holds.
 
 Arrays are named as Flax names them ('params/backbone/stem/conv/kernel'); the network,
-the contract and the class names lie in the file's metadata, as JSON.
+the contract and the class names lie in the file's metadata, as JSON, and so does a
+checksum of it all: safetensors itself has none.
 """
 
 import dataclasses
@@ -13,13 +14,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from mobilenet.training import array_sums, workdir
 from mobilenet.weights import torch_file
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
 KEY = 'mobilenet-jax'  # of the metadata
+CHECKSUM = f'{KEY}-crc32'
 EXPORTED = f'{KEY}-export'  # of arrays that are named as another framework names them
-FILE = 'weights.safetensors'  # in a workdir that holds imported weights
+FILE = workdir.WEIGHTS_FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +33,10 @@ class Weights:
   model: arguments of `zoo.create`.
   variables: {'params', 'batch_stats'} of NumPy arrays, float32.
   class_names: in the order of the outputs; None if unknown.
-  has_head: False where `variables` ends at the last feature map.
-  notes: what had to be assumed, for people.
+  has_head: False where `variables` has no classifier.
+  notes: what was changed on the way, for people.
+  assumed: fields of a config ('contract.mean', 'model.hidden_act') whose value here was
+    neither in the file nor known of it.
   """
 
   origin: str
@@ -41,6 +46,7 @@ class Weights:
   class_names: tuple[str, ...] | None
   has_head: bool = True
   notes: tuple[str, ...] = ()
+  assumed: tuple[str, ...] = ()
 
   def network(self) -> dict[str, Any]:
     """The fields of a config's `model` section: what does not depend on the head."""
@@ -60,9 +66,9 @@ def save(path: str | os.PathLike, weights: Weights) -> None:
     'class_names': weights.class_names,
     'has_head': weights.has_head,
   }
-  torch_file.write_safetensors(
-    pathlib.Path(path), flatten(weights.variables), {KEY: json.dumps(said)}
-  )
+  tensors, text = flatten(weights.variables), json.dumps(said)
+  metadata = {KEY: text, CHECKSUM: _checksum(text, tensors)}
+  torch_file.write_safetensors(pathlib.Path(path), tensors, metadata)
 
 
 def is_own(file: WeightFile) -> bool:
@@ -70,13 +76,20 @@ def is_own(file: WeightFile) -> bool:
 
 
 def from_file(file: WeightFile) -> Weights:
-  """What `save` wrote.
+  """What `save` wrote, with a note if that was before there were checksums.
 
   Raises:
-    WeightsError: the metadata is not what `save` writes.
+    WeightsError: the metadata is not what `save` writes, or the file is damaged.
   """
+  metadata = file.metadata['safetensors']
+  checksum = metadata.get(CHECKSUM)
+  if checksum not in (None, _checksum(metadata[KEY], file.tensors)):
+    raise WeightsError(
+      f'{file.path} is damaged: it is not what was written; fetch or write it again'
+    )
+  without = f'{file.path} has no checksum: damage to it would go unnoticed'
   try:
-    said = json.loads(file.metadata['safetensors'][KEY])
+    said = json.loads(metadata[KEY])
     names, contract = said['class_names'], said['contract']
     return Weights(
       origin=said['origin'],
@@ -85,11 +98,17 @@ def from_file(file: WeightFile) -> Weights:
       contract=contract and make_contract(contract),
       class_names=None if names is None else tuple(names),
       has_head=said['has_head'],
+      notes=(without,) if checksum is None else (),
     )
   except (ValueError, KeyError, TypeError) as error:
     if isinstance(error, WeightsError):
       raise
     raise WeightsError(f'{file.path} has broken metadata: write it again') from error
+
+
+def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
+  """Of the metadata and the arrays, their names and types included."""
+  return array_sums.crc32_of([text, array_sums.record(tensors)])
 
 
 def exported(weights: Weights) -> dict[str, str]:
@@ -122,6 +141,7 @@ def of_export(file: WeightFile, weights: Weights) -> Weights:
       contract=make_contract(contract) if contract else weights.contract,
       class_names=tuple(names) if fits else weights.class_names,
       notes=(),
+      assumed=(),
     )
   except (ValueError, KeyError, TypeError) as error:
     if isinstance(error, WeightsError):

@@ -22,12 +22,35 @@ def contract_of(
     known: the published file that it is.
 
   Returns:
-    The contract, and what had to be assumed, for people.
+    The contract, and what has to be told of it, for people.
 
   Raises:
     WeightsError: the file prepares images in a way that no contract can say.
   """
-  source, metadata, said, notes = fitted.source, file.metadata, {}, []
+  said, usual, notes = _said(fitted, file, known)
+  contract = make_contract(usual | said, fitted.source.contract)
+  return dataclasses.replace(contract, label_offset=fitted.label_offset), notes
+
+
+def assumed(
+  fitted: Fitted, file: WeightFile, known: Official | None
+) -> tuple[str, ...]:
+  """The fields of the contract that neither the file nor its maker says.
+
+  Arguments as `contract_of` has them.
+  """
+  if known or 'pretrained_cfg' in file.metadata.get('timm', {}):
+    return ()
+  said, _, _ = _said(fitted, file, known)
+  names = [field.name for field in dataclasses.fields(Contract)]
+  return tuple(n for n in names if n not in said and n != 'label_offset')
+
+
+def _said(
+  fitted: Fitted, file: WeightFile, known: Official | None
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+  """Fields that the file says, fields that are usual with such files, and notes."""
+  source, metadata, said, usual, notes = fitted.source, file.metadata, {}, {}, []
   if unreadable := metadata.get('unknown_preprocessing'):
     raise WeightsError(
       f'{file.path} prepares its images by layers that cannot be read: '
@@ -36,7 +59,7 @@ def contract_of(
   if size := metadata.get('input_size'):
     said['resolution'] = size if isinstance(size, int) else size[0]
   if any(map(is_put_on, dialects.layer_names(file.dialect, file.tensors))):
-    said['crop_fraction'] = 1.0  # transfer learning's tutorials resize and don't crop
+    usual['crop_fraction'] = 1.0  # transfer learning's tutorials resize and don't crop
   if known and known.framework == 'torchvision':
     said['crop_fraction'] = source.contract.resolution / known.resize
   elif 'pretrained_cfg' in metadata.get('timm', {}):
@@ -55,10 +78,7 @@ def contract_of(
   elif 'normalisation' in metadata:
     mean, std = metadata['normalisation']['mean'], metadata['normalisation']['std']
     said |= {'mean': _three(mean, 1 / 255), 'std': _three(std, 1 / 255)}
-  elif source.dialect in ('keras', 'tflite'):
-    notes.append('the file does not say how images are scaled: -1 to 1 is assumed')
-  contract = make_contract(said, source.contract)
-  return dataclasses.replace(contract, label_offset=fitted.label_offset), notes
+  return said, usual, notes
 
 
 def _from_timm(config: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
-from mobilenet.weights import dialects, fitting
+from mobilenet.weights import dialects, fitting, wrapped
 from mobilenet.weights.sources import SOURCES, Source
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -24,27 +25,62 @@ def recognise(file: WeightFile, framework: str | None = None) -> fitting.Fitted:
     # By number alone: a dense layer there may be a 1x1 convolution here.
     tensors = {re.sub(r':\w+/', '/', name): v for name, v in file.tensors.items()}
     file = dataclasses.replace(file, tensors=tensors)
-  present = set(dialects.layer_names(file.dialect, file.tensors))
-  overlaps = {
-    source: _overlap(source, present)
-    for source in SOURCES
-    if source.dialect == file.dialect
-  }
-  best = max(overlaps.values())
+  if file.dialect == 'torch':
+    file = dataclasses.replace(file, tensors=wrapped.without_loss(file.tensors))
+  readings = list(_readings(file))
+  best = max(reading.overlap for reading in readings)
   if best < 0.5:
-    known = sorted({f'{source.framework} {source.network}' for source in overlaps})
+    known = sorted({f'{r.source.framework} {r.source.network}' for r in readings})
     raise WeightsError(
       f'{file.path} holds no network known here: {len(file.tensors)} arrays such as '
       f'{next(iter(file.tensors), "none")}; known are {", ".join(known)}'
     )
-  alike = [source for source, overlap in overlaps.items() if overlap == best]
+  alike = [reading for reading in readings if reading.overlap == best]
+  prefixes = dict.fromkeys(reading.prefix or 'no prefix' for reading in alike)
+  if len(prefixes) > 1:
+    raise WeightsError(
+      f'{file.path} holds {len(prefixes)} networks, whose names begin with '
+      f'{", ".join(prefixes)}; save the state dict of one'
+    )
   outcomes = []
-  for source in sorted(alike, key=lambda source: source.framework != framework):
-    outcomes.append(fitting.fit(source, file))
+  for reading in sorted(alike, key=lambda r: r.source.framework != framework):
+    outcomes.append(fitting.fit(reading.source, reading.of(file)))
     if isinstance(outcomes[-1], fitting.Fitted):
       return outcomes[-1]
   closest = min(outcomes, key=lambda outcome: len(outcome.differences))
-  raise WeightsError(fitting.diff(str(file.path), closest.what, closest.differences))
+  raise WeightsError(fitting.misfit_message(str(file.path), closest))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+  """A file's layers taken for those of a source.
+
+  prefix: of the names that are the source's.
+  names: layer of the file -> its name in the source.
+  overlap: the share of body layers that both have.
+  """
+
+  source: Source
+  prefix: str
+  names: dict[str, str]
+  overlap: float
+
+  def of(self, file: WeightFile) -> WeightFile:
+    if all(name == known for name, known in self.names.items()):
+      return file
+    return dataclasses.replace(file, tensors=wrapped.renamed(file.tensors, self.names))
+
+
+def _readings(file: WeightFile) -> Iterator[_Reading]:
+  layers = dialects.layer_names(file.dialect, file.tensors)
+  for source in (source for source in SOURCES if source.dialect == file.dialect):
+    if file.dialect != 'torch':
+      names = {name: name for name in layers}
+      yield _Reading(source, '', names, _overlap(source, set(layers)))
+      continue
+    for prefix, names in wrapped.readings(source, layers):
+      inside = {names[name] for name in layers if name.startswith(prefix)}
+      yield _Reading(source, prefix, names, _overlap(source, inside))
 
 
 def _overlap(source: Source, present: set[str]) -> float:

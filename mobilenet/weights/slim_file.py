@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mobilenet.weights import slim_retrained
+from mobilenet.weights.slim_retrained import Product
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
 # What a layer of slim holds; optimizer slots, steps and quantisation ranges end in
@@ -23,6 +25,7 @@ LEAVES = (
   'moving_mean',
   'moving_variance',
 )
+RETRAINED = 'retrained'  # what a layer put on a graph is called here
 AVERAGE = '/ExponentialMovingAverage'
 _WEIGHT = re.compile(
   rf'(?:^|/)(Mobilenet(?:V\d|EdgeTPU)/(?:.+/)?(?:{"|".join(LEAVES)}))$'
@@ -75,8 +78,10 @@ def read_frozen(path: str | pathlib.Path) -> WeightFile:
 
   Returns:
     A `WeightFile` of dialect 'slim', names and arrays as of the checkpoint, in the
-    graph's order. Metadata, where the graph says so: 'input_size' (height, width) of
-    the placeholder in pixels, 'norm_epsilon' of the batch norms.
+    graph's order; a classifier that was trained on top of it is 'retrained/weights'
+    and '/biases'. Metadata, where the graph says so: 'input_size' (height, width) of
+    the placeholder in pixels, 'norm_epsilon' of the batch norms, and of a classifier
+    on top 'output' (its activation) and 'head_activations' (that below it).
 
   Raises:
     WeightsError: no graph, a truncated one, one without a MobileNet, one whose
@@ -104,6 +109,9 @@ def read_frozen(path: str | pathlib.Path) -> WeightFile:
   ):
     raise WeightsError(f'{path} has BatchNorm folded; give the checkpoint')
   sources = _weights({name: name for name in constants}, path)
+  retrained = slim_retrained.products(nodes)
+  if retrained:
+    sources = _with_retrained(sources, retrained, path)
   try:
     tensors = {
       name: _float32(tf.make_ndarray(constants[source].attr['value'].tensor))
@@ -113,7 +121,28 @@ def read_frozen(path: str | pathlib.Path) -> WeightFile:
     raise WeightsError(
       f'{path} has a constant that cannot be read ({_line(error)}); fetch it again'
     ) from error
-  return WeightFile(path, 'slim', tensors, _graph_metadata(nodes, path))
+  metadata = _graph_metadata(nodes, path)
+  if retrained:
+    # It sees ImageNet's logits as they are.
+    metadata |= {'output': retrained[0].output, 'head_activations': ['linear']}
+  return WeightFile(path, 'slim', tensors, metadata)
+
+
+def _with_retrained(
+  sources: dict[str, str], retrained: list[Product], path: pathlib.Path
+) -> dict[str, str]:
+  """With a classifier that was put on, and without the one that it replaces."""
+  first = retrained[0]
+  if len(retrained) > 1 or first.on not in ('logits', 'features'):
+    names = ', '.join(product.kernel for product in retrained)
+    raise WeightsError(
+      f'{path} has layers on top of its network that cannot be taken over: {names}; '
+      'one dense layer on its logits or its features can'
+    )
+  if first.on == 'features':
+    sources = {name: s for name, s in sources.items() if '/Logits/' not in name}
+  layer = {f'{RETRAINED}/weights': first.kernel, f'{RETRAINED}/biases': first.bias}
+  return sources | {name: s for name, s in layer.items() if s is not None}
 
 
 def _prefix(path: pathlib.Path) -> pathlib.Path:

@@ -40,8 +40,8 @@ class Source:
   contract: Contract
   padding: str | None = None  # the network's own
   norm_epsilon: float | None = None
-  linear: str = '$^'  # nothing
-  ignored: str = '$^'
+  linear: str = '(?!)'  # nothing
+  ignored: str = '(?!)'
 
   @property
   def label(self) -> str:
@@ -99,13 +99,13 @@ def _timm_tf(network):
   return _timm(network, contract, TIMM_TF, 'tf', 1e-3)
 
 
-def _keras(network, padding='tf', *, unnamed=False):
+def _keras(network, padding='tf', *, unnamed=False, framework='keras.applications'):
   def names(rows):
     layers = keras_names.names(network, rows)
     return keras_names.unnamed(layers) if unnamed else layers
 
   return Source(
-    'keras.applications',
+    framework,
     'keras',
     network,
     names,
@@ -202,6 +202,8 @@ SOURCES: tuple[Source, ...] = (
   *(_keras(network) for network in _MOBILENETS[1:]),
   _keras('mobilenet_v1', 'keras_v1', unnamed=True),
   *(_keras(network, unnamed=True) for network in _MOBILENETS[1:]),
+  # Keras has none: somebody wrote it, with layers that have Keras's own names.
+  _keras('fd_mobilenet', unnamed=True, framework='Keras'),
   *(_slim(network) for network in _MOBILENETS),
   *(_tflite(network) for network in (*_MOBILENETS, *_V4_CONV)),
 )

@@ -1,5 +1,6 @@
 """Starting a network from loaded weights, with its classifier or with a new one."""
 
+import re
 from typing import Any
 
 from mobilenet.weights.fitting import diff
@@ -17,8 +18,8 @@ def start_from(
   Args:
     weights: from `loading.load`.
     initial: the model's {'params', 'batch_stats'} as drawn.
-    new_head: keep the drawn classifier. Where the file has a hidden layer before its
-      classifier, as V3's has, that is loaded.
+    new_head: keep the drawn classifier, and what else of a head the file has not. A
+      hidden layer before the classifier, as V3's, is loaded where it is there.
 
   Raises:
     WeightsError: something is missing, unknown or of another shape; it reads like a
@@ -27,10 +28,11 @@ def start_from(
   loaded, drawn = flatten(weights.variables), flatten(initial)
   if new_head:
     loaded = {n: v for n, v in loaded.items() if not n.startswith(CLASSIFIER)}
-  is_new = CLASSIFIER if weights.has_head else 'params/head/'
+  # Of V4's head a norm's statistics are a part too.
+  is_new = re.compile(CLASSIFIER if weights.has_head else r'\w+/head/')
   started, differences, of_classifier = {}, [], 0
   for name, value in drawn.items():
-    if name not in loaded and new_head and name.startswith(is_new):
+    if name not in loaded and new_head and is_new.match(name):
       started[name] = value
     elif name not in loaded:
       differences.append(f'- {name} {value.shape}')

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,13 +17,23 @@ from mobilenet.weights.weight_file import WeightsError
 # writes 'state_dict_ema', torchvision's reference training 'model_ema').
 _WRAPPERS = (
   'state_dict_ema',
+  'ema_state_dict',
   'model_ema',
+  'ema_model',
+  'params_ema',
   'ema',
   'state_dict',
   'model_state_dict',
   'model_state',
   'model',
+  'network',
+  'net',
+  'weights',
+  'params',
 )
+
+# Dicts of a checkpoint that hold tensors, and no network's.
+_OF_TRAINING = re.compile('optim|sched|scaler|state')
 
 # DataParallel, averaged models and torch.compile put the model one name deeper.
 _PREFIXES = ('module.', '_orig_mod.')
@@ -74,12 +85,28 @@ def _find(saved: Any, depth: int = 0):
     found = _find(saved.get(key), depth + 1)
     if found:
       return found[0], (key, *found[1])
-  tensors = {
+  if tensors := _tensors(saved):
+    return tensors, ()
+  # Under a name that nobody else has, a state dict is known by its weights.
+  others = [
+    (key, _tensors(value))
+    for key, value in saved.items()
+    if type(key) is str and isinstance(value, dict) and not _OF_TRAINING.search(key)
+  ]
+  others = [
+    (key, tensors)
+    for key, tensors in others
+    if any(name.endswith('.weight') for name in tensors)
+  ]
+  return (others[0][1], (others[0][0],)) if len(others) == 1 else None
+
+
+def _tensors(saved: dict) -> dict[str, StoredTensor]:
+  return {
     name: value
     for name, value in saved.items()
     if type(name) is str and type(value) is StoredTensor
   }
-  return (tensors, ()) if tensors else None
 
 
 def _content(saved: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 from mobilenet.bench import contenders, measure
 from mobilenet.bench.processes import Worker
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[2]
 FAKE = """
 import os, sys, time
 from mobilenet.bench.worker import Prepared

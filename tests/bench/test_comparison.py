@@ -1,13 +1,13 @@
 """Medians, ratios, tables, files and figures from made numbers."""
 
 import csv
-import io
 
 import pytest
 
 from mobilenet.bench import drawing, grow, page
 from mobilenet.bench.comparison import Spread, compare, remarks, spread
 from mobilenet.bench.contenders import Model
+from mobilenet.reports import csv_file
 
 ENVIRONMENT = {'command': 'python main.py --job=bench', 'machine': 'a CPU, 2 cores'}
 
@@ -114,7 +114,7 @@ def test_the_tables_are_printed(measured, capsys):
   assert '2.00' in out
 
 
-def test_the_csv_has_every_number_and_where_it_was_made(measured):
+def test_the_csv_has_every_number_and_where_it_was_made(measured, tmp_path):
   memory = {'running_mib': 300.0, 'whole_mib': 500.0, 'device_mib': None}
   lines = compare(
     [
@@ -123,8 +123,10 @@ def test_the_csv_has_every_number_and_where_it_was_made(measured):
       measured('stock', values=(), error='RuntimeError: no'),
     ]
   )
-  text = page.comma_separated([page.record(line, ENVIRONMENT) for line in lines])
-  ours, timm, stock = csv.DictReader(io.StringIO(text))
+  path = csv_file.write_records(
+    tmp_path / 'bench.csv', [page.record(line, ENVIRONMENT) for line in lines]
+  )
+  ours, timm, stock = csv.DictReader(path.read_text().splitlines())
   assert ours['median'] == '11.0'
   assert ours['ours_over_this'] == ''
   assert ours['running_mib'] == '300.0'

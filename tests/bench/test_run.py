@@ -18,7 +18,7 @@ from mobilenet.models import rows, zoo
 from mobilenet.models.rows import ModelError
 from mobilenet.training.errors import TrainingError
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def read(path):

@@ -14,6 +14,7 @@ from mobilenet.models.rows import (
   Conv,
   Head,
   Inverted,
+  ModelError,
   Network,
   Separable,
   Style,
@@ -69,6 +70,19 @@ def test_names_are_public():
   assert set(backbone['block_02']['expand']['norm']) == {'scale', 'bias'}
   assert backbone['block_02']['depthwise']['conv']['kernel'].shape == (5, 5, 1, 24)
   assert set(head) == {'hidden', 'classifier'}
+
+
+def test_another_activation_wherever_the_table_has_one():
+  """ReLU for ReLU6 in a network that somebody wrote; projections stay linear."""
+  network = zoo.create('mobilenet_v3_small', act='gelu').network
+  assert {row.act for row in network.rows} == {'gelu'}
+  assert network.head.act == 'hard_swish', 'which hidden_act is for'
+  edge = zoo.create('mobilenet_edgetpu', act='relu').network
+  table = zoo.NETWORKS['mobilenet_edgetpu']
+  for row, before in zip(edge.rows, table.rows, strict=True):
+    assert row.act == ('linear' if before.act == 'linear' else 'relu')
+  with pytest.raises(ModelError, match="model act is 'tanh': it must be one of linear"):
+    zoo.create('mobilenet_v1', act='tanh')
 
 
 def test_endpoints_are_the_last_maps_by_stride():

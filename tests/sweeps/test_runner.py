@@ -173,6 +173,22 @@ def test_a_run_of_another_config_is_a_failure_and_stays(tmp_path, capfd):
   assert run(items, tmp_path, ignore=('seed',)) == 0
 
 
+def test_a_lengthened_item_goes_on(tmp_path, capfd):
+  """A result of fewer epochs is not the one that the sweep asks for now."""
+  (short,) = make_items(tmp_path, ['done'])
+  assert run([short], tmp_path) == 0
+  config = short.config | {'epochs': 2}
+  command = [json.dumps(config) if '"seed"' in x else x for x in short.command]
+  item = short._replace(config=config, command=command)
+  assert sweep_items.standing(item).status == 'unfinished'
+  assert run([item], tmp_path) == 0
+  assert starts(item) == 2
+  assert sweep_items.standing(item).status == 'done'
+  assert run([item], tmp_path) == 0
+  assert starts(item) == 2
+  assert 'seed0: done already' in capfd.readouterr().out
+
+
 def test_a_damaged_result_is_made_again(tmp_path):
   items = make_items(tmp_path, ['ok'])
   run(items, tmp_path)

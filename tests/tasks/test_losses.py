@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
@@ -133,3 +134,10 @@ def test_mistakes_are_one_clear_line(labels, smoothing, text):
 def test_top_0_is_refused():
   with pytest.raises(TrainingError, match='at least 1'):
     top_k_correct(LOGITS, jnp.asarray(LABELS), 0)
+
+
+@pytest.mark.parametrize(
+  ('count', 'unshown'), [(2, ('top5',)), (5, ('top5',)), (6, ())]
+)
+def test_the_top_5_of_five_classes_are_all_of_them(count, unshown):
+  assert Classification().unshown(count) == unshown

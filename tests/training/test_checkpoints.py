@@ -5,6 +5,7 @@ import logging
 import os
 import resource
 import shutil
+import subprocess
 import sys
 
 import flax.struct
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -176,6 +178,45 @@ def test_a_failed_write_is_one_line_and_loses_nothing(tmp_path, full_disk, caplo
   assert caplog.records == []
 
 
+FULL = """
+import resource, sys
+import jax.numpy as jnp, numpy as np
+from absl import app, logging
+from mobilenet.training.checkpoints import Checkpointer
+from mobilenet.training.errors import TrainingError
+
+def main(argv):
+  logging.set_verbosity(logging.WARNING)
+  draw = np.random.default_rng(0)
+  arrays = [jnp.asarray(draw.standard_normal(3000).astype('f')) for _ in range(60)]
+  with Checkpointer(argv[1]) as checkpointer:
+    checkpointer.save(1, arrays)
+    checkpointer.wait()
+    # Each limit fails at another place: the lists, the arrays.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(argv[2]), resource.RLIM_INFINITY))
+    checkpointer.save(2, arrays)
+    try:
+      checkpointer.wait()
+    except TrainingError as error:
+      sys.exit(f'error: {error}')
+
+app.run(main)
+"""
+
+
+@pytest.mark.parametrize('limit', [0, 3000])
+def test_a_full_disk_is_one_line_on_the_terminal(tmp_path, limit):
+  """Whatever orbax's threads have to say of it, now and after the end."""
+  command = [sys.executable, '-c', FULL, tmp_path, str(limit)]
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 1
+  assert done.stderr == (
+    f'error: cannot write {tmp_path}/checkpoints/2: File too large; make it writable '
+    'and run the same command again\n'
+  )
+  assert done.stdout == ''
+
+
 def test_a_failed_write_surfaces_at_close(tmp_path, full_disk):
   noise = np.random.default_rng(0).standard_normal((500, 500)).astype('f')
   checkpointer = Checkpointer(tmp_path)
@@ -249,6 +290,100 @@ def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path, state, kind, monkeypat
     assert checkpointer.latest_step() == 5
   gc.collect()
   assert noise == [], 'the failed read complained once more when it was collected'
+
+
+def flip(path, offset, bit):
+  data = bytearray(path.read_bytes())
+  data[offset] ^= 1 << bit
+  path.write_bytes(data)
+
+
+@pytest.fixture
+def little_garbage():
+  """A failed read collects it; what the imports of tests made is left alone."""
+  gc.collect()
+  gc.freeze()
+  yield
+  gc.unfreeze()
+
+
+@pytest.mark.usefixtures('little_garbage')
+def test_every_flipped_bit_is_refused_or_harmless(tmp_path, state):
+  """Of every file, and not by luck: what comes back is what was saved, or nothing."""
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, state)
+    checkpointer.save(10, state)
+  newest = tmp_path / 'checkpoints' / '10'
+  draw = np.random.default_rng(0)
+  damaged = []
+  for path in sorted(p for p in newest.rglob('*') if p.is_file()):
+    flips = 10 if path.parent.name == 'd' else 3
+    for offset in draw.integers(0, path.stat().st_size, flips):
+      bit = int(draw.integers(8))
+      flip(path, offset, bit)
+      with Checkpointer(tmp_path, read_only=True) as checkpointer:
+        try:
+          same_bits(checkpointer.restore(like(state)), state)
+        except TrainingError as error:
+          damaged.append(str(error))
+      flip(path, offset, bit)
+  assert len(damaged) > 20
+  for message in damaged:
+    assert message.startswith(f'checkpoint {newest} cannot be read (')
+    assert message.endswith('); delete that folder to go on from step 5')
+    assert '\n' not in message
+    assert len(message) < 400
+
+
+def test_an_array_of_flipped_bits_is_named(tmp_path, state):
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, state)
+    checkpointer.wait()
+    folder = tmp_path / 'checkpoints' / '5'
+    data = max(folder.glob('default/**/d/*'), key=lambda path: path.stat().st_size)
+    flip(data, data.stat().st_size // 2, 3)
+    with pytest.raises(TrainingError) as caught:
+      checkpointer.restore(like(state))
+  message = one_line(caught)
+  assert f'checkpoint {folder} cannot be read (' in message
+  assert '/block_00/conv/kernel is not what was saved)' in message
+  assert message.endswith('delete that folder to start from the beginning')
+
+
+def test_a_checkpoint_without_checksums_is_read_and_said(tmp_path, state, capsys):
+  """As they were made before there were any: one item, and nothing beside it."""
+  folder = tmp_path / 'checkpoints'
+  with ocp.CheckpointManager(
+    folder, item_handlers=ocp.StandardCheckpointHandler()
+  ) as manager:
+    manager.save(5, args=ocp.args.StandardSave(state))
+  with Checkpointer(tmp_path) as checkpointer:
+    same_bits(checkpointer.restore(like(state)), state)
+    assert capsys.readouterr().out == (
+      f'note: checkpoint {folder}/5 was made without checksums: damage to it would go '
+      'unnoticed\n'
+    )
+    narrower = like(state)
+    narrower.params['scale'] = jax.ShapeDtypeStruct((6,), jnp.bfloat16)
+    with pytest.raises(TrainingError, match=r'scale is bfloat16\[7\] there and bflo'):
+      checkpointer.restore(narrower)
+    checkpointer.save(10, state)
+    same_bits(checkpointer.restore(like(state)), state)
+  assert capsys.readouterr().out == ''
+
+
+def test_checksums_are_of_the_array_on_however_many_devices(tmp_path, state):
+  mesh = jax.make_mesh((4,), ('data',), axis_types=(AxisType.Auto,))
+  replicated, split = (
+    NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ('data',))
+  )
+  values = {'w': np.arange(8.0, dtype='f'), 'b': np.float32(3)}
+  there = jax.device_put(values, {'w': split, 'b': replicated})
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(1, there)
+    for where in (replicated, jax.sharding.SingleDeviceSharding(jax.devices()[1])):
+      restored = checkpointer.restore(like(jax.device_put(values, where)))
+      same_bits(restored, values)
 
 
 def test_another_model_names_the_first_leaf_that_differs(tmp_path, state):

@@ -99,9 +99,24 @@ def test_a_finished_run_trains_no_further(uninterrupted, make_run, tmp_path, cap
   assert 'is finished at step 12' in capsys.readouterr().out
 
 
+def test_a_finished_run_that_is_lengthened_goes_on_by_the_longer_schedule(
+  uninterrupted, make_run, tmp_path
+):
+  make_run()(tmp_path)
+  longer = make_run(total_steps=16)
+  outcome = longer(tmp_path)
+  assert int(outcome.state.step) == 16
+  assert outcome.evaluations['raw'].count == 11
+  lines = metrics(tmp_path)
+  assert lines[: len(uninterrupted[1])] == uninterrupted[1]
+  last = [line for line in lines if line['kind'] == 'train'][-1]
+  assert last['step'] == 16
+  assert last['learning_rate'] == pytest.approx(float(longer.schedule()(15)))
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_saves_and_goes_on_later(
-  number, uninterrupted, make_run, tmp_path
+  number, uninterrupted, make_run, tmp_path, capsys
 ):
   def train(start_step, batch_size):
     for step, batch in enumerate(make_run().train(start_step, batch_size), start_step):
@@ -115,28 +130,39 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
   assert int(outcome.state.step) == 8
   assert not outcome.evaluations
   assert signal.getsignal(number) == before
+  assert 'resuming' not in capsys.readouterr().out
   assert_same(uninterrupted[0], make_run(train=train)(tmp_path))
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[0] == 'resuming at step 8'
+  assert not [line for line in lines if 'skipped' in line]
   assert metrics(tmp_path) == uninterrupted[1]
 
 
-def test_too_many_bad_steps_in_a_row_end_it_with_a_diagnosis(make_run, tmp_path):
+@pytest.mark.parametrize('log_steps', [2, 1000])
+def test_too_many_bad_steps_in_a_row_end_it_with_a_diagnosis(
+  log_steps, make_run, tmp_path
+):
+  asked = []
+
   def train(start_step, batch_size):
     for step, batch in enumerate(make_run().train(start_step, batch_size), start_step):
+      asked.append(step)
       if step >= 6:
         batch = {**batch, 'image': np.full_like(batch['image'], np.nan)}
       yield batch
 
   with pytest.raises(TrainingError, match='first in the images of the batch') as caught:
-    make_run(train=train, log_steps=2)(tmp_path)
+    make_run(train=train, log_steps=log_steps)(tmp_path)
   assert '\n' not in str(caught.value)
-  assert 'step 10: the last 4 steps' in str(caught.value)
+  assert 'step 9: the last 3 steps' in str(caught.value)
+  assert max(asked) <= 9, 'it went on for more than the one step that was under way'
   # What was good is still there.
   assert (tmp_path / 'checkpoints' / '5').is_dir()
-  outcome = make_run(log_steps=2)(tmp_path)
+  outcome = make_run(log_steps=log_steps)(tmp_path)
   assert int(outcome.state.step) == 12
 
 
-def test_a_few_bad_steps_are_skipped_and_said(make_run, tmp_path):
+def test_a_few_bad_steps_are_skipped_and_said(make_run, tmp_path, capsys):
   def train(start_step, batch_size):
     for step, batch in enumerate(make_run().train(start_step, batch_size), start_step):
       if step in (2, 3):
@@ -146,6 +172,7 @@ def test_a_few_bad_steps_are_skipped_and_said(make_run, tmp_path):
   outcome = make_run(train=train)(tmp_path)
   assert int(outcome.state.skipped) == 2
   assert [m['skipped'] for m in metrics(tmp_path) if m['kind'] == 'train'] == [2, 2, 2]
+  assert capsys.readouterr().out.count('skipped 2') == 3
   assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(outcome.state))
 
 

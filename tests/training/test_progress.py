@@ -120,7 +120,9 @@ def test_resumed_run_counts_only_its_own_steps(clock):
     run_interval(progress, clock, 100, 10.0)
     progress.update(3101, {})
   assert progress.images_per_second == pytest.approx(1000)
-  assert file.getvalue().splitlines()[-1].endswith('eta 0:01:30')
+  lines = file.getvalue().splitlines()
+  assert lines[0] == 'resuming at step 3000'
+  assert lines[-1].endswith('eta 0:01:30')
 
 
 def test_evaluation_and_notes_are_lines_that_stay(clock):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mobilenet.training.errors import TrainingError
-from mobilenet.training.schedules import epochs_to_steps, make_schedule
+from mobilenet.training.schedules import epochs_to_steps, fitted, make_schedule
 
 
 def config(name, **values):
@@ -61,6 +61,37 @@ def test_warm_up_lies_over_the_beginning():
   check(
     make(cfg),
     {0: 0.02, 250: 0.06, 499: 0.02 + 0.08 * 0.998, 500: 0.025, 599: 0.025, 600: 0.0125},
+  )
+
+
+def test_a_warm_up_takes_half_of_a_short_run_and_says_so():
+  cfg = config('cosine', warmup_epochs=5)
+  short = {'total_steps': 138, 'steps_per_epoch': 138}
+  # The ramp ends at step 69, on the cosine of the whole run.
+  check(
+    make(cfg, **short),
+    {0: 0.0, 34: 0.1 * 34 / 69, 68: 0.1 * 68 / 69, 69: 0.05, 138: 0.0},
+  )
+  assert fitted(cfg, **short) == (
+    'schedule.warmup_epochs = 5 is 690 steps, and the run has 138: the warm-up takes '
+    'half of them, 69',
+  )
+  check(make(cfg, total_steps=1, steps_per_epoch=138), {0: 0.1, 1: 0.0})
+
+
+def test_a_warm_up_of_half_a_run_is_left_alone():
+  cfg = config('constant', warmup_epochs=5)
+  check(make(cfg), {0: 0.0, 499: 0.0998, 500: 0.1})
+  assert fitted(cfg, total_steps=1000, steps_per_epoch=100) == ()
+  assert fitted(config('constant'), total_steps=1, steps_per_epoch=0.1) == ()
+
+
+def test_a_decay_takes_a_step_at_least_and_says_so():
+  cfg = config('exponential', decay_rate=0.5, decay_every_epochs=2.0)
+  tiny = {'total_steps': 4, 'steps_per_epoch': 0.2}  # a batch of five times the data
+  check(make(cfg, **tiny), {0: 0.1, 1: 0.05, 2: 0.025})
+  assert fitted(cfg, **tiny) == (
+    'schedule.decay_every_epochs = 2 is less than a step: the rate decays every step',
   )
 
 
@@ -147,12 +178,8 @@ def test_epochs_to_steps_rounds_to_the_nearest():
     (config('constant', learning_rate=None), 'schedule.learning_rate is missing'),
     (config('constant', learning_rate=-1), 'must be a number at least 0'),
     (config('constant', learning_rate=math.nan), 'must be a number'),
-    (config('constant', warmup_epochs=10), '1000 steps, but the whole run has 1000'),
     (config('constant', reference_batch_size=256), 'needs batch_size'),
-    (
-      config('exponential', decay_rate=0.9, decay_every_epochs=0.001),
-      'less than one step',
-    ),
+    (config('constant', warmup_epochs=-1), 'must be a number at least 0'),
   ],
 )
 def test_mistakes_are_one_clear_line(cfg, text):

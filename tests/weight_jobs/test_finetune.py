@@ -126,7 +126,7 @@ def test_images_in_another_range_than_the_weights_are_warned_of(
   mesh = sharding.make_mesh()
 
   def first_batch(ops):
-    config.data.train_ops = ops
+    config.data.own_ops, config.data.train_ops = True, ops
     ready = experiment.with_weights(config, loaded)
     opened = experiment.open_source(ready, 'train')
     next(experiment.train_batches(ready, opened, mesh, 0))

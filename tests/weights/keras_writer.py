@@ -1,6 +1,11 @@
 """Writes small Keras files with h5py, in every layout that Keras has written."""
 
+import json
+
+import h5py
 import numpy as np
+
+from mobilenet.weights.keras_file import write_keras
 
 NORM = ('gamma', 'beta', 'moving_mean', 'moving_variance')
 # A MobileNetV2 cut down to its stem and its first depthwise convolution.
@@ -82,6 +87,25 @@ def model_config(name, layers, *, first=(), kind='Functional'):
     for layer in layers
   ]
   return {'class_name': kind, 'config': {'name': name, 'layers': [*first, *inner]}}
+
+
+def write_model(path, arrays, config=None):
+  """A whole model of Keras 2: arrays by 'layer/variable', and what it computes."""
+  write_keras(path, arrays, dict.fromkeys(name.rpartition('/')[0] for name in arrays))
+  if config is not None:
+    with h5py.File(path, 'a') as file:
+      file.attrs['model_config'] = json.dumps(config)
+
+
+def headed_config(*head, size=96):
+  """A body, of which only the stem is told, pooled, with these layers on it."""
+  stem = [
+    layer_config('input', 'InputLayer', batch_shape=[None, size, size, 3]),
+    layer_config('conv1', 'Conv2D'),
+    layer_config('conv1_bn', 'BatchNormalization'),
+    layer_config('pool', 'GlobalAveragePooling2D'),
+  ]
+  return model_config('mine', [*stem, *head])
 
 
 def transfer_config():

@@ -86,6 +86,7 @@ def test_a_whole_legacy_model_with_a_nested_mobilenet(tmp_path):
     'input_size': 96,
     'rescaling': (1 / 127.5, -1.0),
     'head_activations': ['relu', 'softmax'],
+    'output': 'softmax',
   }
 
 

@@ -151,7 +151,7 @@ def test_a_list_of_layers_as_old_keras_had_it():
 )
 def test_activations_of_the_head(layers, activations):
   read = described(after=[POOL, layer('Dropout'), *layers], head=len(activations))
-  assert read == {'head_activations': activations}
+  assert read == {'head_activations': activations, 'output': activations[-1]}
 
 
 @pytest.mark.parametrize(
@@ -175,4 +175,65 @@ def test_a_flattening_of_pooled_features_is_harmless():
 
 def test_a_pool_before_the_hidden_layer_is_as_it_should_be():
   after = [POOL, layer('Conv2D', 'conv_2'), layer('Conv2D', 'logits')]
-  assert described(after=after) == {}
+  assert described(after=after) == {'output': 'linear'}
+
+
+@pytest.mark.parametrize(
+  ('after', 'output'),
+  [
+    # keras.applications' own heads: V1's and V3's are convolutions.
+    ([POOL, DENSE], 'softmax'),
+    (
+      [
+        POOL,
+        layer('Conv2D', 'conv_preds'),
+        layer('Reshape'),
+        layer('Activation', activation='sigmoid'),
+      ],
+      'sigmoid',
+    ),
+    ([POOL, layer('Dense', 'dense', activation={'config': 'tanh'})], 'tanh'),
+    ([POOL, layer('Dense'), layer('Sigmoid')], 'sigmoid'),
+    ([POOL, layer('Dense'), layer('ReLU', max_value=6.0)], 'relu6'),
+    ([POOL, layer('Dense'), layer('ReLU', max_value=1.0)], 'an unusual ReLU'),
+    ([POOL, layer('Dense'), layer('ReLU', negative_slope=0.1)], 'an unusual ReLU'),
+    ([POOL, DENSE, layer('Activation', activation='linear')], 'softmax'),
+    ([POOL, layer('Dense', activation='relu'), layer('Softmax')], 'relu and softmax'),
+    ([POOL, layer('Dense'), layer('Lambda')], 'lambda'),
+    ([POOL], None),
+  ],
+)
+def test_what_the_outputs_go_through(after, output):
+  assert described(after=after).get('output') == output
+
+
+@pytest.mark.parametrize(
+  ('loss', 'name'),
+  [
+    ('binary_crossentropy', 'binary_crossentropy'),
+    ({'class_name': 'Huber', 'config': {'delta': 1.0}}, 'Huber'),
+    ({'class_name': 'function', 'config': 'mse'}, 'mse'),
+    ([{'class_name': 'Huber'}, 'mse'], None),
+    (None, None),
+  ],
+)
+def test_the_loss_that_a_model_was_compiled_with(loss, name):
+  config = {'class_name': 'Functional', 'config': {'name': 'm', 'layers': STEM}}
+  said = keras_graph.describe(config | {'compile_config': {'loss': loss}}, 0)
+  assert said.get('loss') == name
+
+
+@pytest.mark.parametrize(
+  ('pool', 'size', 'unknown'),
+  [
+    ([7, 7], 224, None),
+    (3, 96, None),
+    ([2, 2], 96, ['pool']),
+    ([7, 7], None, ['pool']),
+  ],
+)
+def test_an_average_of_the_whole_map_is_a_global_one(pool, size, unknown):
+  before = [layer('InputLayer', batch_shape=[None, size, size, 3])]
+  after = [layer('AveragePooling2D', 'pool', pool_size=pool), layer('Flatten'), DENSE]
+  read = described(before, after, head=1)
+  assert read.get('unknown_head') == (unknown and [*unknown, 'flatten'])

@@ -42,7 +42,6 @@ def test_padding_of_tflite(pads, padding, monkeypatch, tmp_path):
   monkeypatch.setattr(loading, 'read', lambda path: file)
   weights = loading.load(path)
   assert weights.model['padding'] == padding
-  assert 'scaled' in weights.notes[0]
 
 
 @pytest.fixture(scope='module')
@@ -141,11 +140,15 @@ def test_a_thousand_classes_are_imagenets(tmp_path):
 def test_what_a_file_says_of_its_images(metadata, mean, std):
   of = source('keras.applications', 'mobilenet_v1')
   file = their_file(of_source(of, width=0.25), of, input_size=(96, 96), **metadata)
-  contract, notes = preparation.contract_of(recognise(file), file, None)
+  fitted = recognise(file)
+  contract, notes = preparation.contract_of(fitted, file, None)
   assert contract.mean == pytest.approx(mean)
   assert contract.std == pytest.approx(std)
   assert contract.resolution == 96
-  assert bool(notes) == (not metadata), 'only what had to be assumed is told'
+  assert notes == []
+  guessed = preparation.assumed(fitted, file, None)
+  always = ('resize', 'crop_fraction', 'interpolation', 'antialias', 'channel_order')
+  assert guessed == (always if metadata else ('mean', 'std', *always))
 
 
 def test_images_prepared_by_layers_that_cannot_be_read():
@@ -172,3 +175,44 @@ def test_own_files_with_broken_metadata(said, tmp_path):
   write_safetensors(path, {'params/a': np.zeros(2, np.float32)}, {own_file.KEY: said})
   with pytest.raises(WeightsError, match=r'mine\.safetensors has broken metadata'):
     loading.load(path)
+
+
+def test_own_files_that_are_damaged(tmp_path):
+  """One bit at a time, in the header and in the numbers: refused, or no harm done."""
+  path = tmp_path / 'mine.safetensors'
+  weights = own_file.Weights(
+    origin='mine',
+    model={'name': 'mobilenet_v1', 'num_classes': 2},
+    variables={'params': {'head': {'kernel': np.arange(12, dtype=np.float32)}}},
+    contract=None,
+    class_names=('ash', 'birch'),
+  )
+  own_file.save(path, weights)
+  data = path.read_bytes()
+  draw = np.random.default_rng(0)
+  said = set()
+  for offset in [*range(len(data) - 48, len(data)), *draw.integers(0, len(data), 60)]:
+    flipped = bytearray(data)
+    flipped[offset] ^= 1 << int(draw.integers(8))
+    path.write_bytes(flipped)
+    try:
+      loaded = loading.load(path)
+    except WeightsError as error:
+      said.add(str(error))
+    else:
+      assert offset < len(data) - 48
+      assert same_variables(loaded.variables, weights.variables)
+      assert loaded.class_names == weights.class_names
+  assert (
+    f'{path} is damaged: it is not what was written; fetch or write it again' in said
+  )
+
+
+def test_own_files_without_a_checksum_say_so(tmp_path):
+  path = tmp_path / 'mine.safetensors'
+  said = dict.fromkeys(('origin', 'contract', 'class_names', 'has_head'))
+  said = json.dumps(said | {'model': {'name': 'mobilenet_v1'}})
+  write_safetensors(path, {'params/a': np.zeros(2, np.float32)}, {own_file.KEY: said})
+  assert loading.load(path).notes == (
+    f'{path} has no checksum: damage to it would go unnoticed',
+  )

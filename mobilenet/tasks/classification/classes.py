@@ -1,7 +1,5 @@
 """How well each class is told from the others, and each example's prediction."""
 
-import csv
-import io
 import json
 import os
 import pathlib
@@ -9,7 +7,7 @@ import pathlib
 import numpy as np
 import rich.console
 
-from mobilenet.reports import terminal
+from mobilenet.reports import csv_file, terminal
 from mobilenet.training import files, logs
 
 _COLUMNS = ('name', 'support', 'precision', 'recall', 'f1')
@@ -123,8 +121,9 @@ def write_per_class(
   path = pathlib.Path(path)
   text = json.dumps(logs.to_json(overall), indent=2, ensure_ascii=False)
   files.replace_file(path.with_suffix('.json'), (text + '\n').encode())
-  table = [[row[column] for column in _COLUMNS] for row in rows]
-  return _write_csv(path, ('class', *_COLUMNS[1:]), table)
+  numbers = [[_six_decimals(row[column]) for column in _COLUMNS[1:]] for row in rows]
+  table = [[row['name'], *cells] for row, cells in zip(rows, numbers, strict=True)]
+  return csv_file.write(path, ('class', *_COLUMNS[1:]), table)
 
 
 def print_per_class(
@@ -202,7 +201,7 @@ def write_predictions(
       shown = [class_names[index] for index in shown]
     table.append([name, *shown, int(label == prediction), f'{float(p):.6f}'])
   columns = ('example', 'label', 'prediction', 'correct', 'probability')
-  return _write_csv(path, columns, table)
+  return csv_file.write(path, columns, table)
 
 
 def worst_mistakes(labels, predictions, probability, count: int) -> np.ndarray:
@@ -212,12 +211,5 @@ def worst_mistakes(labels, predictions, probability, count: int) -> np.ndarray:
   return wrong[order[:count]]
 
 
-def _write_csv(path: str | os.PathLike, columns, table) -> pathlib.Path:
-  text = io.StringIO(newline='')
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(columns)
-  for row in table:
-    writer.writerow(
-      [f'{cell:.6f}' if isinstance(cell, float) else cell for cell in row]
-    )
-  return files.replace_file(path, text.getvalue().encode())
+def _six_decimals(value: float | int | None) -> str | int | None:
+  return f'{value:.6f}' if isinstance(value, float) else value

@@ -5,8 +5,6 @@ print_predictions(predictions)
 write_predictions('runs/mine/predictions', predictions)
 """
 
-import csv
-import io
 import json
 import os
 import pathlib
@@ -16,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import rich.console
 
-from mobilenet.reports import terminal
+from mobilenet.reports import csv_file, terminal
 from mobilenet.training import files
 from mobilenet.training.errors import require
 from mobilenet.weights import class_names as readable
@@ -131,13 +129,10 @@ def write_predictions(
   Raises:
     TrainingError: a file cannot be written.
   """
-  text = io.StringIO(newline='')
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(CSV_COLUMNS)
-  photos = []
+  rows, photos = [], []
   for photo, rank, class_name, name, probability in predictions:
     probability = round(probability, 6)
-    writer.writerow([photo, rank, class_name, name, f'{probability:.6f}'])
+    rows.append([photo, rank, class_name, name, f'{probability:.6f}'])
     if rank == 1:
       photos.append({'photo': photo, 'predictions': []})
     photos[-1]['predictions'].append(
@@ -146,6 +141,6 @@ def write_predictions(
   folder = pathlib.Path(folder)
   as_json = json.dumps(photos, indent=2, ensure_ascii=False) + '\n'
   return (
-    files.replace_file(folder / CSV_FILE, text.getvalue().encode()),
+    csv_file.write(folder / CSV_FILE, CSV_COLUMNS, rows),
     files.replace_file(folder / JSON_FILE, as_json.encode()),
   )

@@ -80,6 +80,10 @@ class Classification:
       'top5': 100.0 * float(sums['top5']) / count,
     }
 
+  def unshown(self, count: int) -> tuple[str, ...]:
+    """Metrics that say nothing where the network has `count` outputs."""
+    return ('top5',) if count <= 5 else ()
+
   def predictions(self, logits: jax.Array) -> dict[str, jax.Array]:
     """Per example: the class of the highest logit, and all probabilities (B, K)."""
     return {

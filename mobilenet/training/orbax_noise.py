@@ -1,0 +1,63 @@
+"""What orbax says besides raising its errors, kept off the terminal.
+
+A write or read that fails is raised to the caller, who tells it in one line. Orbax also
+logs each stage of each save, and every error once per thread that it passes through.
+Its event loop ends with the first failure: the callbacks of the other writes or reads
+then find it closed, and asyncio tells of every failure that nobody asked for. On a full
+disk that is hundreds of lines, some of them after the program's last statement.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+
+class Silence:
+  """Drops those lines, and no others, from `__init__` until `end`.
+
+  After a failure it had better not end: threads of orbax and TensorStore outlive it.
+  """
+
+  def __init__(self):
+    previous = sys.unraisablehook
+    # Of its own: a filter that is there twice would be removed by whoever ends first.
+    self._filters = {
+      'absl': lambda record: not _is_of_orbax(record),
+      'asyncio': lambda record: not _is_never_retrieved(record),
+    }
+    self._previous = previous
+    self._hook = lambda raised: _is_of_a_closed_loop(raised) or previous(raised)
+    sys.unraisablehook = self._hook
+    for name, accepts in self._filters.items():
+      logging.getLogger(name).addFilter(accepts)
+
+  def end(self) -> None:
+    if sys.unraisablehook is self._hook:
+      sys.unraisablehook = self._previous
+    for name, accepts in self._filters.items():
+      logging.getLogger(name).removeFilter(accepts)
+
+
+@contextlib.contextmanager
+def no_words_from_finalizers() -> Iterator[None]:
+  """Drops 'Exception ignored in ...' of coroutines that a failed read leaves."""
+  hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+  try:
+    yield
+  finally:
+    sys.unraisablehook = hook
+
+
+def _is_of_orbax(record: logging.LogRecord) -> bool:
+  return f'{os.sep}orbax{os.sep}' in record.pathname
+
+
+def _is_never_retrieved(record: logging.LogRecord) -> bool:
+  return 'exception was never retrieved' in record.getMessage()
+
+
+def _is_of_a_closed_loop(raised) -> bool:
+  error = raised.exc_value
+  return isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'
