@@ -228,8 +228,8 @@ def test_tables_need_little(tmp_path):
 def test_a_flag_of_another_job_is_refused(arguments, flags, tmp_path):
   line = error(*arguments, '--config=configs/v1.py', f'--workdir={tmp_path}')
   for flag in flags:
-    assert f'--{flag} is of --job=' in line
-  assert line.endswith(f'not of {arguments[0]}')
+    assert f'--{flag} belongs to --job=' in line
+  assert f'; not to {arguments[0]}' in line
   assert not list(tmp_path.iterdir())
 
 

@@ -1,8 +1,8 @@
-"""Evaluates a run, or imported weights, on any split or on other data.
+"""Evaluates a run or imported weights on any split or data.
 
     python main.py --job=eval --workdir=runs/folder --data_dir=other_photos
 
-Every example counts once. The report goes into a folder of the run's.
+Every example counts exactly once. The report goes into a folder of the run.
 """
 
 import pathlib
@@ -17,8 +17,8 @@ from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
 
 FLAGS = (
-  Flag('split', str, None, "The split; the config's by default."),
-  Flag('data_dir', str, None, "Other data of the same classes than the run's."),
+  Flag('split', str, None, "The split to evaluate; the config's by default."),
+  Flag('data_dir', str, None, "Folder of other data with the run's classes."),
 )
 
 
@@ -35,11 +35,11 @@ def evaluate_run(
   Args:
     folder: the run's.
     split: of the data; None for the config's `data.eval_split`.
-    data_dir: where other data of the same classes lies; None for the run's own.
+    data_dir: folder of other data with the same classes; None for the run's own.
 
   Raises:
-    TrainingError, DataError: no run or nothing trained is there, or the data cannot be
-      read or has other classes.
+    TrainingError, DataError: no run, nothing trained yet, or data that cannot be read
+      or has other classes.
   """
   mesh = sharding.make_mesh()
   run = trained.load_run(folder, mesh)
@@ -48,8 +48,8 @@ def evaluate_run(
   source = experiment.open_source(config, split, data_dir)
   workdir.check_classes(folder, task.outputs(source), split)
   batches = experiment.eval_batches(config, source, mesh)
-  # The network as it was trained, not folded: the numbers are those of the training's
-  # own evaluation, to the last digit.
+  # The network as it was trained, not folded: the numbers then equal those of the
+  # training's own evaluation to the last digit.
   evaluation = evaluate(
     make_eval_step(run.model, task, mesh),
     task,
