@@ -2,7 +2,7 @@
 
     python main.py --job=import --init=mobilenet_v2-b0353104.pth --workdir=runs/v2
 
-The run can be evaluated, predict, be exported and be fine-tuned. The network and its
+You can evaluate the run, predict with it and export it. The network and its
 preprocessing are read from the file. No config is needed; what a given one sets of the
 network and the preprocessing stays.
 """

@@ -31,7 +31,7 @@ def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
   """Puts `data` at `path`, making its folder; a reader sees the old file or the new.
 
   The bytes reach the disk under a temporary name in the same folder before the
-  rename, so that neither a kill nor a full disk halves what was there before.
+  rename, so that neither a kill nor a full disk damages what was there before.
 
   Raises:
     TrainingError: the folder or the file cannot be written; the old file stays.
@@ -94,8 +94,8 @@ def _move(draft: pathlib.Path, folder: pathlib.Path, last: str) -> None:
 def append(file, data: bytes) -> None:
   """Appends all of `data` to a raw (unbuffered) binary file.
 
-  A raw write may take only a part, which is how a disk that fills up begins; the
-  rest is then offered again, so that the failure surfaces here and not at close.
+  A raw write may take only a part, which is how a full disk first shows. The rest is
+  then written again, so that the failure surfaces here and not at close.
   """
   rest = memoryview(data)
   while rest:

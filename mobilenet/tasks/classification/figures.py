@@ -24,9 +24,9 @@ def confusion(matrix, class_names, path: str | os.PathLike) -> pathlib.Path:
 def draw_confusion(matrix, class_names):
   """A Figure of the confusion matrix, each row as shares of its true class.
 
-  Up to 20 classes have their counts in the cells; beyond, the most frequent
-  confusions are listed beside the picture, and of many names only some stand at
-  the axes. Classes without examples have grey rows.
+  Up to 20 classes have their counts in the cells. With more, the most frequent
+  confusions are listed next to the picture, and the axes show only some of many
+  names. Classes without examples have grey rows.
 
   Args:
     matrix: counts (K, K), rows true, columns predicted.
@@ -44,7 +44,7 @@ def draw_confusion(matrix, class_names):
   figure = canvas.new_figure(side + (3.9 if listed else 1.0), side)
   axes = figure.subplots()
 
-  # Most confusions are a few per cent; the root brings them out.
+  # Most confusions are a few per cent; a power scale makes them visible.
   norm = colors.PowerNorm(0.4 if listed else 0.6, 0, 100)
   colours = colormaps['Blues'].with_extremes(bad='#e6e6e6')
   pooled = _largest_of_blocks(shares, block)
@@ -152,7 +152,7 @@ def mistakes(
 
 
 def mistake_title(true: str, predicted: str, probability: float) -> str:
-  """Three short lines for `mistakes`: the true class, the prediction, how certain."""
+  """Three short lines for `mistakes`: the true class, the prediction, its certainty."""
   return (
     f'true: {terminal.shorten(str(true), 22)}\n'
     f'predicted: {terminal.shorten(str(predicted), 17)}\n'
@@ -161,12 +161,12 @@ def mistake_title(true: str, predicted: str, probability: float) -> str:
 
 
 def draw_mistakes(images, titles, *, low=-1.0, high=1.0):
-  """A Figure with a grid of at most five images a row.
+  """A Figure with a grid of at most five images per row.
 
   Args:
-    images: floats (N, H, W, C), C one or three; none at all is drawn as such.
+    images: floats (N, H, W, C), C one or three; 'No mistakes' if there are none.
     titles: N strings of up to three lines.
-    low: the value that is black; a number or one a channel (C,).
+    low: the value that is black; a number, or one per channel (C,).
     high: the value that is white, likewise.
   """
   images = np.asarray(images, np.float32)
