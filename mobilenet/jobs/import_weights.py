@@ -130,7 +130,7 @@ def class_names(weights, class_file: str | None) -> tuple[str, ...]:
   names = tuple(str(name).strip() for name in names)
   require(
     len(names) == count,
-    f'{class_file} has {len(names)} names, the network {count} classes: one a line',
+    f'{class_file} has {len(names)} names, the network {count} classes: one per line',
   )
   require(
     len(set(names)) == count and all(names),
