@@ -55,14 +55,14 @@ def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
 
 @contextlib.contextmanager
 def together(folder: str | os.PathLike, last: str) -> Iterator[pathlib.Path]:
-  """A folder for files that all come into `folder` at the end, or none of them.
+  """A folder for files of which all move to `folder` at the end, or none.
 
   with together(run, last='config.json') as draft:
     write_classes(draft, names)
     write_config(draft, config)
 
-  Whatever is raised inside leaves `folder` as it was, or not there. The file `last`
-  comes after all others: who finds it finds them.
+  An error inside leaves `folder` as it was, or missing. The file `last` moves after all
+  others: where it is, they are.
 
   Raises:
     TrainingError: `folder` cannot be written.

@@ -1,4 +1,4 @@
-"""The training loop: one for all tasks, on one device or many, resumed by itself."""
+"""The training loop: one for all tasks, on one device or many; it resumes by itself."""
 
 import contextlib
 import dataclasses
