@@ -22,6 +22,7 @@ __all__ = [
   'check_ops',
   'eval_batches',
   'open_source',
+  'originals',
   'parse_ops',
   'train_batches',
 ]
@@ -30,6 +31,7 @@ __all__ = [
 _NEED_TENSORFLOW = {
   'Source': 'input_pipeline.source',
   'open_source': 'input_pipeline.opening',
+  'originals': 'input_pipeline.original_photos',
   'train_batches': 'input_pipeline.pipeline',
   'eval_batches': 'input_pipeline.pipeline',
 }

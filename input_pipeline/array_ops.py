@@ -32,13 +32,21 @@ def crop_window(shape, size):
       f'central_crop({size}): an image is smaller ({shape[0]} x {shape[1]} pixels); '
       f'put resize_small({size}) before it'
     )
-  return (shape[0] - size) // 2, (shape[1] - size) // 2, size, size
+  return _half(shape[0] - size), _half(shape[1] - size), size, size
+
+
+def _half(difference):
+  """To the nearest pixel, and of two as near ones to the even one: torchvision's."""
+  return round(difference / 2)
 
 
 def small_shape(shape, size):
-  """(height, width) of the image that `resize_small` makes of (height, width)."""
-  sides = np.asarray(shape[:2], np.float32)
-  return tuple(np.rint(sides * (np.float32(size) / sides.min())).astype(int).tolist())
+  """(height, width) of the image that `resize_small` makes of (height, width).
+
+  The long side is truncated, as torchvision does it (and timm, which calls it).
+  """
+  short = min(shape[:2])
+  return tuple(side * size // short for side in shape[:2])
 
 
 def central_fraction(image, fraction):

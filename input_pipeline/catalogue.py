@@ -91,7 +91,10 @@ def random_crop(size, pad=0):
 
 
 def central_crop(size):
-  """The central size x size pixels; the image must be at least that large."""
+  """The central size x size pixels; the image must be at least that large.
+
+  Where a pixel is left over, its side is torchvision's: halves round to even.
+  """
   _whole('size', size, 1)
   return {'size': size}
 
@@ -114,7 +117,10 @@ def resize(size, method='bilinear', antialias=False):
 
 
 def resize_small(size, method='bilinear', antialias=False):
-  """The short side to `size`, the aspect ratio kept; arguments as `resize`."""
+  """The short side to `size`, the aspect ratio kept; arguments as `resize`.
+
+  The long side is truncated to whole pixels, as torchvision and timm do.
+  """
   return resize(size, method, antialias)
 
 

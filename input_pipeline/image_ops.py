@@ -93,7 +93,8 @@ def random_crop(image, key, size, pad):
 def central_crop(image, key, size):
   del key
   image = _large_enough(image, size, 'central_crop')
-  begin = (tf.shape(image)[:2] - size) // 2
+  # Rounded, halves to even, as torchvision does it.
+  begin = tf.cast(tf.round((tf.shape(image)[:2] - size) / 2), tf.int32)
   y, x = begin[0], begin[1]
   return tf.ensure_shape(image[y : y + size, x : x + size], [size, size, 3])
 
@@ -128,9 +129,8 @@ def resize(image, key, size, method, antialias):
 
 def resize_small(image, key, size, method, antialias):
   del key
-  height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
-  ratio = size / tf.minimum(height, width)
-  shape = tf.cast(tf.round(tf.stack([height, width]) * ratio), tf.int32)
+  sides = tf.shape(image)[:2]
+  shape = sides * size // tf.reduce_min(sides)  # truncated, as torchvision does it
   return tf.image.resize(image, shape, method, antialias=antialias)
 
 

@@ -211,22 +211,14 @@ def ops(config: ConfigDict, name: str) -> str:
 class EvaluatedExamples:
   """A split's examples for the pages of a report (`tasks.Examples`)."""
 
-  def __init__(self, config: ConfigDict, source, mesh: Mesh):
-    self._config, self._source, self._mesh = config, source, mesh
+  def __init__(self, source: 'input_pipeline.Source'):
+    self._source = source
 
   def describe(self, index: int) -> str:
     return self._source.describe(index)
 
   def pictures(self, indexes: np.ndarray) -> list[np.ndarray]:
-    """The images as the network gets them."""
-    wanted, found = set(indexes.tolist()), {}
-    if wanted:
-      for batch in eval_batches(self._config, self._source, self._mesh, all_here=True):
-        for row in np.flatnonzero(np.isin(batch['index'], indexes)):
-          found[int(batch['index'][row])] = np.array(batch['image'][row])
-        if len(found) == len(wanted):
-          break
-    return [found[int(index)] for index in indexes]
+    return input_pipeline.originals(self._source, indexes)
 
 
 def check_ops(config: ConfigDict) -> None:

@@ -63,7 +63,7 @@ def evaluate_run(
     print(f'left out, since it cannot be read: {name}')
   if jax.process_index() == 0:
     report = folder / f'report-{split}'
-    examples = experiment.EvaluatedExamples(config, source, mesh)
+    examples = experiment.EvaluatedExamples(source)
     task.write_report(report, evaluation, run.outputs, examples)
     result.print_result(
       {

@@ -129,7 +129,7 @@ def train(
       folder,
       model=config.model.name,
       outputs=outputs,
-      examples=experiment.EvaluatedExamples(config, eval_source, mesh),
+      examples=experiment.EvaluatedExamples(eval_source),
       plan=plan,
       size=size,
     )

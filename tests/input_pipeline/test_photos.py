@@ -56,9 +56,26 @@ def test_resize_small_rounds_alike(shape, size):
   assert_as_tensorflow(picture(*shape), f'resize_small({size})', 0.02)
 
 
-def test_resize_small_rounds_halves_to_even():
-  assert array_ops.small_shape((10, 25), 5) == (5, 12)
-  assert array_ops.small_shape((10, 27), 5) == (5, 14)
+def torchvision_size(shape, size):
+  """torchvision.transforms.functional._compute_resized_output_size, in its floats."""
+  short, long = sorted(shape)
+  other = int(size * long / short)
+  return (size, other) if shape[0] == short else (other, size)
+
+
+def test_resize_small_truncates_the_long_side_as_torchvision():
+  assert array_ops.small_shape((375, 500), 256) == (256, 341)  # 341.33
+  assert array_ops.small_shape((500, 333), 232) == (348, 232)  # 348.35
+  assert array_ops.small_shape((10, 27), 5) == (5, 13)  # 13.5
+  rng = np.random.default_rng(0)
+  for height, width, size in rng.integers(1, 5000, (2000, 3)).tolist():
+    expected = torchvision_size((height, width), size)
+    assert array_ops.small_shape((height, width), size) == expected
+
+
+def test_central_crop_rounds_its_place_as_torchvision():
+  places = [array_ops.crop_window((20 + n, 20), 20)[0] for n in range(8)]
+  assert places == [0, 0, 1, 2, 2, 2, 3, 4]  # int(round(n / 2.0)) of torchvision
 
 
 @pytest.mark.parametrize('fraction', [0.01, 0.5, 0.7, 0.875, 0.9, 1.0])

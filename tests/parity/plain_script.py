@@ -30,9 +30,9 @@ def prepare(photo: str | pathlib.Path, contract: dict, side: int) -> np.ndarray:
   fraction = contract['crop_fraction']
   if contract['resize'] == 'short_side':
     short = int(side / fraction)
-    scale = short / min(height, width)
-    pixels = resize(pixels, round(height * scale), round(width * scale), contract)
-    top, left = ((n - side) // 2 for n in pixels.shape[:2])
+    rows, columns = (int(short * n / min(height, width)) for n in (height, width))
+    pixels = resize(pixels, rows, columns, contract)
+    top, left = (round((n - side) / 2) for n in pixels.shape[:2])
     pixels = pixels[top : top + side, left : left + side]
   else:
     top, left = (int((n - n * fraction) / 2) for n in (height, width))

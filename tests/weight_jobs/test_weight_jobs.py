@@ -117,14 +117,14 @@ def by_hand(workdir, photos):
   how, images = Image.Resampling[contract['interpolation'].upper()], []
   for name in CLASSES:
     photo = Image.open(photos / 'val' / name / f'{name}.png').convert('RGB')
-    scale = int(size / contract['crop_fraction']) / min(photo.size)
-    width, height = (round(side * scale) for side in photo.size)
+    small = int(size / contract['crop_fraction'])
+    width, height = (int(small * side / min(photo.size)) for side in photo.size)
     # In floats, channel by channel: bytes would be rounded.
     channels = [
       np.asarray(Image.fromarray(channel).resize((width, height), how))
       for channel in np.moveaxis(np.asarray(photo, np.float32), -1, 0)
     ]
-    top, left = (height - size) // 2, (width - size) // 2
+    top, left = round((height - size) / 2), round((width - size) / 2)
     image = np.stack(channels, axis=-1)[top : top + size, left : left + size]
     images.append((image / 255 - contract['mean']) / contract['std'])
   saved = loading.load(workdir / own_file.FILE)

@@ -6,6 +6,7 @@ function named after it.
 
 import os
 import pathlib
+import re
 
 import numpy as np
 
@@ -140,54 +141,48 @@ def _list_confusions(figure, matrix: np.ndarray, class_names) -> None:
   )
 
 
-def mistakes(
-  images, titles, path: str | os.PathLike, *, low=-1.0, high=1.0
-) -> pathlib.Path:
-  """Writes a grid of images with titles as PNG.
+def mistakes(images, titles, path: str | os.PathLike) -> pathlib.Path:
+  """Writes a grid of pictures with titles as PNG.
 
   Raises:
     TrainingError: the picture cannot be written.
   """
-  return canvas.save_png(draw_mistakes(images, titles, low=low, high=high), path)
+  return canvas.save_png(draw_mistakes(images, titles), path)
 
 
-def mistake_title(true: str, predicted: str, probability: float) -> str:
-  """Three short lines for `mistakes`: the true class, the prediction, its certainty."""
+def mistake_title(true: str, predicted: str, probability: float, example: str) -> str:
+  """Four short lines for `mistakes`: the classes, the certainty, the example."""
+  name = re.split(r'[/\\]', example)[-1]
   return (
     f'true: {terminal.shorten(str(true), 22)}\n'
     f'predicted: {terminal.shorten(str(predicted), 17)}\n'
-    f'at {100 * probability:.1f} %'
+    f'at {100 * probability:.1f} %\n'
+    f'{terminal.shorten(name, 28)}'
   )
 
 
-def draw_mistakes(images, titles, *, low=-1.0, high=1.0):
-  """A Figure with a grid of at most five images per row.
+def draw_mistakes(images, titles):
+  """A Figure with a grid of at most five pictures per row.
 
   Args:
-    images: floats (N, H, W, C), C one or three; 'No mistakes' if there are none.
-    titles: N strings of up to three lines.
-    low: the value that is black; a number, or one per channel (C,).
-    high: the value that is white, likewise.
+    images: N pictures, uint8 (H, W, 3) each; 'No mistakes' if there are none.
+    titles: N strings of up to four lines.
   """
-  images = np.asarray(images, np.float32)
   if len(images) != len(titles):
     raise ValueError(f'{len(images)} images but {len(titles)} titles')
   if not len(images):
     figure = canvas.new_figure(4, 1.2)
     figure.text(0.5, 0.5, 'No mistakes', ha='center', va='center', fontsize=11)
     return figure
-  low, high = np.float32(low), np.float32(high)
-  images = np.clip((images - low) / (high - low), 0, 1)
   columns = min(5, len(images))
   rows = -(-len(images) // columns)
-  figure = canvas.new_figure(2.1 * columns, 2.65 * rows)
+  figure = canvas.new_figure(2.1 * columns, 2.8 * rows)
   grid = figure.subplots(rows, columns, squeeze=False)
   for axes in grid.flat:
     axes.set_axis_off()
   for axes, image, title in zip(grid.flat, images, titles, strict=False):
     # Digits of 28 pixels are shown as pixels, photos as photos.
     smooth = 'nearest' if max(image.shape[:2]) <= 64 else 'auto'
-    image = np.repeat(image, 3, -1) if image.shape[-1] == 1 else image
     axes.imshow(image, interpolation=smooth)
     axes.set_title(title, fontsize=8, loc='left', parse_math=False, linespacing=1.2)
   return figure

@@ -44,9 +44,10 @@ def write_report(
   certainty = probabilities.max(axis=1)
   rows, overall = classes.per_class(labels, predicted, probabilities, class_names)
   classes.write_per_class(folder / 'classes.csv', rows, overall)
+  named = [examples.describe(int(index)) for index in kept['index']]
   classes.write_predictions(
     folder / 'predictions.csv',
-    [examples.describe(int(index)) for index in kept['index']],
+    named,
     labels,
     predicted,
     certainty,
@@ -60,13 +61,10 @@ def write_report(
   figures.mistakes(
     images,
     [
-      figures.mistake_title(drawn[labels[n]], drawn[predicted[n]], p)
+      figures.mistake_title(drawn[labels[n]], drawn[predicted[n]], p, named[n])
       for n, p in zip(worst, certainty[worst], strict=True)
     ],
     folder / 'mistakes.png',
-    # Valid for any normalisation: the range of the images themselves.
-    low=np.min(images, initial=0.0) if len(images) else 0.0,
-    high=np.max(images, initial=0.0) if len(images) else 1.0,
   )
   if show:
     classes.print_per_class(rows, overall)
