@@ -18,6 +18,7 @@ from mobilenet.bench.shapes import (
 )
 from mobilenet.bench.worker import Prepared, one_line
 from mobilenet.models import lowering
+from mobilenet.models.convolution import conv
 from mobilenet.reports import result
 from mobilenet.training.allocator import keep_freed_memory
 
@@ -120,7 +121,7 @@ def function_of(shape: Shape, direction: str, name: str):
   """A convolution as a function of (x, kernel), or gradients of (x, kernel, g)."""
 
   def convolve(x, kernel):
-    return lowering.conv(
+    return conv(
       x,
       kernel,
       stride=shape.stride,

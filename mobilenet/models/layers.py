@@ -8,9 +8,11 @@ import jax.numpy as jnp
 
 from mobilenet.models import lowering
 from mobilenet.models.activations import hard_sigmoid
+from mobilenet.models.convolution import conv
 from mobilenet.models.initializers import CONSTANTS, SCHEMES, TruncatedNormal
 from mobilenet.models.norm import BatchNorm
 from mobilenet.models.rows import ModelError, Style, make_divisible
+from mobilenet.models.window import is_smaller
 
 
 class Conv(nn.Module):
@@ -45,7 +47,7 @@ class Conv(nn.Module):
     if self.use_bias:
       init = nn.initializers.constant(self.bias_start)
       bias = self.param('bias', init, (self.features,), jnp.float32)
-    return lowering.conv(
+    return conv(
       x.astype(self.style.dtype),
       kernel.astype(self.style.dtype),
       stride=self.stride,
@@ -123,7 +125,8 @@ def pool(
     ModelError: the map is smaller than the window.
   """
   pads = ((0, 0), *lowering.pads(x.shape[1:3], kernel, stride, padding), (0, 0))
-  if min(n + sum(pad) for n, pad in zip(x.shape[1:3], pads[1:3], strict=True)) < kernel:
+  sizes = [n + sum(pad) for n, pad in zip(x.shape[1:3], pads[1:3], strict=True)]
+  if is_smaller(sizes, kernel):
     raise ModelError(
       f'a map of {x.shape[1]} x {x.shape[2]} is too small for a {kernel} x {kernel} '
       'pool: this network needs larger images; raise the resolution'

@@ -1,20 +1,27 @@
 """Batch normalisation with its activation, in two passes forward and two backward."""
 
-import functools
+import math
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import max_dim
+from jax.interpreters import ad
 
-from mobilenet.models import lowering
+from mobilenet.models import operations
 from mobilenet.models.accelerator import kernels
 from mobilenet.models.activations import ACTIVATIONS
+from mobilenet.models.lowering import check, choose
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def batch_norm(
-  x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, act: str = 'linear'
+  x: jax.Array,
+  scale: jax.Array,
+  bias: jax.Array,
+  epsilon: float,
+  act: str = 'linear',
+  lowering: str = 'auto',
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Normalises (..., C) by its own statistics; returns (act(y), mean, variance).
 
@@ -23,44 +30,128 @@ def batch_norm(
   they are for the running averages. The hand-written gradient reads each tensor twice
   where autodiff reads it several times more, and computes the activation's slope anew
   from x where autodiff would keep what went into it.
+
+  Raises:
+    ValueError: there is no such lowering.
+    AcceleratorError: 'compiled' where the accelerator is not built.
   """
-  return _normalise(x, scale, bias, epsilon, act)[0]
+  how = {'epsilon': epsilon, 'act': act, 'lowering': check(lowering)}
+  y, mean, variance = NORM.bind(*operations.alike(x, scale, bias), **how)
+  return y, mean, variance
 
 
-def _normalise(x, scale, bias, epsilon, act):
+# ---- what a norm means and how it is written ----------------------------------------
+#
+# Its derivatives are given the statistics, which are there already. To differentiate
+# them again, as their meaning does, the statistics have to be those of x.
+
+
+def _norm(x, scale, bias, *, epsilon, act, lowering):
+  del lowering
+  mean, variance = _statistics(x)
+  factor, shift, _ = _affine(scale, bias, mean, variance, epsilon)
+  y = _apply(x, factor, shift, act)
+  return [y, *map(lax.stop_gradient, (mean, variance))]
+
+
+def _tangent(x, scale, bias, mean, variance, *tangents, **how):
+  del mean, variance
+  y = lambda *arguments: _norm(*arguments, **how)[0]  # noqa: E731
+  return jax.jvp(y, (x, scale, bias), tangents)[1]
+
+
+def _gradients(x, scale, bias, mean, variance, g, *, lowering, **how):
+  del mean, variance, lowering
+  return _gradients_by_hand(x, scale, bias, *_statistics(x), g, **how)
+
+
+def _statistics(x):
   x32 = x.astype(jnp.float32)
   axes = tuple(range(x.ndim - 1))
-  count = x.size // x.shape[-1]
-  mean = jnp.sum(x32, axes) / count
-  variance = jnp.maximum(jnp.sum(jnp.square(x32), axes) / count - jnp.square(mean), 0.0)
+  mean = jnp.sum(x32, axes) / _count(x)
+  variance = jnp.sum(jnp.square(x32), axes) / _count(x) - jnp.square(mean)
+  return mean, jnp.maximum(variance, 0.0)
+
+
+def _count(x):
+  return math.prod(x.shape[:-1])
+
+
+def _affine(scale, bias, mean, variance, epsilon):
+  """(factor, shift) of x, and the inverse of the standard deviation."""
   inverse = jax.lax.rsqrt(variance + epsilon)
   factor = scale * inverse
-  shift = bias - mean * factor
-  y = ACTIVATIONS[act]((x32 * factor + shift).astype(x.dtype))
-  return (y, mean, variance), (factor, shift, inverse)
+  return factor, bias - mean * factor, inverse
 
 
-def _forward(x, scale, bias, epsilon, act):
-  outputs, affine = _normalise(x, scale, bias, epsilon, act)
-  return outputs, (x, outputs[1], *affine)
+def _apply(x, factor, shift, act):
+  return ACTIVATIONS[act]((x.astype(jnp.float32) * factor + shift).astype(x.dtype))
 
 
-def _backward(epsilon, act, residuals, cotangents):
-  del epsilon
-  x, mean, factor, shift, inverse = residuals
+def _gradients_by_hand(x, scale, bias, mean, variance, g, *, epsilon, act):
+  factor, shift, inverse = _affine(scale, bias, mean, variance, epsilon)
   x32 = x.astype(jnp.float32)
   _, slope_of = jax.vjp(ACTIVATIONS[act], (x32 * factor + shift).astype(x.dtype))
-  g = slope_of(cotangents[0])[0].astype(jnp.float32)
+  g = slope_of(g)[0].astype(jnp.float32)
   axes = tuple(range(x.ndim - 1))
-  count = x.size // x.shape[-1]
   sum_g = jnp.sum(g, axes)
   d_scale = (jnp.sum(g * x32, axes) - mean * sum_g) * inverse
-  slope = -factor * inverse * d_scale / count
-  offset = -factor * sum_g / count - slope * mean
-  return (g * factor + x32 * slope + offset).astype(x.dtype), d_scale, sum_g
+  slope = -factor * inverse * d_scale / _count(x)
+  offset = -factor * sum_g / _count(x) - slope * mean
+  return [(g * factor + x32 * slope + offset).astype(x.dtype), d_scale, sum_g]
 
 
-batch_norm.defvjp(_forward, _backward)
+def _write_norm(target, x, *arrays, lowering, **how):
+  if choose(lowering, target) == 'compiled' and kernels.has_norm(x, how['act']):
+    return kernels.batch_norm(x, *arrays, **how)
+  return _norm(x, *arrays, lowering=lowering, **how)
+
+
+def _write_gradients(target, x, *arrays, lowering, **how):
+  if choose(lowering, target) == 'compiled' and kernels.has_norm(x, how['act']):
+    return kernels.norm_gradients(x, *arrays, **how)
+  return _gradients_by_hand(x, *arrays, **how)
+
+
+# ---- how it is differentiated -------------------------------------------------------
+
+
+def _norm_jvp(primals, tangents, **how):
+  y, mean, variance = NORM.bind(*primals, **how)
+  tangents = map(ad.instantiate_zeros, tangents)
+  tangent = TANGENT.bind(*primals, mean, variance, *tangents, **how)
+  none = [operations.no_tangent(statistic) for statistic in (mean, variance)]
+  return [y, mean, variance], [tangent, *none]
+
+
+def _tangent_transpose(g, *arguments, **how):
+  known, tangents = arguments[:5], arguments[5:]
+  if any(map(ad.is_undefined_primal, known)):
+    return operations.transpose(_tangent, g, *arguments, **how)
+  found = GRADIENTS.bind(*known, g, **how)
+  return [None] * 5 + [
+    own if ad.is_undefined_primal(tangent) else None
+    for own, tangent in zip(found, tangents, strict=True)
+  ]
+
+
+def _gradients_transpose(cotangents, *arguments, **how):
+  *known, _ = arguments
+  if any(map(ad.is_undefined_primal, known)):
+    return operations.transpose(_gradients, cotangents, *arguments, **how)
+  cotangents = map(ad.instantiate_zeros, cotangents)
+  return [None] * 5 + [TANGENT.bind(*known, *cotangents, **how)]
+
+
+NORM = operations.define('norm', _norm, _write_norm, several=True, jvp_rule=_norm_jvp)
+TANGENT = operations.define('norm_tangent', _tangent, transpose_rule=_tangent_transpose)
+GRADIENTS = operations.define(
+  'norm_gradients',
+  _gradients,
+  _write_gradients,
+  several=True,
+  transpose_rule=_gradients_transpose,
+)
 
 
 class BatchNorm(nn.Module):
@@ -85,16 +176,12 @@ class BatchNorm(nn.Module):
     mean = self.variable('batch_stats', 'mean', jnp.zeros, features, jnp.float32)
     var = self.variable('batch_stats', 'var', jnp.ones, features, jnp.float32)
     if train:
-      compiled = lowering.choose(self.lowering) == 'compiled'
-      if compiled and kernels.has_norm(x, self.act):
-        normalise = kernels.batch_norm
-      else:
-        normalise = batch_norm
-      y, batch_mean, batch_var = normalise(x, scale, bias, self.epsilon, self.act)
+      y, batch_mean, batch_var = batch_norm(
+        x, scale, bias, self.epsilon, self.act, self.lowering
+      )
       if not self.is_initializing():
-        batch_mean, batch_var = map(lax.stop_gradient, (batch_mean, batch_var))
-        count = x.size // x.shape[-1]
-        unbiased = lax.mul(batch_var, count / max(count - 1, 1))
+        count = _count(x)
+        unbiased = lax.mul(batch_var, count / max_dim(count - 1, 1))
         mean.value = self._average(mean.value, batch_mean)
         var.value = self._average(var.value, unbiased)
       return y

@@ -1,50 +1,93 @@
-"""The depthwise convolution as shifted slices: `lowering`'s way on CPUs.
+"""Convolutions as slices, sums and products: `lowering`'s way on CPUs.
 
-Sums are kept in float32, whatever the type of the images. The padded input is written
-out once and read k * k times: fusing the padding into every tap costs a comparison per
-element and is 2 to 10 times slower.
+A depthwise convolution is a sum of shifted slices, its gradients are sums of the same
+kind. Sums are kept in float32, whatever the type of the images. The padded input is
+written out once and read k * k times: fusing the padding into every tap costs a
+comparison per element and is 2 to 10 times slower.
 """
 
-import functools
+import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
+from mobilenet.models import native
+from mobilenet.models.window import Pads, Window, is_smaller
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def convolve(wanted: str, a: jax.Array, b: jax.Array, window: Window) -> jax.Array:
+  """The array in the `wanted` role from the other two: see `window.ROLES`."""
+  if window.is_depthwise:
+    geometry = (window.stride, window.padding, window.dilation)
+    if wanted == 'output':
+      return depthwise(a, b, *geometry)
+    if wanted == 'images':
+      shape = window.shape('images', b.shape[0])
+      return _input_gradient(b, a, shape, *geometry).astype(b.dtype)
+    shape = window.shape('kernel', b.shape[0])
+    return _kernel_gradient(a, b, shape, *geometry).astype(b.dtype)
+  if window.is_pointwise:
+    return native.by_transposition(_products, wanted, a, b, window)
+  if window.groups == 1 and is_smaller(window.image, max(window.kernel)):
+    # On maps smaller than the kernel XLA's own is up to eighty times slower.
+    return native.by_transposition(_patches, wanted, a, b, window)
+  return native.convolve(wanted, a, b, window)
+
+
+def pixels(x: jax.Array, stride: int) -> tuple[jax.Array, tuple[int, ...]]:
+  """Each `stride`-th pixel of (N, H, W, C): a matrix of C columns, and (N, H', W')."""
+  if stride > 1:
+    rows, columns = (-(-n // stride) for n in x.shape[1:3])
+    x = _window(x, 0, 0, rows, columns, stride)
+  return lax.reshape(x, (math.prod(x.shape[:3]), x.shape[3])), x.shape[:3]
+
+
+def _products(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+  """A pointwise convolution as one matrix product a group; kernel (1, 1, C / g, O).
+
+  Flat on purpose: the same product over four dimensions is several times slower, and
+  so is one batched product over the groups, whose operands XLA transposes first.
+  """
+  flat, shape = pixels(x, window.stride)
+  parts = zip(
+    jnp.split(flat, window.groups, axis=1),
+    jnp.split(lax.reshape(kernel, kernel.shape[2:]), window.groups, axis=1),
+    strict=True,
+  )
+  product = jnp.concatenate([part @ taps for part, taps in parts], axis=1)
+  return lax.reshape(product, (*shape, kernel.shape[3]))
+
+
+def _patches(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+  """A full convolution as one product of all patches, written out, with the kernel."""
+  padded = jnp.pad(x, ((0, 0), *window.padding, (0, 0)))
+  taps = [
+    _window(
+      padded, i * window.dilation, j * window.dilation, *window.output, window.stride
+    )
+    for i in range(kernel.shape[0])
+    for j in range(kernel.shape[1])
+  ]
+  flat, shape = pixels(jnp.concatenate(taps, axis=3), 1)
+  return lax.reshape(
+    flat @ kernel.reshape(-1, kernel.shape[3]), (*shape, kernel.shape[3])
+  )
+
+
 def depthwise(
   x: jax.Array, kernel: jax.Array, stride: int, padding: Pads, dilation: int = 1
 ) -> jax.Array:
   """Depthwise convolution of (N, H, W, C) with (k, k, 1, C), without a convolution."""
   padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
-  rows, columns = output_size(padded, kernel, stride, dilation)
+  rows, columns = _output_size(padded, kernel, stride, dilation)
   taps = _taps(kernel, (x.shape[0], rows, columns, x.shape[3]))
   total = None
   for i in range(kernel.shape[0]):
     for j in range(kernel.shape[1]):
-      part = window(padded, i * dilation, j * dilation, rows, columns, stride)
+      part = _window(padded, i * dilation, j * dilation, rows, columns, stride)
       total = _add_product(total, part, taps[i][j])
   return total.astype(x.dtype)
-
-
-def _forward(x, kernel, stride, padding, dilation):
-  return depthwise(x, kernel, stride, padding, dilation), (x, kernel)
-
-
-def _backward(stride, padding, dilation, residuals, g):
-  x, kernel = residuals
-  return (
-    _input_gradient(g, kernel, x.shape, stride, padding, dilation).astype(x.dtype),
-    _kernel_gradient(x, g, kernel.shape, stride, padding, dilation).astype(
-      kernel.dtype
-    ),
-  )
-
-
-depthwise.defvjp(_forward, _backward)
 
 
 def _taps(kernel, shape):
@@ -108,7 +151,7 @@ def _input_gradient(g, kernel, shape, stride, padding, dilation):
       total = None
       for i, top in row_taps:
         for j, left in column_taps:
-          part = window(padded, top + borders[0][0], left + borders[1][0], *sizes, 1)
+          part = _window(padded, top + borders[0][0], left + borders[1][0], *sizes, 1)
           total = _add_product(total, part, kernel_taps[i][j])
       # No tap at all where a stride skips the pixels.
       row.append(jnp.zeros(whole, g.dtype) if total is None else total.astype(g.dtype))
@@ -116,7 +159,7 @@ def _input_gradient(g, kernel, shape, stride, padding, dilation):
   if stride == 1:
     return phases[0][0]
   interleaved = jnp.stack([jnp.stack(row, axis=3) for row in phases], axis=2)
-  dense = interleaved.reshape(shape[0], sizes[0] * stride, sizes[1] * stride, shape[3])
+  dense = lax.collapse(lax.collapse(interleaved, 3, 5), 1, 3)
   return dense[:, : shape[1], : shape[2]]
 
 
@@ -150,12 +193,13 @@ def _kernel_gradient(x, g, shape, stride, padding, dilation):
       sums[n] = _add_product(sums[n], pixels, gradient)
     return tuple(sums)
 
-  zero = jnp.zeros((x.shape[0], columns, channels), jnp.float32)
+  # Like g: on a mesh it has the same axes, as the sums will have.
+  zero = lax.full_like(lax.index_in_dim(g, 0, axis=1, keepdims=False), 0, jnp.float32)
   sums = lax.fori_loop(0, rows, add_row, (zero,) * len(taps))
   return jnp.stack([jnp.sum(s, axis=(0, 1)) for s in sums]).reshape(shape)
 
 
-def output_size(padded, kernel, stride: int, dilation: int) -> tuple[int, int]:
+def _output_size(padded, kernel, stride: int, dilation: int) -> tuple[int, int]:
   """(rows, columns) that a kernel makes of a padded map."""
   rows, columns = (
     (padded.shape[1 + axis] - (kernel.shape[axis] - 1) * dilation - 1) // stride + 1
@@ -164,7 +208,7 @@ def output_size(padded, kernel, stride: int, dilation: int) -> tuple[int, int]:
   return rows, columns
 
 
-def window(x, top, left, rows, columns, stride):
+def _window(x, top, left, rows, columns, stride):
   """Every `stride`-th pixel of x from (top, left) on: (N, rows, columns, C)."""
   last_row, last_column = top + (rows - 1) * stride, left + (columns - 1) * stride
   return lax.slice(

@@ -79,6 +79,8 @@ def read_result(workdir: str | os.PathLike) -> dict:
     raise TrainingError(
       f'no {RESULT_FILE} in {workdir}: the run has not ended; start it again'
     ) from error
+  except OSError as error:
+    raise files.read_error(path, error) from error
   except ValueError as error:
     raise TrainingError(f'{path} is not JSON: {error}') from error
 

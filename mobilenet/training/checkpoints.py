@@ -176,9 +176,14 @@ class Checkpointer:
       options = ocp.CheckpointManagerOptions(
         preservation_policy=preservation_policy.LatestN(self._keep),
         read_only=self._read_only,
-        create=not self._read_only,
+        create=False,
+        # Folders are made before `save` returns: where one cannot be made, the threads
+        # that wait for it would hold up the end of the program for minutes.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
       )
       try:
+        if not self._read_only:
+          self.folder.mkdir(parents=True, exist_ok=True)
         self._tidy()
         self._manager = ocp.CheckpointManager(
           self.folder,
@@ -189,9 +194,8 @@ class Checkpointer:
           },
         )
       except OSError as error:
-        if self._read_only:
-          raise TrainingError(f'cannot read {self.folder}: {_reason(error)}') from error
-        raise files.write_error(self.folder, error) from error
+        failure = files.read_error if self._read_only else files.write_error
+        raise failure(self.folder, error) from error
     return self._manager
 
   def _tidy(self) -> None:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what a failed write says."""
+"""Files that are written whole or not at all, and what a failure says."""
 
 import contextlib
 import errno
@@ -9,22 +9,39 @@ from collections.abc import Iterator
 
 from mobilenet.training.errors import TrainingError
 
+_A_FILE_IS_THERE = (
+  'a file is where a folder must be: move it away, or choose another --workdir'
+)
+_A_FOLDER_IS_THERE = 'a folder is where a file must be: move it away'
+
 _REMEDIES = {
   errno.ENOSPC: 'free some space and run the same command again',
   errno.EDQUOT: 'free some of the quota and run the same command again',
   errno.EROFS: 'choose a --workdir that can be written',
   errno.EACCES: 'choose a --workdir that can be written',
   errno.EPERM: 'choose a --workdir that can be written',
-  errno.ENOTDIR: 'choose a --workdir that is a folder',
-  errno.EEXIST: 'choose a --workdir that is a folder',
+  errno.ENOTDIR: _A_FILE_IS_THERE,
+  errno.EEXIST: _A_FILE_IS_THERE,
+  errno.EISDIR: _A_FOLDER_IS_THERE,
+}
+
+
+_READ_REMEDIES = {
+  errno.ENOTDIR: _A_FILE_IS_THERE,
+  errno.EISDIR: _A_FOLDER_IS_THERE,
 }
 
 
 def write_error(path: str | os.PathLike, error: OSError) -> TrainingError:
   """The one line a person gets when `path` cannot be written."""
   remedy = _REMEDIES.get(error.errno, 'make it writable and run the same command again')
-  reason = error.strerror or str(error) or type(error).__name__
-  return TrainingError(f'cannot write {path}: {reason}; {remedy}')
+  return TrainingError(f'cannot write {path}: {_reason(error)}; {remedy}')
+
+
+def read_error(path: str | os.PathLike, error: OSError) -> TrainingError:
+  """The one line a person gets when `path` is there and cannot be read."""
+  remedy = _READ_REMEDIES.get(error.errno, 'make it readable')
+  return TrainingError(f'cannot read {path}: {_reason(error)}; {remedy}')
 
 
 def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
@@ -89,6 +106,10 @@ def _move(draft: pathlib.Path, folder: pathlib.Path, last: str) -> None:
       os.replace(path, folder / path.name)
   except OSError as error:
     raise write_error(folder, error) from error
+
+
+def _reason(error: OSError) -> str:
+  return error.strerror or str(error) or type(error).__name__
 
 
 def append(file, data: bytes) -> None:

@@ -204,7 +204,8 @@ def read_metrics(workdir: str | os.PathLike) -> list[dict]:
   No file means no lines.
 
   Raises:
-    TrainingError: another line is not a JSON object with a step.
+    TrainingError: another line is not a JSON object with a step, or the file cannot be
+      read.
   """
   path = pathlib.Path(workdir) / METRICS_FILE
   return [from_json(record) for _, record in _lines(path)]
@@ -212,9 +213,12 @@ def read_metrics(workdir: str | os.PathLike) -> list[dict]:
 
 def _lines(path: pathlib.Path) -> list[tuple[bytes, dict]]:
   """(bytes with the newline, parsed object) of every whole line."""
-  if not path.exists():
+  try:
+    lines = path.read_bytes().splitlines(keepends=True)
+  except FileNotFoundError:
     return []
-  lines = path.read_bytes().splitlines(keepends=True)
+  except OSError as error:
+    raise files.read_error(path, error) from error
   parsed = []
   for number, line in enumerate(lines, start=1):
     try:
@@ -234,12 +238,9 @@ def _lines(path: pathlib.Path) -> list[tuple[bytes, dict]]:
 
 def _truncate(path: pathlib.Path, start_step: int) -> None:
   """Removes what a run that has done `start_step` steps will write again."""
-  if not path.exists():
-    return
+  lines = _lines(path)
   kept = b''.join(
-    line
-    for line, record in _lines(path)
-    if start_step > 0 and record['step'] <= start_step
+    line for line, record in lines if start_step > 0 and record['step'] <= start_step
   )
-  if kept != path.read_bytes():
+  if path.exists() and kept != path.read_bytes():
     files.replace_file(path, kept)

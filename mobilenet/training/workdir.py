@@ -119,7 +119,7 @@ def _read(workdir: str | os.PathLike) -> dict[str, Any] | None:
   except FileNotFoundError:
     return None
   except OSError as error:
-    raise TrainingError(f'cannot read {path}: {error.strerror}') from error
+    raise files.read_error(path, error) from error
   except ValueError as error:
     raise TrainingError(
       f'{path} is not the JSON of a config ({error}); repair it, or choose another '
@@ -201,7 +201,7 @@ def read_classes(workdir: str | os.PathLike) -> tuple[str, ...] | None:
   except FileNotFoundError:
     return None
   except OSError as error:
-    raise TrainingError(f'cannot read {path}: {error.strerror}') from error
+    raise files.read_error(path, error) from error
   except (ValueError, TypeError) as error:
     raise TrainingError(f'{path} is not a list of class names ({error})') from error
 

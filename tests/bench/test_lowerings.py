@@ -19,7 +19,7 @@ from mobilenet.bench import (
 )
 from mobilenet.bench.contenders import Model
 from mobilenet.bench.processes import WorkerError
-from mobilenet.models import lowering, rows, zoo
+from mobilenet.models import convolution, lowering, rows, zoo
 from tests.bench.test_run import read
 
 
@@ -102,7 +102,7 @@ def test_what_is_timed_is_the_convolution_and_its_gradients(direction):
   x, kernel, g = arrays
 
   def value(x, kernel):
-    y = lowering.conv(x, kernel, padding=shape.padding, groups=8, lowering='native')
+    y = convolution.conv(x, kernel, padding=shape.padding, groups=8, lowering='native')
     return jnp.sum(y * g), y
 
   (dx, d_kernel), y = jax.grad(value, (0, 1), has_aux=True)(x, kernel)
@@ -138,14 +138,14 @@ def test_a_lowering_that_is_the_same_program_is_timed_once(monkeypatch):
 
 
 def test_a_lowering_that_fails_leaves_the_others(monkeypatch):
-  ours = lowering.conv
+  ours = convolution.conv
 
   def conv(*arguments, **options):
     if options['lowering'] == 'sliced':
       raise RuntimeError('no memory\nfor this')
     return ours(*arguments, **(options | {'lowering': 'native'}))
 
-  monkeypatch.setattr(lowering, 'conv', conv)
+  monkeypatch.setattr(lowerings, 'conv', conv)
   monkeypatch.setattr(lowering.kernels, 'is_built', lambda: False)
   shape = shapes.Shape(1, 4, 4, 8, 8, 1, 1, ((0, 0), (0, 0)), 1, 'float32', False)
   told = lowerings.time_shape(shape, rounds=1)['forward']

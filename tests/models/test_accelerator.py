@@ -6,7 +6,8 @@ import pytest
 
 from mobilenet.models import lowering
 from mobilenet.models.accelerator import build, kernels
-from mobilenet.models.activations import ACTIVATIONS
+from mobilenet.models.convolution import conv
+from mobilenet.models.window import Window
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_compiled_without_the_library_says_how_to_build_it():
   x, kernel = jnp.ones((1, 5, 5, 8)), jnp.ones((3, 3, 1, 8))
   assert not kernels.is_built()
   with pytest.raises(build.AcceleratorError, match=r'python -m mobilenet\.models'):
-    lowering.conv(x, kernel, groups=8, lowering='compiled')
+    conv(x, kernel, groups=8, lowering='compiled')
 
 
 @pytest.mark.usefixtures('empty_cache')
@@ -62,75 +63,54 @@ def test_sums_do_not_depend_on_the_threads(accelerator):
   """Items are added in their order, whichever thread had them."""
   x = jax.random.normal(jax.random.key(0), (16, 20, 20, 24))
   kernel = jax.random.normal(jax.random.key(1), (5, 5, 1, 24))
-
-  def loss(x, kernel):
-    pads = ((2, 2), (2, 2))
-    y = accelerator.depthwise(x, kernel, jnp.zeros(0), 1, pads, 'linear')
-    return jnp.sum(y**2)
-
-  gradients = jax.jit(jax.grad(loss, (0, 1)))
-  first = gradients(x, kernel)
+  window = Window.of(x, kernel, padding=((2, 2), (2, 2)), groups=24)
+  gradients = jax.jit(
+    lambda x, kernel, g: accelerator.depthwise_gradients(x, kernel, g, window)
+  )
+  first = gradients(x, kernel, x)
   for _ in range(5):
-    for a, b in zip(first, gradients(x, kernel), strict=True):
+    for a, b in zip(
+      *map(jax.tree.leaves, (first, gradients(x, kernel, x))), strict=True
+    ):
       assert bool(jnp.all(a == b))
 
 
 @pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
-@pytest.mark.parametrize('rows', [7, 100, kernels.LONG + 5])
-def test_products_with_bias_and_activation_have_the_gradients_of_xla(
-  accelerator, act, rows
-):
-  """Tiles that are not full, both vectors of a tile, and both ways to x^T g."""
-  keys = jax.random.split(jax.random.key(rows), 4)
-  x = jax.random.normal(keys[0], (rows, 16))
-  kernel = jax.random.normal(keys[1], (16, 24))
-  bias = jax.random.normal(keys[2], (24,))
-  g = jax.random.normal(keys[3], (rows, 24))
-
-  def compiled(x, kernel, bias):
-    return jnp.sum(accelerator.pointwise(x, kernel, bias, act) * g)
-
-  def plain(x, kernel, bias):
-    product = jnp.matmul(x, kernel, precision='highest')
-    return jnp.sum(ACTIVATIONS[act](product + bias) * g)
-
-  check_alike(compiled, plain, x, kernel, bias)
-
-
-@pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
-@pytest.mark.parametrize(('k', 'stride'), [(3, 1), (5, 2)])
-@pytest.mark.parametrize('kind', ['depthwise', 'conv'])
+@pytest.mark.parametrize(
+  ('k', 'stride', 'groups', 'rows'),
+  [
+    (1, 1, 1, 7),  # tiles that are not full, and both vectors of a tile
+    (1, 1, 1, 100),
+    (1, 1, 1, kernels.LONG + 5),  # the other way to x^T g
+    (1, 2, 1, 9),
+    (3, 1, 1, 9),
+    (5, 2, 1, 9),
+    (3, 1, 16, 9),
+    (5, 2, 16, 9),
+  ],
+)
 def test_convolutions_with_bias_and_activation_have_the_gradients_of_xla(
-  accelerator, kind, act, k, stride
+  accelerator, monkeypatch, act, k, stride, groups, rows
 ):
-  keys = jax.random.split(jax.random.key(k), 3)
-  x = jax.random.normal(keys[0], (3, 9, 11, 16))
-  kernel = jax.random.normal(keys[1], (k, k, 1 if kind == 'depthwise' else 16, 16))
-  bias = jax.random.normal(keys[2], (16,))
-  pads = lowering.pads(x.shape[1:3], k, stride, 'tf')
+  monkeypatch.setattr(accelerator, 'FEW', 1)
+  monkeypatch.setattr(accelerator, 'WEIGHTS_A_ROW', 1000)
+  features = 16 if groups > 1 else 24
+  keys = jax.random.split(jax.random.key(rows), 4)
+  x = jax.random.normal(keys[0], (1, rows, 1 if k == stride == 1 else 11, 16))
+  kernel = jax.random.normal(keys[1], (k, k, 16 // groups, features))
+  bias = jax.random.normal(keys[2], (features,))
+  how = {'stride': stride, 'groups': groups}
+  how['padding'] = lowering.pads(x.shape[1:3], k, stride, 'tf')
 
-  def compiled(x, kernel, bias):
-    run = getattr(accelerator, kind)
-    return jnp.sum(run(x, kernel, bias, stride, pads, act) ** 2)
+  def with_gradients(name):
+    def run(x, kernel, bias):
+      return conv(x, kernel, bias=bias, act=act, lowering=name, **how)
 
-  def plain(x, kernel, bias):
-    y = lowering.conv(
-      x,
-      kernel,
-      stride=stride,
-      padding=pads,
-      groups=16 if kind == 'depthwise' else 1,
-      lowering='native',
-    )
-    return jnp.sum(ACTIVATIONS[act](y + bias) ** 2)
+    y, back = jax.vjp(run, x, kernel, bias)
+    return y, *back(jax.random.normal(keys[3], y.shape))
 
-  check_alike(compiled, plain, x, kernel, bias)
-
-
-def check_alike(compiled, plain, *arguments):
-  """Values and gradients to 1e-4 of the largest; sums of many rows differ by that."""
-  every = tuple(range(len(arguments)))
-  ours = jax.jit(jax.value_and_grad(compiled, every))(*arguments)
-  theirs = jax.jit(jax.value_and_grad(plain, every))(*arguments)
-  for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-    assert float(jnp.abs(a - b).max()) <= 1e-4 * float(jnp.abs(b).max())
+  run = jax.jit(with_gradients, static_argnums=0)
+  assert run.lower('compiled').as_text().count('custom_call @mobilenet_') >= 2
+  for ours, theirs in zip(run('compiled'), run('native'), strict=True):
+    # Sums of many rows differ by that.
+    assert float(jnp.abs(ours - theirs).max()) <= 1e-4 * float(jnp.abs(theirs).max())

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilenet.models import lowering
+from mobilenet.models import lowering, operations
+from mobilenet.models.accelerator import build
+from mobilenet.models.convolution import conv
+from mobilenet.models.operations import Target
+from mobilenet.models.window import Window
 
 SIZES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 RULES = st.sampled_from(['tf', 'torch', 'keras_v1', 'valid'])
@@ -20,7 +24,7 @@ def random(shape, seed):
 
 
 def loss(x, kernel, weights, **kwargs):
-  return jnp.sum(lowering.conv(x, kernel, **kwargs) * weights)
+  return jnp.sum(conv(x, kernel, **kwargs) * weights)
 
 
 def reference(x, kernel, g, *, stride=1, padding=((0, 0),) * 2, dilation=1, groups=1):
@@ -58,12 +62,12 @@ def with_gradients(run, x, kernel, g):
 def compare(x, kernel, *, lowerings=('native', 'sliced'), tolerance=1e-5, **kwargs):
   """Output and both gradients of each lowering, against the largest exact number."""
   shape = jax.eval_shape(
-    lambda x, k: lowering.conv(x, k, lowering='native', **kwargs), x, kernel
+    lambda x, k: conv(x, k, lowering='native', **kwargs), x, kernel
   ).shape
   g = random(shape, 3)
   exact = reference(x, kernel, g, **kwargs)
   for name in lowerings:
-    run = functools.partial(lowering.conv, lowering=name, **kwargs)
+    run = functools.partial(conv, lowering=name, **kwargs)
     for ours, right in zip(with_gradients(run, x, kernel, g), exact, strict=True):
       assert ours.shape == right.shape
       assert ours.dtype == x.dtype
@@ -105,7 +109,8 @@ def test_depthwise_compiled(accelerator, size, images, channels, k, stride, rule
   x, kernel = random((images, *size, channels), 0), random((k, k, 1, channels), 1)
   pads = lowering.pads(size, k, stride, rule)
   if fits(size, k, pads):
-    assert accelerator.has_depthwise(x, kernel, stride, pads, 1)
+    window = Window.of(x, kernel, stride=stride, padding=pads, groups=channels)
+    assert accelerator.has_depthwise(window, images, x.dtype)
     compare(
       x,
       kernel,
@@ -130,7 +135,8 @@ def test_full_compiled(accelerator, size, images, channels, k, stride, rule):
   x, kernel = random((images, *size, channels), 0), random((k, k, channels, 24), 1)
   pads = lowering.pads(size, k, stride, rule)
   if fits(size, k, pads):
-    assert accelerator.has_conv(x, kernel, stride, pads, 1)
+    window = Window.of(x, kernel, stride=stride, padding=pads)
+    assert accelerator.has_conv(window, images, x.dtype)
     compare(x, kernel, lowerings=['compiled'], stride=stride, padding=pads)
 
 
@@ -138,7 +144,7 @@ def test_full_compiled_in_several_bands(accelerator):
   """A map whose patches do not fit the cache: rows of dx are met by two bands."""
   x, kernel = random((2, 70, 60, 16), 0), random((3, 3, 16, 8), 1)
   pads = lowering.pads((70, 60), 3, 1, 'torch')
-  assert accelerator.has_conv(x, kernel, 1, pads, 1)
+  assert accelerator.has_conv(Window.of(x, kernel, padding=pads), 2, x.dtype)
   compare(x, kernel, lowerings=['compiled'], stride=1, padding=pads)
 
 
@@ -157,7 +163,8 @@ def test_a_full_convolution_that_is_not_compiled_is_native(
   x, kernel = random((1, 5, 5, channels), 0), random((k, k, channels, features), 1)
   x, kernel = x.astype(dtype), kernel.astype(dtype)
   pads = lowering.pads((5, 5), k, 1, 'tf', dilation)
-  assert not accelerator.has_conv(x, kernel, 1, pads, dilation)
+  window = Window.of(x, kernel, padding=pads, dilation=dilation)
+  assert not accelerator.has_conv(window, 1, x.dtype)
   compare(
     x,
     kernel,
@@ -184,7 +191,10 @@ def test_what_is_not_compiled_is_sliced(
   x, kernel = random((2, 9, 9, channels), 0), random((k, k, 1, channels), 1)
   x, kernel = x.astype(dtype), kernel.astype(dtype)
   pads = lowering.pads((9, 9), k, stride, 'tf', dilation)
-  assert not accelerator.has_depthwise(x, kernel, stride, pads, dilation)
+  window = Window.of(
+    x, kernel, stride=stride, padding=pads, dilation=dilation, groups=channels
+  )
+  assert not accelerator.has_depthwise(window, 2, x.dtype)
   compare(
     x,
     kernel,
@@ -239,40 +249,65 @@ def test_full_on_a_map_smaller_than_the_kernel(size, k, stride, rule):
   compare(x, kernel, stride=stride, padding=pads)
 
 
-def test_a_sliced_lowering_holds_no_convolution():
-  """What the CPU runs: neither forward nor backward may fall back to XLA's own."""
+def gradient_text(name, platform):
+  """What a depthwise convolution and both its gradients are for a platform."""
   x, kernel = random((1, 6, 6, 4), 0), random((3, 3, 1, 4), 1)
   pads = lowering.pads((6, 6), 3, 2, 'tf')
-  for name, expected in (('native', True), ('sliced', False)):
-    run = functools.partial(loss, weights=1.0, lowering=name, stride=2, padding=pads)
-    text = str(
-      jax.make_jaxpr(jax.grad(functools.partial(run, groups=4), (0, 1)))(x, kernel)
-    )
-    assert ('conv_general_dilated' in text) == expected
-
-
-def test_auto_depends_on_the_backend_the_devices_and_the_accelerator(monkeypatch):
-  cases = (
-    ('cpu', 1, True, 'compiled'),
-    ('cpu', 1, False, 'sliced'),
-    ('cpu', 4, True, 'sliced'),  # a mesh cannot split a custom call
-    ('gpu', 1, True, 'native'),
-    ('tpu', 8, False, 'native'),
+  run = functools.partial(
+    loss, weights=1.0, lowering=name, stride=2, padding=pads, groups=4
   )
-  for backend, devices, built, expected in cases:
-    monkeypatch.setattr(jax, 'default_backend', lambda backend=backend: backend)
-    monkeypatch.setattr(jax, 'device_count', lambda devices=devices: devices)
+  traced = jax.jit(jax.value_and_grad(run, (0, 1))).trace(x, kernel)
+  return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_a_sliced_lowering_holds_no_convolution():
+  """What the CPU runs: neither forward nor backward may fall back to XLA's own."""
+  assert gradient_text('native', 'cpu').count('stablehlo.convolution') == 3
+  assert 'stablehlo.convolution' not in gradient_text('sliced', 'cpu')
+
+
+def test_auto_is_what_suits_the_platform_that_is_compiled_for():
+  """In a process on a CPU, as this one is."""
+  assert gradient_text('auto', 'cpu') == gradient_text('sliced', 'cpu')
+  for platform in ('cuda', 'rocm', 'tpu'):
+    assert gradient_text('auto', platform) == gradient_text('native', platform)
+    assert 'stablehlo.convolution' not in gradient_text('sliced', platform)
+
+
+def test_compiled_is_for_cpus(accelerator):
+  del accelerator
+  with pytest.raises(build.AcceleratorError, match=r"lowering='auto' suits each"):
+    gradient_text('compiled', 'tpu')
+
+
+def test_auto_depends_on_the_target_the_devices_and_the_accelerator(monkeypatch):
+  cases = (
+    (Target('cpu'), 1, True, 'compiled'),
+    (Target('cpu'), 1, False, 'sliced'),
+    (Target('cpu'), 4, True, 'sliced'),  # a mesh cannot split a custom call
+    (Target('cpu', portable=True), 1, True, 'sliced'),  # nor another machine call it
+    (Target(''), 1, True, 'native'),
+    (None, 1, True, 'compiled'),  # of this process
+  )
+  for target, devices, built, expected in cases:
+    monkeypatch.setattr(jax, 'device_count', lambda _, devices=devices: devices)
     monkeypatch.setattr(lowering.kernels, 'is_built', lambda built=built: built)
-    assert lowering.choose('auto') == expected
+    assert lowering.choose('auto', target) == expected
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  assert lowering.choose('auto') == 'native'
   with pytest.raises(ValueError, match='none of auto, native, sliced, compiled'):
-    lowering.choose('fast')
+    lowering.check('fast')
+
+
+def test_a_platform_that_has_a_lowering_of_its_own_is_told_apart():
+  assert set(lowering.PER_BACKEND) <= set(operations.PLATFORMS)
 
 
 def test_bfloat16_sums_are_float32():
   """The sum of many small products must not stall at bfloat16's eight bits."""
   x = jnp.full((1, 7, 7, 1), 1.0, jnp.bfloat16)
   kernel = jnp.full((7, 7, 1, 1), 1 / 49, jnp.bfloat16)
-  y = lowering.conv(x, kernel, groups=1, padding=((0, 0), (0, 0)), lowering='sliced')
+  y = conv(x, kernel, groups=1, padding=((0, 0), (0, 0)), lowering='sliced')
   assert y.dtype == jnp.bfloat16
   exact = 49 * float(kernel[0, 0, 0, 0])
   assert abs(float(y[0, 0, 0, 0]) - exact) < 0.005

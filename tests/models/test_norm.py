@@ -54,18 +54,73 @@ SHAPES = st.tuples(
 @settings(max_examples=8, deadline=None)
 @given(shape=SHAPES, act=st.sampled_from(sorted(ACTIVATIONS)))
 def test_pure(shape, act):
-  compare(norm.batch_norm, shape, act)
+  compare(functools.partial(norm.batch_norm, lowering='sliced'), shape, act)
 
 
 @settings(max_examples=12, deadline=None)
 @given(shape=SHAPES, act=st.sampled_from(kernels.COMPILED_ACTIVATIONS))
 def test_compiled(accelerator, shape, act):
-  compare(accelerator.batch_norm, shape, act)
+  del accelerator
+  compare(functools.partial(norm.batch_norm, lowering='compiled'), shape, act)
 
 
 def test_compiled_over_many_items(accelerator):
   """More rows than one item of work has, and not a multiple of it."""
-  compare(accelerator.batch_norm, (3, 57, 61, 24), 'hard_swish')
+  del accelerator
+  compiled = functools.partial(norm.batch_norm, lowering='compiled')
+  compare(compiled, (3, 57, 61, 24), 'hard_swish')
+
+
+def everything(run, x, scale, bias):
+  """First to third derivatives of a norm, forwards and backwards, and batched."""
+  weights = jnp.sin(jnp.arange(x.size, dtype=jnp.float32)).reshape(x.shape)
+
+  def loss(x, scale, bias):
+    y, mean, variance = run(x, scale, bias)
+    # The statistics carry no gradient: as if they were constants.
+    return jnp.sum(y * weights) + jnp.sum(mean * variance)
+
+  every = (0, 1, 2)
+  gradient = jax.grad(loss, every)
+  line = lambda s: loss(s * x, s * scale + bias, bias / s)  # noqa: E731
+  xs, scales = jnp.stack([x, x[::-1] ** 2]), jnp.stack([scale, -scale])
+  ensemble = jax.vmap(loss, (0, 0, None))
+  return (
+    jax.jvp(run, (x, scale, bias), (x[::-1], bias, scale)),
+    jax.jvp(gradient, (x, scale, bias), (x[::-1], bias, scale)),
+    jax.grad(lambda *a: jnp.sum(gradient(*a)[0] ** 2), every)(x, scale, bias),
+    jax.grad(jax.grad(jax.grad(line)))(0.9),
+    jax.vmap(gradient, (0, None, None))(xs, scale, bias),
+    jax.grad(lambda *a: jnp.sum(ensemble(*a) ** 2), every)(xs, scales, bias),
+  )
+
+
+@pytest.mark.parametrize('lowering', ['sliced', 'compiled'])
+def test_a_norm_is_differentiated_again_and_batched(request, lowering):
+  if lowering == 'compiled':
+    request.getfixturevalue('accelerator')
+  rng = np.random.default_rng(0)
+  x = jnp.asarray(rng.normal(0.3, 2.0, (3, 2, 4, 8)), jnp.float32)
+  scale, bias = jnp.asarray(rng.normal(1.0, 1.0, (2, 8)), jnp.float32)
+
+  def exactly(*arrays):
+    y, *statistics = formula(*arrays, 'hard_swish')
+    return y, *map(jax.lax.stop_gradient, statistics)
+
+  def ours(*arrays):
+    return norm.batch_norm(*arrays, EPSILON, 'hard_swish', lowering)
+
+  quickly = {'compiler_options': {'xla_backend_optimization_level': 0}}
+  results = [
+    jax.tree.leaves(
+      jax.jit(functools.partial(everything, run), **quickly)(x, scale, bias)
+    )
+    for run in (ours, exactly)
+  ]
+  for one, other in zip(*results, strict=True):
+    np.testing.assert_allclose(
+      one, other, 0, 1e-4 * max(float(jnp.abs(other).max()), 1)
+    )
 
 
 @pytest.mark.parametrize('lowering', ['sliced', 'compiled'])

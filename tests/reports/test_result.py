@@ -94,6 +94,13 @@ def test_no_result_and_a_broken_result_are_one_line(tmp_path):
     reports.read_result(tmp_path)
 
 
+def test_a_folder_where_the_result_must_be_is_one_line(tmp_path):
+  (tmp_path / 'result.json').mkdir()
+  for use in (reports.read_result, lambda folder: reports.write_result(folder, RESULT)):
+    with pytest.raises(TrainingError, match='Is a directory; a folder is where a file'):
+      use(tmp_path)
+
+
 def test_result_table_in_a_log():
   file = io.StringIO()
   table = RESULT | {

@@ -255,6 +255,48 @@ def test_a_workdir_that_cannot_be_made(tmp_path):
   one_line(caught)
 
 
+def test_a_file_where_the_checkpoints_must_be(tmp_path):
+  (tmp_path / 'checkpoints').write_text('')
+  with pytest.raises(TrainingError) as caught:
+    Checkpointer(tmp_path)
+  assert one_line(caught) == (
+    f'cannot write {tmp_path}/checkpoints: File exists; a file is where a folder must '
+    'be: move it away, or choose another --workdir'
+  )
+
+
+GONE = """
+import pathlib, shutil, sys
+import jax.numpy as jnp
+from mobilenet.training.checkpoints import Checkpointer
+from mobilenet.training.errors import TrainingError
+
+folder = pathlib.Path(sys.argv[1], 'checkpoints')
+try:
+  with Checkpointer(folder.parent) as checkpointer:
+    checkpointer.save(1, {'w': jnp.arange(8.0)})
+    checkpointer.wait()
+    shutil.rmtree(folder)
+    folder.write_text('')
+    checkpointer.save(2, {'w': jnp.arange(8.0)})
+except TrainingError as error:
+  sys.exit(f'error: {error}')
+"""
+
+
+def test_where_no_folder_can_be_made_the_program_ends(tmp_path):
+  """Threads that wait for the folder would keep it for five minutes."""
+  command = [sys.executable, '-c', GONE, tmp_path]
+  done = subprocess.run(
+    command, capture_output=True, text=True, timeout=100, check=False
+  )
+  assert done.stderr == (
+    f'error: cannot write {tmp_path}/checkpoints/2: Not a directory; a file is where a '
+    'folder must be: move it away, or choose another --workdir\n'
+  )
+  assert done.returncode == 1
+
+
 def damage(folder, kind):
   if kind == 'array data':
     for data in folder.glob('default/**/d/*'):

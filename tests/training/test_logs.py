@@ -165,8 +165,39 @@ def test_full_disk_in_the_event_file_is_one_line(tmp_path):
 
 def test_workdir_that_is_a_file_is_one_line(tmp_path):
   (tmp_path / 'run').write_text('')
-  with pytest.raises(TrainingError, match='choose a --workdir that is a folder'):
+  with pytest.raises(TrainingError) as caught:
     logs.Writer(tmp_path / 'run')
+  assert str(caught.value) == (
+    f'cannot write {tmp_path}/run: File exists; a file is where a folder must be: move '
+    'it away, or choose another --workdir'
+  )
+
+
+def test_a_folder_of_the_name_of_the_metrics_is_one_line(tmp_path):
+  (tmp_path / logs.METRICS_FILE).mkdir()
+  for use in (logs.Writer, logs.read_metrics):
+    with pytest.raises(TrainingError) as caught:
+      use(tmp_path)
+    assert str(caught.value) == (
+      f'cannot read {tmp_path}/metrics.jsonl: Is a directory; a folder is where a file '
+      'must be: move it away'
+    )
+
+
+def test_a_file_of_the_name_of_the_events_folder_is_one_line(tmp_path):
+  (tmp_path / logs.TENSORBOARD_FOLDER).write_text('')
+  with pytest.raises(TrainingError, match='tensorboard: File exists; a file is'):
+    logs.Writer(tmp_path)
+
+
+def test_a_workdir_that_may_not_be_written_is_one_line(tmp_path, monkeypatch):
+  def refuse(*args, **kwargs):
+    raise PermissionError(errno.EACCES, 'Permission denied')
+
+  monkeypatch.setattr('builtins.open', refuse)
+  for write in (logs.Writer, lambda path: files.replace_file(path / 'a.json', b'')):
+    with pytest.raises(TrainingError, match='denied; choose a --workdir that can'):
+      write(tmp_path)
 
 
 def test_failed_replacement_keeps_the_old_file(tmp_path, monkeypatch):

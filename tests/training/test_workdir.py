@@ -15,6 +15,7 @@ from mobilenet.training.workdir import (
   holds_run,
   local_path,
   newest_step,
+  read_classes,
   read_config,
   write_classes,
   write_config,
@@ -217,6 +218,23 @@ def test_a_damaged_config_file_is_named(tmp_path):
   (tmp_path / 'config.json').write_text('[]')
   with pytest.raises(TrainingError, match='not an object'):
     read_config(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['config.json', 'classes.json'])
+def test_a_folder_where_a_file_must_be_is_one_line(name, tmp_path):
+  (tmp_path / name).mkdir()
+  read, write = {
+    'config.json': (read_config, lambda folder: write_config(folder, CONFIG)),
+    'classes.json': (read_classes, lambda folder: write_classes(folder, ['a'])),
+  }[name]
+  remedy = 'Is a directory; a folder is where a file must be: move it away'
+  with pytest.raises(TrainingError) as caught:
+    read(tmp_path)
+  assert str(caught.value) == f'cannot read {tmp_path}/{name}: {remedy}'
+  with pytest.raises(TrainingError) as caught:
+    write(tmp_path)
+  assert str(caught.value) == f'cannot write {tmp_path}/{name}: {remedy}'
+  assert os.listdir(tmp_path) == [name]
 
 
 def test_a_failed_write_leaves_the_old_config(tmp_path, monkeypatch):

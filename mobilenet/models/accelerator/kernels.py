@@ -1,18 +1,21 @@
-"""The compiled kernels as JAX functions with gradients, and what they can do.
+"""The compiled kernels as JAX functions, and what they can do.
 
 They are for float32 arrays, channels last, in multiples of eight channels, on one CPU
 device: over a mesh of several, XLA would gather a sharded batch before a custom call.
+No transformation of JAX goes into them: `lowering` and `norm` have the rules.
 """
 
 import ctypes
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mobilenet.models import sliced
 from mobilenet.models.accelerator import build
-from mobilenet.models.activations import ACTIVATIONS
+from mobilenet.models.window import Window
 
 KERNELS = (
   'conv',
@@ -39,179 +42,170 @@ def is_built() -> bool:
   return build.library_path().exists()
 
 
-def has_depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding, dilation: int):
+def has_depthwise(window: Window, images: int, dtype) -> bool:
   """Whether a depthwise convolution is compiled: k 3, 5, 7 and stride 1, 2."""
   return (
-    (_is_square(kernel) and len(kernel) in (3, 5, 7))
-    and (stride in (1, 2) and dilation == 1 and _is_inside(kernel, padding))
-    and (_is_plain(x) and _is_plain(kernel))
+    (window.is_depthwise and window.kernel in ((3, 3), (5, 5), (7, 7)))
+    and (window.stride in (1, 2) and window.dilation == 1 and _is_inside(window))
+    and (_is_known(images, *window.image) and _is_plain(dtype, window.channels))
   )
 
 
-def has_conv(x: jax.Array, kernel: jax.Array, stride: int, padding, dilation: int):
+def has_conv(window: Window, images: int, dtype) -> bool:
   """Whether a full convolution is compiled: square, of no more weights than a cache."""
+  weights = math.prod(window.shape('kernel', images))
   return (
-    (_is_square(kernel) and dilation == 1 and kernel.size <= SMALL)
-    and (_is_inside(kernel, padding) and x.dtype == jnp.float32)
-    and _is_plain(kernel)
+    (window.groups == 1 and window.kernel[0] == window.kernel[1])
+    and (window.dilation == 1 and _is_inside(window) and weights <= SMALL)
+    and (_is_known(images, *window.image) and _is_plain(dtype, window.features))
   )
 
 
-def has_pointwise(x: jax.Array, kernel: jax.Array) -> bool:
-  """Whether the product of (..., C) with (C, O) is compiled: of many rows."""
-  rows = x.size // max(x.shape[-1], 1)
-  worth = rows >= FEW and kernel.size <= WEIGHTS_A_ROW * rows
-  return worth and _is_plain(x) and _is_plain(kernel)
+def has_pointwise(window: Window, images: int, dtype) -> bool:
+  """Whether the product of all pixels with a (C, O) kernel is compiled: of many."""
+  if not (window.groups == 1 and _is_known(images, *window.image)):
+    return False
+  rows, weights = images * math.prod(window.image), window.channels * window.features
+  worth = rows >= FEW and weights <= WEIGHTS_A_ROW * rows
+  return worth and _is_plain(dtype, window.channels, window.features)
 
 
 def has_norm(x: jax.Array, act: str) -> bool:
   """Whether the norm of (..., C), with an activation after it, is compiled."""
-  return act in COMPILED_ACTIVATIONS and _is_plain(x)
+  is_known = _is_known(*x.shape)
+  return is_known and act in COMPILED_ACTIVATIONS and _is_plain(x.dtype, x.shape[-1])
 
 
-def _is_square(kernel):
-  return kernel.shape[0] == kernel.shape[1]
-
-
-def _is_inside(kernel, padding):
+def _is_inside(window):
   """Whether every window meets the image: no padding as wide as the kernel."""
-  return all(0 <= pad < len(kernel) for axis in padding for pad in axis)
+  return all(0 <= pad < window.kernel[0] for axis in window.padding for pad in axis)
 
 
-def _is_plain(x):
-  return x.dtype == jnp.float32 and x.shape[-1] % 8 == 0 and x.size > 0
+def _is_known(*sizes):
+  """Whether there is something, and how much: an exported size may be a symbol."""
+  return all(isinstance(size, int) and size > 0 for size in sizes)
 
 
-def _forward(run):
-  """The forward pass of a convolution: it keeps what its activation is given."""
-
-  def forward(x, kernel, bias, *options):
-    *window, act = options
-    z = run(x, kernel, bias, *window, 'linear')
-    return ACTIVATIONS[act](z), (x, kernel, bias, z if act != 'linear' else None)
-
-  return forward
+def _is_plain(dtype, *channels):
+  return dtype == jnp.float32 and all(n % 8 == 0 for n in channels)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def depthwise(
-  x: jax.Array, kernel: jax.Array, bias: jax.Array, stride: int, padding, act: str
-) -> jax.Array:
-  """act(depthwise convolution of (N, H, W, C) with (k, k, 1, C), + bias) in one pass.
+def output(
+  x: jax.Array, kernel: jax.Array, bias: jax.Array, window: Window, act: str
+) -> jax.Array | None:
+  """act(convolution of (N, H, W, C) + bias) in one pass; None if it is not compiled.
 
   A bias of no elements is none; no activation without a bias.
   """
-  out = _like(_output_shape(x, kernel, stride, padding))
-  return _call('depthwise', out, x, kernel, bias, **_window(stride, padding), act=act)
+  images = x.shape[0]
+  if window.is_depthwise:
+    if not has_depthwise(window, images, x.dtype):
+      return None
+    name = 'depthwise'
+  elif window.is_pointwise:
+    if not has_pointwise(window, images, x.dtype):
+      return None
+    flat, shape = sliced.pixels(x, window.stride)
+    y = pointwise(flat, kernel.reshape(kernel.shape[2:]), bias, act)
+    return y.reshape(*shape, window.features)
+  elif has_conv(window, images, x.dtype):
+    name = 'conv'
+  else:
+    return None
+  out = _like(window.shape('output', images))
+  return _call(name, out, x, kernel, bias, **_geometry(window), act=act)
 
 
-def _depthwise_backward(stride, padding, act, residuals, g):
-  x, kernel, bias, z = residuals
-  g, d_bias = _before_activation(act, z, bias, g)
-  out = (_like(x.shape), _like(kernel.shape))
-  window = _window(stride, padding)
-  return *_call('depthwise_gradients', out, x, kernel, g, **window), d_bias
+def convolve(
+  wanted: str, a: jax.Array, b: jax.Array, window: Window
+) -> jax.Array | None:
+  """As `sliced.convolve`; None if it is not compiled.
 
-
-depthwise.defvjp(_forward(depthwise), _depthwise_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def conv(
-  x: jax.Array, kernel: jax.Array, bias: jax.Array, stride: int, padding, act: str
-) -> jax.Array:
-  """act(full convolution of (N, H, W, C) with (k, k, C, O), + bias) in one pass.
-
-  Bias and act as in `depthwise`.
+  A depthwise convolution's gradients are so together only: `depthwise_gradients`.
   """
-  out = _like(_output_shape(x, kernel, stride, padding))
-  return _call('conv', out, x, kernel, bias, **_window(stride, padding), act=act)
+  if wanted == 'output':
+    return output(a, b, jnp.zeros(0), window, 'linear')
+  images = b.shape[0]
+  if window.is_depthwise:
+    return None
+  if window.is_pointwise:
+    if not has_pointwise(window, images, b.dtype):
+      return None
+    gradient = _pointwise_input if wanted == 'images' else _pointwise_kernel
+    return gradient(a, b, window)
+  if not has_conv(window, images, b.dtype):
+    return None
+  out = _like(window.shape(wanted, images))
+  if wanted == 'kernel':
+    return _call('conv_kernel_gradient', out, a, b, **_geometry(window))
+  if (
+    a.size // window.features % 8
+  ):  # the first layer's, which a training does not ask for
+    return None
+  return _call('conv_input_gradient', out, a, b, **_geometry(window))
 
 
-def _conv_backward(stride, padding, act, residuals, g):
-  x, kernel, bias, z = residuals
-  g, d_bias = _before_activation(act, z, bias, g)
-  window = _window(stride, padding)
-  if kernel.size // kernel.shape[3] % 8 == 0:
-    dx = _call('conv_input_gradient', _like(x.shape), kernel, g, **window)
-  else:  # the first layer's, which a training does not ask for
-    dx = jax.linear_transpose(
-      lambda x: jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), padding, dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-      ),
-      x,
-    )(g)[0]
-  return dx, _call('conv_kernel_gradient', _like(kernel.shape), x, g, **window), d_bias
+def depthwise_gradients(
+  x: jax.Array, kernel: jax.Array, g: jax.Array, window: Window
+) -> dict[str, jax.Array] | None:
+  """Gradients of 'images' and 'kernel' in one pass; None if they are not compiled."""
+  if not has_depthwise(window, x.shape[0], x.dtype):
+    return None
+  out = (_like(x.shape), _like(kernel.shape))
+  found = _call('depthwise_gradients', out, x, kernel, g, **_geometry(window))
+  return dict(zip(('images', 'kernel'), found, strict=True))
 
 
-conv.defvjp(_forward(conv), _conv_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def pointwise(x: jax.Array, kernel: jax.Array, bias: jax.Array, act: str) -> jax.Array:
-  """act((N, C) times (C, O), + bias) in one pass; bias and act as in `depthwise`."""
+  """act((N, C) times (C, O), + bias) in one pass; bias and act as in `output`."""
   out = _like((x.shape[0], kernel.shape[1]))
   return _call('pointwise', out, x, kernel, bias, act=act)
 
 
-def _pointwise_backward(act, residuals, g):
-  x, kernel, bias, z = residuals
-  g, d_bias = _before_activation(act, z, bias, g)
-  dx = pointwise(g, kernel.T, jnp.zeros(0), 'linear')
-  if x.shape[0] < LONG:
-    return dx, x.T @ g, d_bias
-  return dx, _call('pointwise_kernel_gradient', _like(kernel.shape), x, g), d_bias
+def _pointwise_input(kernel, g, window):
+  taps = kernel.reshape(kernel.shape[2:])
+  flat, _ = sliced.pixels(g, 1)
+  taken = pointwise(flat, taps.T, jnp.zeros(0), 'linear')
+  take = lambda x: sliced.pixels(x, window.stride)[0]  # noqa: E731
+  return jax.linear_transpose(take, window.type('images', g))(taken)[0]
 
 
-pointwise.defvjp(_forward(pointwise), _pointwise_backward)
+def _pointwise_kernel(x, g, window):
+  (flat, _), (flat_g, _) = sliced.pixels(x, window.stride), sliced.pixels(g, 1)
+  if flat.shape[0] < LONG:
+    taps = flat.T @ flat_g
+  else:
+    out = _like((window.channels, window.features))
+    taps = _call('pointwise_kernel_gradient', out, flat, flat_g)
+  return taps.reshape(1, 1, *taps.shape)
 
 
-def _before_activation(act, z, bias, g):
-  """Gradients of what the activation was given, and of the bias."""
-  if z is not None:
-    g = jax.vjp(ACTIVATIONS[act], z)[1](g)[0]
-  return g, jnp.sum(g, tuple(range(g.ndim - 1))) if bias.size else bias
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def batch_norm(
   x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, act: str
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """`norm.batch_norm`: (act(y), mean, variance) of (..., C)."""
+) -> list[jax.Array]:
+  """`norm.batch_norm`: [act(y), mean, variance] of (..., C)."""
   out = (_like(x.shape), _like(scale.shape), _like(scale.shape))
   return _call('norm', out, x, scale, bias, act=act, epsilon=np.float32(epsilon))
 
 
-def _norm_forward(x, scale, bias, epsilon, act):
-  y, mean, variance = batch_norm(x, scale, bias, epsilon, act)
-  return (y, mean, variance), (x, scale, bias, mean, variance)
-
-
-def _norm_backward(epsilon, act, residuals, cotangents):
-  x, scale, *_ = residuals
+def norm_gradients(x, scale, bias, mean, variance, g, epsilon: float, act: str):
+  """Gradients [of x, of scale, of bias] from that of act(y)."""
   out = (_like(x.shape), _like(scale.shape), _like(scale.shape))
-  attributes = {'act': act, 'epsilon': np.float32(epsilon)}
-  return _call('norm_gradients', out, *residuals, cotangents[0], **attributes)
-
-
-batch_norm.defvjp(_norm_forward, _norm_backward)
-
-
-def _output_shape(x, kernel, stride, padding):
-  size = (
-    (x.shape[1 + axis] + sum(padding[axis]) - kernel.shape[axis]) // stride + 1
-    for axis in (0, 1)
-  )
-  return (x.shape[0], *size, kernel.shape[3])
+  arrays = (x, scale, bias, mean, variance, g)
+  return _call('norm_gradients', out, *arrays, act=act, epsilon=np.float32(epsilon))
 
 
 def _like(shape):
   return jax.ShapeDtypeStruct(shape, jnp.float32)
 
 
-def _window(stride, padding):
-  (top, _), (left, _) = padding
-  return {'stride': np.int64(stride), 'top': np.int64(top), 'left': np.int64(left)}
+def _geometry(window):
+  (top, _), (left, _) = window.padding
+  return {
+    'stride': np.int64(window.stride),
+    'top': np.int64(top),
+    'left': np.int64(left),
+  }
 
 
 def _call(name, out, *arrays, **attributes):

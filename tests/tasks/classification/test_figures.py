@@ -100,7 +100,7 @@ def test_no_mistakes(tmp_path):
 
 def test_full_disk_is_one_line(tmp_path):
   (tmp_path / 'file').write_text('')
-  with pytest.raises(TrainingError, match='choose a --workdir that is a folder'):
+  with pytest.raises(TrainingError, match='a file is where a folder must be'):
     figures.mistakes(
       np.zeros((1, 4, 4, 3), np.uint8), ['a'], tmp_path / 'file' / 'm.png'
     )
