@@ -261,7 +261,7 @@ def test_a_flag_of_another_job_is_refused(arguments, flags, tmp_path):
     ([*TINY, '--config.data.train_ops=flipp|value_range(-1, 1)'], 'did you mean flip'),
     ([*TINY, '--config.data.name=imagenet2013'], 'imagenet2012'),
     ([*TINY, '--config.batch_size=0'], 'batch_size=0 must be a number'),
-    ([*TINY, '--config.epochs=-1'], 'epochs=-1 must be a number'),
+    ([*TINY, '--config.epochs=-1'], 'epochs=-1.0 must be a number'),
   ],
   ids=lambda value: ' '.join(value[-1:]) if isinstance(value, list) else '',
 )
