@@ -1,7 +1,7 @@
 """Runs a job: `python main.py --config=configs/v3_large.py` trains, the default.
 
-`python main.py --help` lists the jobs and `python main.py --job=predict --help` tells
-about one. Each is a file of mobilenet/jobs; only the one asked for is imported.
+`python main.py --help` lists the jobs and `python main.py --job=predict --help`
+describes one. Each is a file in mobilenet/jobs; only the one asked for is imported.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ from mobilenet.training.errors import TrainingError
 def main(argv: list[str]) -> int:
   logging.use_absl_handler()
   logging.set_verbosity(logging.WARNING)  # of libraries; jobs print their own lines
-  # Starting makes very many objects that stay; looking through them all for cycles,
-  # again and again, takes half a second of TensorFlow's import alone.
+  # Starting makes very many objects that stay. Searching them for cycles, again and
+  # again, takes half a second of TensorFlow's import alone.
   gc.set_threshold(100_000, 20, 20)
   try:
     job, given = command_line.parse(argv)

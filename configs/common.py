@@ -10,14 +10,14 @@ from ml_collections.config_dict import placeholder
 
 
 def base() -> ConfigDict:
-  """Every field of an experiment, with the defaults of none in particular.
+  """Every field of an experiment, with defaults that suit no experiment in particular.
 
-  Durations say their unit. A placeholder (None) means the default of what reads it:
-  the network's own, the optimizer's own.
+  Durations name their unit. A placeholder (None) stands for the default of whatever
+  reads the field, such as the network or the optimizer.
   """
   config = ConfigDict()
   config.seed = 0
-  config.task = 'classification'  # what is learned: a room of mobilenet/tasks
+  config.task = 'classification'  # what a run learns: a folder of mobilenet/tasks
   config.resolution = 224  # px; stands for {resolution} in the op strings below
 
   config.model = ConfigDict()
@@ -38,9 +38,9 @@ def base() -> ConfigDict:
   config.model.lowering = 'auto'
 
   config.init = ''  # a weight file, or a finished workdir, to start from
-  config.new_head = False  # its classifier is replaced by a new one
-  # How images are prepared for those weights; what is not set is the weights' own.
-  # All of it stands for {contract}, its last step for {normalize} in op strings.
+  config.new_head = False  # replace its classifier by a new one
+  # How images are prepared for those weights; None means as the weights have it. In op
+  # strings {contract} stands for all of it, {normalize} for its last step.
   config.contract = ConfigDict()
   config.contract.mean = placeholder(tuple)
   config.contract.std = placeholder(tuple)
@@ -64,10 +64,10 @@ def base() -> ConfigDict:
   )
   config.data.batch_ops = ''  # 'mixup(0.2)' and the like
   # Given weights bring their own preparation: eval_ops becomes {contract}, the end of
-  # train_ops {normalize}. True keeps both as they stand above.
+  # train_ops becomes {normalize}. True keeps both as written above.
   config.data.own_ops = False
   config.data.corrupt_limit = 10  # unreadable images before the run stops
-  config.data.shuffle_buffer = 50_000  # examples, of data that is read in order
+  config.data.shuffle_buffer = 50_000  # examples; for data that is read in order
   config.data.made_examples = 1024
   config.data.made_classes = 10
 
@@ -117,14 +117,14 @@ def parse_arg(arg: str | None, **defaults):
   """Reads the text after a config's ':', 'width=0.75,resolution=192,quick'.
 
   Args:
-    arg: comma-separated name=value, or a name alone for True; None for none.
-    **defaults: the names there are; a value is read as the type of its default.
+    arg: comma-separated name=value, or a bare name for True; None for no argument.
+    **defaults: the known names; a value is parsed as the type of its default.
 
   Returns:
-    A dict of all names.
+    A dict with a value for every name.
 
   Raises:
-    ValueError: an unknown name, or a value of another type; one line.
+    ValueError: an unknown name, or a value of another type, in one line.
   """
   values = dict(defaults)
   for part in filter(None, (arg or '').split(',')):
@@ -153,10 +153,10 @@ _KINDS = {int: 'a whole number', float: 'a number', str: 'a word'}
 
 
 def quick(config: ConfigDict, width: float = 0.25) -> ConfigDict:
-  """Shrinks an experiment to a minute: made data, narrow, small, few steps.
+  """Shrinks an experiment to a minute: made-up data, narrow, small, few steps.
 
-  Optimizer, loss, schedule, augmentation and averages stay the experiment's own, with
-  the learning rate of its batch size brought down to the small batch.
+  Optimizer, loss, schedule, augmentation and averages stay the experiment's own. The
+  learning rate is scaled down to the small batch.
   """
   shrink = 16 / config.batch_size
   if config.schedule.reference_batch_size is None:
@@ -180,7 +180,7 @@ def quick(config: ConfigDict, width: float = 0.25) -> ConfigDict:
 
 
 def adamw(config: ConfigDict, learning_rate: float) -> ConfigDict:
-  """For small data from scratch: starts faster than the papers' RMSprop and SGD."""
+  """AdamW: on small data from scratch it starts faster than RMSprop and SGD."""
   config.optimizer.name = 'adamw'
   config.optimizer.eps = 1e-6
   config.optimizer.weight_decay = 0.05
@@ -190,7 +190,7 @@ def adamw(config: ConfigDict, learning_rate: float) -> ConfigDict:
 
 
 def digits(config: ConfigDict) -> ConfigDict:
-  """The 5,000 handwritten digits (4,000 for training), a little shifted and turned."""
+  """The 5,000 handwritten digits (4,000 for training), shifted and rotated a little."""
   config.data.name = 'digits'
   config.data.eval_split = 'test'
   config.data.train_ops = 'shift(3)|rotate(10)|resize({resolution})|value_range(-1, 1)'
@@ -206,7 +206,7 @@ def trained_on_digits(
 ) -> ConfigDict:
   """The digits with a recipe that fits them: a few minutes on two cores."""
   adamw(digits(config), learning_rate)
-  config.batch_size = 32  # more steps of few epochs
+  config.batch_size = 32  # more steps in few epochs
   config.model.norm_momentum = 0.95
   config.epochs = epochs
   config.schedule.warmup_epochs = 1.0
@@ -218,7 +218,7 @@ def trained_on_digits(
 
 
 def photos(config: ConfigDict) -> ConfigDict:
-  """A folder of some thousand photos, cropped, flipped and coloured at random."""
+  """A folder of a few thousand photos; random crops, flips and colours."""
   config.data.name = 'folder'
   config.data.eval_split = 'val'
   config.data.train_ops = (
@@ -251,7 +251,7 @@ def learning_rates(*rates: float) -> Items:
 
 
 def seeds(number: int) -> Items:
-  """The same experiment from seed 0 to `number` - 1: how much is chance."""
+  """The same experiment from seed 0 to `number` - 1, to see how much is chance."""
   return grid({'seed': range(number)})
 
 
@@ -259,7 +259,7 @@ def choose(sweep_name: str, /, **sweeps: Items) -> Items:
   """The sweep of that name.
 
   Raises:
-    ValueError: there is none; one line with the nearest name and all of them.
+    ValueError: there is none; the line gives the nearest name and all others.
   """
   if sweep_name not in sweeps:
     near = difflib.get_close_matches(sweep_name, sweeps, n=1, cutoff=0.5)

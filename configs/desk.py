@@ -1,4 +1,4 @@
-"""The MobileNetV1 paper's questions on data that fits a desk.
+"""The MobileNetV1 paper's questions on small data.
 
     python main.py --config=configs/desk.py:data=digits --job=sweep --sweep=questions
     python main.py --config=configs/desk.py:data=folder --config.data.dir=flowers \\
@@ -6,11 +6,11 @@
 
 `questions`: full against depthwise separable convolutions (Table 4), shallow against
 thin (Table 5) and the width multipliers (Table 6). `grid`: four widths x four
-resolutions (Tables 6 and 7) and the shallow network. Results and what they say:
-docs/results/.
+resolutions (Tables 6 and 7) and the shallow network. docs/results/README.md has the
+results and what they say.
 
-The recipe is that of configs/folder.py, the same for all networks and short: what is
-asked is which network is better when all are trained alike, not how good one can get.
+All networks share the recipe of configs/folder.py, shortened. The question is which
+network is better under the same training, not how good one can get.
 """
 
 from configs import common
@@ -41,7 +41,7 @@ def get_config(arg=None):
     common.photos(config)
     config.resolution = 96
     config.epochs = arg['epochs'] or 12.0
-  config.batch_size = 32  # more steps of a short training
+  config.batch_size = 32  # more steps in a short training run
   common.adamw(config, 0.003)
   config.schedule.warmup_epochs = 2.0
   config.ema_decay = 0.98

@@ -1,10 +1,10 @@
-"""Somebody else's ImageNet weights, trained on with your own photos.
+"""Other people's ImageNet weights, fine-tuned on your own photos.
 
     python main.py --config=configs/finetune.py --config.data.dir=photos \
       --config.init=mobilenet_v2-b0353104.pth
 
 The network, its width and how images are prepared are read from the weight file; the
-classifier is new. `--job=import` makes a workdir of the weights as they are.
+classifier is new. `--job=import` makes a workdir from the weights as they are.
 """
 
 from ml_collections.config_dict import placeholder

@@ -2,8 +2,9 @@
 
     python main.py --config=configs/folder.py --config.data.dir=photos
 
-`photos` holds train/<class>/*.jpg and val/<class>/*.jpg, or one folder a class; then a
-fifth of each class is put aside for evaluation, the same images every time.
+`photos` holds train/<class>/*.jpg and val/<class>/*.jpg, or one folder per class.
+In the second case a fifth of each class is set aside for evaluation, always the same
+images.
 """
 
 from configs import common

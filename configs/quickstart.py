@@ -1,9 +1,9 @@
-"""MobileNetV3-Small on 5,000 handwritten digits: the whole road in three minutes.
+"""MobileNetV3-Small on 5,000 handwritten digits: the whole path in three minutes.
 
     python main.py --config=configs/quickstart.py
 
 The digits come with an installed package and are split 4,000 / 1,000; nothing is
-downloaded. Everything else (data set, loop, evaluation, report) is what ImageNet takes.
+downloaded. Data set, loop, evaluation and report are the same as for ImageNet.
 """
 
 from configs import common

@@ -5,10 +5,10 @@
     python main.py --config=configs/shufflenet_v1.py:digits
 
 groups: 1, 2, 3, 4 or 8; width: 0.25, 0.5, 1, 1.5 or 2.
-Published top-1 of 3 groups: 67.4 %, at 0.5 56.8, at 0.25 45.0 (Table 2), at 1.5 71.5
-and at 2 73.7 (Table 5).
-Not run here: the paper's 300,000 iterations of batch 1024, 240 epochs.
-Digits, measured: 97.2 % of the 1,000 test digits (averaged weights, 20 epochs, 64 px).
+Published top-1 with 3 groups: width 1 67.4 %, 0.5 56.8, 0.25 45.0 (Table 2), 1.5 71.5
+and 2 73.7 (Table 5).
+Not run here: the paper's 300,000 iterations of batch 1024 are 240 epochs.
+Measured here: 97.2 % of the 1,000 test digits (averaged weights, 20 epochs, 64 px).
 
 Recipe: see `shufflenet_recipe`.
 """
@@ -43,10 +43,10 @@ def sweep(name='grid'):
 def shufflenet_recipe(config, arg):
   """Section 4 of the V1 paper, for V2 too (section 4 of 1807.11164: "the same").
 
-  Batch 1024, rate 0.5 falling linearly to 0, decay 4e-5, little scale augmentation;
-  momentum 0.9 and label smoothing 0.1 are those of the authors' code, which decays
-  weights only and feeds BGR of 0 to 255, where ours is the value range of everything
-  here. The digits take AdamW.
+  Batch 1024, learning rate 0.5 falling linearly to 0, weight decay 4e-5, little scale
+  augmentation. Momentum 0.9 and label smoothing 0.1 come from the authors' code, which
+  decays weights only. It feeds BGR of 0 to 255; here images have the same value range
+  as everywhere. The digits use AdamW.
   """
   if arg['digits']:
     common.trained_on_digits(config, learning_rate=0.003, epochs=20.0)

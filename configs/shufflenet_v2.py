@@ -5,8 +5,8 @@
     python main.py --config=configs/shufflenet_v2.py:digits
 
 width: 0.5, 1, 1.5 or 2. Published top-1 (Table 8): 60.3 %, 69.4, 72.6 and 74.9.
-Not run here: 300,000 iterations of batch 1024, 240 epochs.
-Digits, measured: 97.6 % of the 1,000 test digits (averaged weights, 20 epochs, 64 px).
+Not run here: 300,000 iterations of batch 1024 are 240 epochs.
+Measured here: 97.6 % of the 1,000 test digits (averaged weights, 20 epochs, 64 px).
 
 Recipe: V1's, as the paper says; see `shufflenet_v1.shufflenet_recipe`.
 """

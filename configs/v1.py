@@ -9,10 +9,11 @@ Published top-1 at 224 px: width 1.0 70.6 %, 0.75 68.4, 0.5 63.7, 0.25 50.6 (Tab
 full_conv 71.7 (Table 4), shallow 65.3 (Table 5).
 Not run here: 300 epochs of ImageNet are 375,000 steps of batch 1024.
 
-Recipe. The paper names TensorFlow's RMSprop, little distortion, no label smoothing and
-no L2 on depthwise kernels, and gives no numbers. Those are of Google's TPU code for
-this network: batch 1024, rate 0.165 times 0.94 every 3 epochs, eps 1, averages. L2 4e-5
-and dropout 0.001 are TF-slim's. No source gives the length; 300 epochs is ours.
+Recipe: the paper names TensorFlow's RMSprop, little distortion, no label smoothing and
+no L2 on depthwise kernels, but gives no numbers. They come from Google's TPU code for
+this network: batch 1024, learning rate 0.165, times 0.94 every 3 epochs, eps 1,
+averages. L2 4e-5 and dropout 0.001 are TF-slim's. No source gives the length; 300
+epochs are our choice.
 """
 
 from configs import common

@@ -8,10 +8,10 @@ Published top-1 at 224 px: width 1.0 72.0 % (Table 4; TF-slim's checkpoint 71.8)
 74.7 (Table 4), 0.75 69.8, 0.5 65.4, 0.35 60.3 (TF-slim).
 Not run here: 420 epochs of ImageNet are 700,000 steps of batch 768.
 
-Recipe. The paper's, as TF-slim gives it for 8 GPUs that are averaged: batch 8 x 96,
-rate 8 x 0.045 times 0.98 every 2.5 epochs, RMSprop 0.9 / 0.9 with eps 1, L2 4e-5 but
+Recipe: the paper's, as TF-slim gives it for 8 averaged GPUs. Batch 8 x 96, learning
+rate 8 x 0.045, times 0.98 every 2.5 epochs, RMSprop 0.9 / 0.9 with eps 1, L2 4e-5 but
 not on depthwise kernels, dropout 0.2, label smoothing 0.1, averages 0.9999. The
-published run's BatchNorm saw 96 images at a time, this one sees the global batch.
+published run's BatchNorm sees 96 images at a time; here it sees the global batch.
 """
 
 from configs import common
@@ -50,7 +50,7 @@ def sweep(name='grid'):
 
 
 def _published():
-  """TF-slim's 22 checkpoints: above width 1.0 at 224 px alone."""
+  """TF-slim's 22 checkpoints: widths above 1.0 at 224 px only."""
   yield from common.grid({'model.width': (1.4, 1.3), 'resolution': (224,)})
   yield from common.grid(
     {'model.width': (1.0, 0.75, 0.5, 0.35), 'resolution': (224, 192, 160, 128, 96)}

@@ -40,11 +40,11 @@ def published_points():
 def v3_recipe(config, arg):
   """The recipe of section 6.1, for all of V3.
 
-  The paper: TensorFlow's RMSprop with momentum 0.9, batch 4096, rate 0.1 with "decay
-  rate of 0.01 every 3 epochs" (read as times 0.99), dropout 0.8 (of keeping), L2 1e-5,
-  Inception preprocessing, averages 0.9999, BatchNorm 0.99. Left open and taken from
-  TF Model Garden's MobileNetV3-Small: eps 0.002, label smoothing 0.1, a warm-up of
-  1,560 steps from 0.001 of the rate, 1,000 epochs.
+  The paper gives TensorFlow's RMSprop with momentum 0.9, batch 4096, learning rate 0.1
+  with "decay rate of 0.01 every 3 epochs" (read as times 0.99), dropout 0.8 (of
+  keeping), L2 1e-5, Inception preprocessing, averages 0.9999 and BatchNorm 0.99. It
+  leaves the rest open, which comes from TF Model Garden's MobileNetV3-Small: eps 0.002,
+  label smoothing 0.1, a warm-up of 1,560 steps from 0.001 of the rate, 1,000 epochs.
   """
   config.model.width = arg['width']
   config.model.dropout = 0.2

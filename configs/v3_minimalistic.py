@@ -3,8 +3,9 @@
     python main.py --config=configs/v3_minimalistic.py
     python main.py --config=configs/v3_minimalistic.py:size=small
 
-For accelerators and DSPs without those operations. Not in the paper: published by
-TF-slim with the V3 checkpoints. Published top-1 at 224 px: large 72.3 %, small 61.9.
+For accelerators and DSPs that lack those operations. The paper does not have it;
+TF-slim published it with the V3 checkpoints.
+Published top-1 at 224 px: large 72.3 %, small 61.9.
 Not run here: 1,000 epochs of ImageNet are 313,000 steps of batch 4096.
 
 Recipe: V3's, see `v3_large.v3_recipe`; TF-slim names no other.

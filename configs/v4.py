@@ -9,10 +9,10 @@ recipe of its column of Table 10 and its native resolution.
 Published top-1 (Table 6): 73.8 %, 79.9, 82.9, 80.7 and 83.4, in that order.
 Not run here: conv_small's 9,600 epochs of ImageNet are 3,000,000 steps of batch 4096.
 
-Left open by the table and taken from TF Model Garden: BatchNorm's momentum and epsilon
-of conv_small (0.95, 1e-6) and of the others (0.997, 0.001). Where they disagree on
-conv_large (flat stochastic depth 0.2 there), this is the paper. CutMix and Mixup are
-applied one or the other to a batch in the paper, here with half the probability each.
+The table leaves BatchNorm's momentum and epsilon open. They come from TF Model Garden:
+0.95 and 1e-6 for conv_small, 0.997 and 0.001 for the others. The two sources disagree
+on conv_large (Model Garden has a flat stochastic depth of 0.2); this is the paper's.
+The paper applies either CutMix or Mixup to a batch; here each has half the probability.
 """
 
 from configs import common
@@ -59,7 +59,7 @@ SMALL = {
   'model.norm_momentum': 0.95,
   'model.norm_epsilon': 1e-6,
 }
-# Columns of Table 10 and RandAugment's probability, layers and magnitude there.
+# The columns of Table 10, with their RandAugment.
 TABLE_10 = {
   'conv_small': (SMALL, 'randaug(2, 9, prob=0.5)'),
   'conv_medium': (MEDIUM, 'randaug(2, 15, prob=0.7)'),

@@ -1,4 +1,4 @@
-"""The command line: a job, its flags and a config; a mistake is one clear line."""
+"""The command line: a job, its flags and a config; a mistake becomes one line."""
 
 import dataclasses
 import itertools
@@ -21,7 +21,7 @@ DEFAULT_JOB = 'train'
 
 
 class Flag(NamedTuple):
-  """A flag: kind is str, int or bool, default None where nothing is given."""
+  """A flag. kind: str, int or bool. default: None for a flag without one."""
 
   name: str
   kind: type
@@ -30,16 +30,17 @@ class Flag(NamedTuple):
 
 
 COMMON = (
-  Flag('job', str, DEFAULT_JOB, 'What to do; a beginning that fits one job is enough.'),
+  Flag('job', str, DEFAULT_JOB, 'The job; an unambiguous beginning is enough.'),
   Flag('workdir', str, None, 'Folder of the run; runs/<config name> by default.'),
-  Flag('multihost', bool, False, 'Several processes, one run.'),
-  Flag('coordinator', str, None, 'host:port of process 0, if JAX cannot find out.'),
-  Flag('num_processes', int, None, 'How many there are; likewise.'),
-  Flag('process_id', int, None, 'Which one this is, from 0; likewise.'),
+  Flag('multihost', bool, False, 'Run as one of several processes of a run.'),
+  Flag('coordinator', str, None, 'host:port of process 0, if JAX cannot find it.'),
+  Flag('num_processes', int, None, 'Number of processes, if JAX cannot find it.'),
+  Flag('process_id', int, None, 'Number of this process, from 0, likewise.'),
 )
 CONFIG_HELP = (
-  'The experiment: a file of configs/, with :arguments where it has some. '
-  '--config.FIELD=VALUE sets any field, --config.SECTION.FIELD=VALUE too.'
+  'The experiment: a file of configs/, with :arguments if it takes any. '
+  '--config.FIELD=VALUE and --config.SECTION.FIELD=VALUE set any field; None gives it '
+  'its default back.'
 )
 _DEFINE = {
   str: flags.DEFINE_string,
@@ -55,10 +56,10 @@ class Given:
   job: the full name.
   config: None where no --config is given.
   flags: by name, the common ones and the job's own.
-  arguments: what stands beside the flags.
-  overrides: the fields of the config that were set by flags, with their values.
-  argument: of --config as it was typed, 'configs/v1.py:width=0.5', or ''.
-  compiled: folder of what runs keep compiled; None keeps nothing.
+  arguments: what is not a flag.
+  overrides: the fields of the config that flags set, with their values.
+  argument: the value of --config as typed, 'configs/v1.py:width=0.5', or ''.
+  compiled: folder for compiled programs of runs; None keeps none.
   """
 
   job: str
@@ -77,7 +78,7 @@ class Given:
     """
     require(
       self.config is not None,
-      f'--job={self.job} needs one: give a config, for example '
+      f'--job={self.job} needs an experiment: give a config, for example '
       '--config=configs/quickstart.py',
     )
     return self.config
@@ -101,7 +102,7 @@ class Given:
 
 
 def parse(argv: Sequence[str]) -> tuple[types.ModuleType, Given]:
-  """The job and what it is given; prints the help and exits where that is asked for.
+  """The job and what was typed for it; prints the help and exits if asked to.
 
   Raises:
     TrainingError: a mistake in the command line, in one line.
@@ -129,8 +130,8 @@ def parse(argv: Sequence[str]) -> tuple[types.ModuleType, Given]:
   try:
     argument = config_argument(argv)
     if argument:
-      config_files.config_file(argument)  # the flag itself would say it much later
-    # The flags of a config know no None, which gives a field its default back.
+      config_files.config_file(argument)  # the flag itself would fail much later
+    # Flags of ml_collections cannot set None, which gives a field its default back.
     unset = {_field(typed): None for typed in argv[1:] if _sets_none(typed)}
     rest = [typed for typed in argv if not _sets_none(typed)]
     arguments = tuple(values(rest)[1:])
@@ -148,7 +149,7 @@ def parse(argv: Sequence[str]) -> tuple[types.ModuleType, Given]:
   ]
   require(
     not joining or values['multihost'].value,
-    f'--{", --".join(joining)}: of several processes only; add --multihost',
+    f'--{", --".join(joining)}: only for several processes; add --multihost',
   )
   overrides = config_flags.get_override_values(values['config']) if config else {}
   overrides |= unset
@@ -211,15 +212,15 @@ def _entry(term: str, text: str) -> list[str]:
 
 
 def _check_flags(name: str, job: types.ModuleType, argv: Sequence[str]) -> None:
-  """Refuses flags that other jobs have and this one has not; all of them are named."""
+  """Refuses flags that only other jobs have, and names all of them."""
   own = {flag.name for flag in (*COMMON, *job.FLAGS)}
   others = {other: jobs.describe(other).flags for other in jobs.names()}
   wrong = []
   for typed in dict.fromkeys(_flag_names(argv)):
     for flag in {typed, typed.removeprefix('no')} - own:
       if knowing := [other for other, known in others.items() if flag in known]:
-        wrong.append(f'--{flag} is of --job={" or ".join(knowing)}')
-  require(not wrong, f'{", ".join(wrong)}; not of --job={name}')
+        wrong.append(f'--{flag} belongs to --job={" or ".join(knowing)}')
+  require(not wrong, f'{", ".join(wrong)}; not to --job={name}')
 
 
 def _flag_names(argv: Sequence[str]) -> list[str]:
@@ -240,12 +241,12 @@ def config_argument(argv: Sequence[str]) -> str:
   """The value of --config in a command line, or ''.
 
   Raises:
-    TrainingError: there is none though one of its fields is set.
+    TrainingError: there is none, but one of its fields is set.
   """
   argument = _value_of('config', argv)
   require(
     argument is not None or not any(a.startswith('--config.') for a in argv),
-    'fields of a config are set, but which? give a config: --config=configs/...',
+    'config fields are set without a config; give a config: --config=configs/...',
   )
   return argument or ''
 
@@ -260,7 +261,7 @@ def _field(typed: str) -> str:
 
 
 def explain(argv: Sequence[str], error: Exception) -> str:
-  """One line on why a command line cannot be parsed."""
+  """One line that says why a command line cannot be parsed."""
   argument = _value_of('config', argv)
   if argument is None:
     return config_files.one_line(error)

@@ -1,4 +1,4 @@
-"""Reading config files and setting their fields; a mistake is one clear line."""
+"""Reading config files and setting their fields; a mistake becomes one line."""
 
 import copy
 import difflib
@@ -32,7 +32,7 @@ def load_sweep(argument: str, name: str | None) -> tuple[str, list[tuple[str, di
     The sweep's name, and (item name, {dotted field: value}) of each item.
 
   Raises:
-    TrainingError: the file has no sweep, or none of that name; one line.
+    TrainingError: the file has no sweep, or none of that name.
   """
   module = _load_module(argument)
   require(
@@ -93,10 +93,10 @@ def config_name(argument: str) -> str:
 
 
 def check_field(config: ConfigDict, field: str) -> None:
-  """Checks that a dotted field exists and is no section.
+  """Checks that a dotted field exists and is not a section.
 
   Raises:
-    TrainingError: it does not, with the nearest names, or is one.
+    TrainingError: it does not exist, with the nearest names, or it is a section.
   """
   fields = _fields(config)
   if field not in fields:
@@ -110,7 +110,7 @@ def check_field(config: ConfigDict, field: str) -> None:
 
 
 def wrong_type(config: ConfigDict, field: str, value: object) -> str:
-  """The line on a field that was set to a value of another type."""
+  """The error line for a field that is set to a value of another type."""
   kind = _parent(config, field).get_type(field.rpartition('.')[2])
   return f'config field {field} = {value!r} must be of type {kind.__name__}'
 

@@ -1,10 +1,10 @@
-"""What a config stands for: its model, its data and its loss. Here the three meet.
+"""Turns a config into a model, data and a task; here the three meet.
 
     source = open_source(config, config.data.eval_split)
     model = make_model(config, make_task(config).outputs(source))
     batches = eval_batches(config, source, sharding.make_mesh())
 
-A config comes as an argument: this module imports none.
+The config is an argument: this module imports no config.
 """
 
 import copy
@@ -28,7 +28,7 @@ from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.starting import start_from
 
-# May differ between a run and its resumption: they change no number of the training.
+# Fields that may differ when a run resumes: they change no number of the training.
 HARMLESS = (
   'checkpoint_every_epochs',
   'data.dir',
@@ -41,7 +41,7 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
   """The config's network.
 
   Args:
-    config: all of it.
+    config: the whole config.
     outputs: what the network's outputs stand for; only their number matters.
 
   Raises:
@@ -57,10 +57,10 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
 def initial_variables(
   config: ConfigDict, model: nn.Module, weights: Weights | None = None
 ) -> dict[str, Any]:
-  """What a run's variables are before its first step: drawn, or those of `weights`.
+  """A run's variables before its first step: drawn, or those of `weights`.
 
   Raises:
-    WeightsError: the weights are not the network's.
+    WeightsError: the weights do not fit the network.
   """
   shape = (config.resolution, config.resolution, 3)
   drawn = init_variables(model, shape, config.seed)
@@ -70,12 +70,12 @@ def initial_variables(
 
 
 def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
-  """A copy of the config that says what the weights want: network, contract, pixels.
+  """A copy of the config, completed from weights: network, contract, resolution.
 
   The network's name and width are those of the weights; a config that names another
   is an error. Images are prepared by the contract: all of the evaluation, and the end
   of the training's op string. Only `data.own_ops` keeps the config's op strings. Other
-  fields that the config sets stay as it sets them.
+  fields keep the values that the config sets.
 
   Raises:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
@@ -106,7 +106,7 @@ def notes(config: ConfigDict, weights: Weights) -> tuple[str, ...]:
   """What a person should know of weights before this config uses them, one line each.
 
   Args:
-    config: as it was given: what it sets of the contract need not be assumed.
+    config: as given; what it sets of the contract need not be assumed.
     weights: those of its `init`.
   """
   lines = list(weights.notes)
@@ -135,7 +135,7 @@ def _shown(value) -> str:
 
 
 def _normalized_as_the_weights(text: str) -> str:
-  """A training's op string whose values and channels are what the contract says."""
+  """A training op string with the value range and channels of the contract."""
   if '{normalize}' in text or '{contract}' in text:
     return text
   kept = [op for op in filter(None, text.split('|')) if not _OF_PIXELS.match(op)]
@@ -189,7 +189,7 @@ def open_source(
     split_flag: by which a person chooses the split, for messages.
 
   Raises:
-    DataError: the data, the split or a file is not there, or cannot be used.
+    DataError: the data, the split or a file is missing or cannot be used.
   """
   return input_pipeline.open_source(
     config.data.name,
@@ -208,10 +208,10 @@ def open_source(
 
 
 def ops(config: ConfigDict, name: str) -> str:
-  """An op string of the config, with the resolution and the contract's ops put in.
+  """An op string of the config, with the resolution and the contract's ops filled in.
 
   Raises:
-    TrainingError: it asks for a contract, and the config has none.
+    TrainingError: it needs a contract, and the config has none.
   """
   text = config.data[name].replace('{resolution}', str(config.resolution))
   contract = contract_of(config)
@@ -254,7 +254,7 @@ def check_ops(config: ConfigDict) -> None:
 
 
 def train_batches(config: ConfigDict, source, mesh: Mesh, start_step: int):
-  """This process's share of the endless training batches, from a step on."""
+  """This process's share of the endless training batches, from `start_step` on."""
   batches = input_pipeline.train_batches(
     source,
     ops=ops(config, 'train_ops'),
@@ -286,7 +286,7 @@ def eval_batches(config: ConfigDict, source, mesh: Mesh, *, all_here: bool = Fal
 
 
 class Watched:
-  """Batches, the first of which is held against a contract, with a warning."""
+  """Batches; warns if the values of the first do not fit a contract."""
 
   def __init__(self, batches, contract: Contract | None):
     self._batches, self._contract = batches, contract

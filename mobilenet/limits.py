@@ -1,6 +1,6 @@
-"""What the fields of a config may be: told before anything is computed or allocated.
+"""Allowed values of a config's fields, checked before anything is computed.
 
-What only one part of the house can judge, such as an unknown name, is judged there.
+What only one package can judge, such as an unknown name, is checked there.
 """
 
 import math
@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 
 from mobilenet.training.errors import TrainingError, require
 
-# Field -> (lowest, highest), both allowed. These fields have no default to fall back
-# to, so that none of them may be None. Limits are those of what follows: a seed of
-# NumPy's generators, counters of 32 bits; widths and sizes are some times those that
-# anybody has published.
+# Field -> (lowest, highest), both allowed. These fields have no default, so none of
+# them may be None. The limits come from what uses the values: seeds of NumPy's
+# generators, 32-bit counters. Widths and sizes may be several times the largest
+# published ones.
 NUMBERS = {
   'seed': (0, 2**32 - 1),
   'resolution': (8, 8192),
@@ -37,7 +37,7 @@ NUMBERS = {
   'eval_every_epochs': (1e-9, 1e9),
   'checkpoint_every_epochs': (1e-9, 1e9),
 }
-# Numbers that may be None, for the default of what reads them.
+# Numbers that may be None, which means the default of what reads them.
 OPTIONAL = {
   'steps': (1, 2**31 - 1),
   'ema_decay': (0, 0.999999999),
@@ -49,7 +49,7 @@ OPTIONAL = {
   'contract.resolution': (8, 8192),
   'contract.label_offset': (0, 1),
 }
-# Texts and switches that have no default either.
+# Strings and booleans that have no default either.
 NEEDED = (
   'task',
   'model.name',
@@ -73,15 +73,15 @@ NEEDED = (
 
 
 def check(config: ConfigDict) -> None:
-  """Checks the fields of a config, those that it has.
+  """Checks those of the fields that a config has.
 
   Raises:
-    TrainingError: a field is outside of its limits, or None without a default; names
-      the flag that sets it.
+    TrainingError: a field is out of range, or is None and has no default; the line
+      names the flag that sets it.
   """
   for field, (low, high) in {**NUMBERS, **OPTIONAL}.items():
     value, there = _get(config, field)
-    # A resolution of None is that of the weights, which are not read yet.
+    # A resolution of None means that of the weights, which are not read yet.
     missing = value is None and (field in OPTIONAL or (field == 'resolution'))
     if not there or missing:
       continue

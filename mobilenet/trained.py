@@ -1,10 +1,10 @@
-"""A run that has something to use: its config, its network and its trained variables.
+"""A run that is ready for use: its config, its network and its trained variables.
 
     run = load_run(pathlib.Path('runs/flowers'))
     logits = run.model.apply(run.variables, images)
 
-A run was trained here, and then its newest checkpoint is read (the raw or the averaged
-weights, see `training.averages`), or was imported, and then `weights.safetensors` is.
+Of a run that was trained here, the newest checkpoint is read: the raw or the averaged
+weights, see `training.averages`. Of an imported run, `weights.safetensors` is read.
 """
 
 import dataclasses
@@ -58,7 +58,7 @@ def folded(run: Run) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
-  """Reads what a workdir came to.
+  """Loads the run in a workdir.
 
   Raises:
     TrainingError, ModelError: no run, nothing trained yet, or it cannot be read.
@@ -106,10 +106,10 @@ def _checkpoint(folder, config, model, mesh):
 
 
 def load_weights(path: str) -> Weights:
-  """Loads a weight file of any framework, or what a workdir came to.
+  """Loads a weight file of any framework, or the weights of a workdir.
 
   Raises:
-    TrainingError, ModelError: it is not there or cannot be used.
+    TrainingError, ModelError: the file is missing or cannot be used.
   """
   folder = pathlib.Path(path).expanduser()
   if not (folder / workdir.CONFIG_FILE).is_file():
@@ -119,7 +119,7 @@ def load_weights(path: str) -> Weights:
 
 
 def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
-  """The config with what its `init` says, and those weights; as it is without any.
+  """The config completed from its `init`, and those weights; None without `init`.
 
   Raises:
     TrainingError, ModelError: the weights cannot be read or are of another network.
@@ -162,10 +162,10 @@ _OF_WEIGHTS = (
 def contract_of_run(config: ConfigDict) -> Contract:
   """The contract by which a run's evaluation prepares images.
 
-  That is the config's, or what the op string comes to that it evaluates with.
+  That is the config's, or the equivalent of the op string that it evaluates with.
 
   Raises:
-    TrainingError: the op string prepares images in a way that no contract can say.
+    TrainingError: the op string prepares images in a way that no contract can express.
   """
   given = experiment.contract_of(config)
   if given and config.data.eval_ops == '{contract}':
@@ -197,7 +197,7 @@ def contract_of_run(config: ConfigDict) -> Contract:
   same = input_pipeline.parse_ops(contract.eval_ops(config.resolution), 'eval')
   require(
     same == input_pipeline.parse_ops(text, 'eval'),
-    f'data.eval_ops is {text!r}, which the contract of a weight file cannot say; '
+    f'data.eval_ops is {text!r}, which the contract of a weight file cannot express; '
     f'nearest is {contract.eval_ops(config.resolution)!r}',
   )
   return contract

@@ -1,4 +1,4 @@
-"""Numbers of rounds to medians, spreads and ratios."""
+"""Medians, spreads and ratios of the rounds' numbers."""
 
 import dataclasses
 import statistics
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mobilenet.bench.contenders import CONTENDERS, OURS
 from mobilenet.bench.measure import Measurement
 
-# Networks of one name may differ a little between frameworks; beyond this it is told.
+# Networks of one name may differ a little between frameworks; more gets a note.
 SAME_PARAMETERS = 0.002
 
 
@@ -24,10 +24,10 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-  """A measurement with what it comes to.
+  """A measurement with its spread and its ratio to ours.
 
-  ratio: ours divided by this one's number, round by round: below 1, ours needs less.
-  notes: what a reader has to know to compare them.
+  ratio: ours divided by this one's number, round by round; below 1, ours needs less.
+  notes: what a reader has to know for the comparison.
   """
 
   measurement: Measurement
@@ -43,7 +43,7 @@ class Line:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-  """Of any number of values; None of none."""
+  """The spread of values; None if there are none."""
   if not values:
     return None
   low, middle, high = (
@@ -55,11 +55,11 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def compare(measurements: Sequence[Measurement]) -> list[Line]:
-  """Each measurement beside ours of the same mode and model.
+  """Each measurement next to ours of the same mode and model.
 
-  The ratio is the median of the rounds' ratios: what a round's neighbours on the
-  machine cost, both of its numbers have paid. There is none between numbers of
-  different kinds of devices.
+  The ratio is the median of the rounds' ratios, since both numbers of a round have the
+  same noisy neighbours on the machine. There is none between different kinds of
+  devices.
   """
   ours = {(m.mode, m.model): m for m in measurements if m.contender == OURS}
   lines = []
@@ -80,7 +80,7 @@ def compare(measurements: Sequence[Measurement]) -> list[Line]:
 
 
 def remarks(lines: Sequence[Line], left_out: Sequence[str]) -> list[str]:
-  """What stands below the tables, each thing once: failures, differences, absences.
+  """The remarks below the tables, each once: failures, differences, absences.
 
   Args:
     left_out: what was not tried, in words.

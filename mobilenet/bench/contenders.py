@@ -1,7 +1,7 @@
 """Who is timed: each contender with its file, its processes' settings and its models.
 
-A contender's file is imported by a worker process of its own and by nobody else: two
-frameworks in one process would fight over its threads.
+Only a worker process of its own imports a contender's file: two frameworks in one
+process would compete for its threads.
 """
 
 import dataclasses
@@ -18,10 +18,11 @@ NUM_CLASSES = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-  """title: in tables. module: whose `prepare(spec)` makes what is timed.
+  """title: its name in tables. module: its `prepare(spec)` makes what is timed.
 
-  modes: it takes part in. install: the line that brings its packages. environment: of
-  its process. names: of its framework's models, by ours; None where it takes ours.
+  modes: those it takes part in. install: the command that installs its packages.
+  environment: variables of its process. names: our name of a model -> its framework's;
+  None if it takes ours.
   """
 
   title: str
@@ -74,14 +75,14 @@ CONTENDERS = {
 }
 PEERS = tuple(name for name in CONTENDERS if name != OURS)
 
-# Of every worker. A GPU's memory is shared by the contenders, so that none may take it
-# all at once; libraries' notes would fill the logs.
+# Of every worker. The contenders share a GPU's memory, so none may take it all at once;
+# libraries' notes would fill the logs.
 ENVIRONMENT = {
   'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',
   'TF_FORCE_GPU_ALLOW_GROWTH': 'true',
   'TF_CPP_MIN_LOG_LEVEL': '2',
 }
-# Of workers whose compile time counts: nothing compiled before is used again.
+# Of workers whose compile time counts: nothing compiled before is reused.
 COLD = {
   'JAX_ENABLE_COMPILATION_CACHE': 'false',
   'TORCHINDUCTOR_FORCE_DISABLE_CACHES': '1',
@@ -125,7 +126,7 @@ def chosen_models(text: str) -> list[Model]:
 
 
 def chosen_modes(text: str) -> list[str]:
-  """'train,latency' -> modes; an unknown one is told with the nearest."""
+  """'train,latency' -> modes; for an unknown one the error names the nearest."""
   modes = _parts('--modes', text)
   known = CONTENDERS[OURS].modes
   for mode in modes:
@@ -146,7 +147,7 @@ def chosen_peers(text: str) -> list[str]:
 
 
 def interpreters(text: str | None) -> dict[str, str]:
-  """'timm=/envs/torch/bin/python' -> {peer: Python}, of peers with one of their own."""
+  """'timm=/envs/torch/bin/python' -> {peer: Python}, of peers that have their own."""
   found = {}
   for part in _parts('--peer_python', text) if text else ():
     peer, equals, path = part.partition('=')
@@ -174,7 +175,7 @@ def why_not(contender: str, model: Model, dtype: str) -> str | None:
 
 
 def their_name(contender: str, model: Model) -> str:
-  """What the contender's framework calls a model; ours where it takes ours."""
+  """The name of a model in the contender's framework; ours if it takes ours."""
   names = CONTENDERS[contender].names
   if names is TIMM:
     return TIMM[model.name][model.width][0]

@@ -1,4 +1,4 @@
-"""Figures of a benchmark: contenders beside each other, and how a step's time grows."""
+"""Figures of a benchmark: contenders side by side, and how a step's time grows."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _LINE, _REFERENCE = '#1f5f99', '#9aa1ab'
 
 
 def contenders(lines: Sequence[Line], caption: str):
-  """A Figure: a panel a mode, a bar of the median a contender, quartiles on it.
+  """A Figure: per mode a panel, per contender a bar of the median with quartiles.
 
   The axes are logarithmic: a factor is the same length everywhere.
   """
@@ -62,7 +62,7 @@ def _bars(panel, rows: Sequence[Line]) -> None:
   panel.set_xscale('log')
   panel.set_xlim(min(medians) / 3, max(line.spread.high for line in rows) * 1.8)
   panel.set_yticks(places, labels, fontsize=7)
-  # Few and plain: the numbers stand at the bars.
+  # Few and plain: the bars carry the numbers.
   panel.xaxis.set_major_formatter('{x:g}')
   panel.xaxis.set_minor_formatter('')
   panel.tick_params(axis='x', labelsize=7)

@@ -11,7 +11,7 @@ from mobilenet.bench.processes import WorkerError
 from mobilenet.models import counting, zoo
 from mobilenet.reports import canvas, csv_file
 
-# Axis -> its values; what is not on the axis is as the command line says.
+# Axis -> its values; everything else is as the command line sets it.
 AXES = {
   'batch': (1, 2, 4, 8, 16, 32, 64),
   'resolution': (96, 128, 160, 192, 224, 256, 288, 320),
@@ -33,7 +33,7 @@ def values_of(axis: str, model: Model) -> tuple[float, ...]:
   """The values at which a network is timed along an axis."""
   networks = zoo.NETWORKS[model.name]
   if axis == 'width' and isinstance(networks, dict):
-    return tuple(sorted(networks))  # others than these don't exist
+    return tuple(sorted(networks))  # other widths don't exist
   return AXES[axis]
 
 
@@ -43,7 +43,7 @@ def measure_growth(
   """Times a step at every value of every axis, each in a process of its own.
 
   Returns:
-    The points, a line for each that failed, and what a worker told of itself.
+    The points, a line for each that failed, and what a worker says of itself.
   """
   points, failures, prepared = [], [], {}
   for axis in AXES:
@@ -75,7 +75,7 @@ def write(
   out: pathlib.Path,
   environment: dict[str, str],
 ) -> str | None:
-  """Writes grow-MODEL.csv and .png; returns the figure's name, None of no points."""
+  """Writes grow-MODEL.csv and .png; returns the figure's name; None without points."""
   if not points:
     return None
   stem = f'grow-{model.label.replace(":", "_")}'

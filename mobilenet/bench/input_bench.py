@@ -4,8 +4,8 @@
 
 Every contender runs in a process of its own and reads the same JPEGs with the same
 number of threads or worker processes. They are timed one at a time, round by round in
-an order that is drawn anew, so that a machine whose speed drifts slows all alike.
-Peers of another interpreter: --peer_python=PATH.
+an order that is drawn anew, so that a drift of the machine's speed affects all equally.
+--peer_python=PATH runs the PyTorch peers under another interpreter.
 """
 
 import argparse
@@ -40,9 +40,9 @@ FIELDS = (
 
 
 class Worker:
-  """A contender's process and its children; they stand still until they are asked.
+  """A contender's process and its children, which are stopped between requests.
 
-  Stopped by a signal: left alone, a loader would go on reading ahead, on the cores that
+  A signal stops them: otherwise a loader would go on reading ahead on the cores that
   another one is timed on.
   """
 
@@ -57,7 +57,7 @@ class Worker:
         stdout=subprocess.PIPE,
         stderr=self._errors,
         text=True,
-        process_group=0,  # whose members a signal reaches, and that ends with this one
+        process_group=0,  # a group, so that a signal reaches all of it
       )
     except OSError as error:
       self._errors.close()
@@ -67,14 +67,14 @@ class Worker:
     """Waits for the first batch; returns the versions of what was imported.
 
     Raises:
-      TrainingError: there will be none; one line says why.
+      TrainingError: there will be none; the line says why.
     """
     versions = self._answer()['versions']
     self._signal(signal.SIGSTOP)
     return versions
 
   def seconds(self, batches: int) -> float:
-    """Of so many batches."""
+    """The seconds that so many batches take."""
     self._signal(signal.SIGCONT)
     self._process.stdin.write(f'{batches}\n')
     self._process.stdin.flush()
@@ -99,7 +99,7 @@ class Worker:
     return answer
 
   def close(self) -> None:
-    # A loader's worker processes end with the one that began them, if it may end.
+    # A loader's worker processes end with their parent, if it is not killed.
     self._signal(signal.SIGCONT)
     self._process.stdin.close()
     try:
@@ -125,8 +125,8 @@ def measure(workers, *, rounds: int, batches: int, batch_size: int) -> dict:
 def summarise(augmentation: str, rates: dict) -> list[dict]:
   """Rows with the median, the spread, and how many times as fast ours is.
 
-  The last is the median of the rounds' ratios: a round's contenders met the machine in
-  the same minute.
+  The last is the median of the rounds' ratios: the contenders of a round run within the
+  same minute.
   """
   rows = []
   for name, values in rates.items():
@@ -166,7 +166,7 @@ def markdown(rows: list[dict], notes: list[str]) -> str:
 
 
 def run(arguments, photos: pathlib.Path) -> tuple[list[dict], list[str]]:
-  """Rows of all augmentations; what could not be measured, and what was, and how."""
+  """Rows of all augmentations, and notes: what is missing, and how it was measured."""
   rows, notes, versions = [], [], {}
   for augmentation in arguments.augmentations:
     workers = []
@@ -237,7 +237,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
-  parser.add_argument('--photos', help='folder with train/<class>/*.jpg; default: made')
+  parser.add_argument(
+    '--photos', help='folder with train/<class>/*.jpg; made-up photos by default'
+  )
   parser.add_argument('--out', type=pathlib.Path, default=pathlib.Path('runs/bench'))
   parser.add_argument(
     '--contenders', nargs='+', choices=CONTENDERS, default=list(CONTENDERS)
@@ -250,7 +252,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
   parser.add_argument('--rounds', type=int, default=9)
   parser.add_argument('--threads', type=int, default=os.cpu_count())
   parser.add_argument(
-    '--peer_python', default=sys.executable, help='for the torch ones'
+    '--peer_python', default=sys.executable, help='interpreter of the PyTorch peers'
   )
   return parser.parse_args(argv)
 

@@ -2,8 +2,8 @@
 
     python -m mobilenet.bench.input_worker NAME '{"folder": ..., ...}'
 
-Loads nothing but that contender. Says on a line of JSON when it is ready, then answers
-every number of batches on standard input with the seconds they took.
+Loads nothing but that contender. Prints a line of JSON when it is ready, then answers
+each number of batches on standard input with the seconds that they took.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ import sys
 import time
 
 SIZE = 224
-# Batches not timed at the beginning of a round: what had been read ahead before, with
-# two batches for each of PyTorch's workers.
+# Batches that are not timed at the beginning of a round: those that were read ahead,
+# two for each of PyTorch's workers.
 READ_AHEAD = 4
 
 PACKAGES = ('tensorflow', 'jax', 'torch', 'torchvision', 'timm', 'PIL')
@@ -29,7 +29,7 @@ _BRIGHTNESS, _SATURATION = 32 / 255, 0.5  # of V3's colours, as `color` has them
 
 
 def ours(folder, augmentation, size, batch_size, threads):
-  """The whole path of a training: from the folder to arrays on the device."""
+  """The whole path of a training run: from the folder to arrays on the device."""
   import jax
 
   import input_pipeline
@@ -118,10 +118,10 @@ def timm(folder, augmentation, size, batch_size, threads):
 
 
 def _repeated(folder, transform):
-  """An ImageFolder so often over that no epoch ends while it is timed.
+  """An ImageFolder, repeated so often that no epoch ends while it is timed.
 
-  A loader's workers stand still between two epochs; with the few photos of a benchmark
-  that would count far too much.
+  A loader's workers pause between two epochs; with the few photos of a benchmark that
+  would count far too much.
   """
   from torchvision.datasets import ImageFolder
 
@@ -143,10 +143,10 @@ def _channels_last(loader):
 
 
 def load(name: str):
-  """Imports a package, and torchvision beside a PyTorch that its operators don't fit.
+  """Imports a package, even if torchvision's operators don't fit PyTorch.
 
-  Those (boxes, image files) then don't exist, and their description to PyTorch would
-  end the import. No transform uses them.
+  Those operators (boxes, image files) then don't exist, and describing them to PyTorch
+  would end the import. No transform uses them.
   """
   library = importlib.import_module('torch.library')
   register = library.register_fake

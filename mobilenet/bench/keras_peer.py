@@ -63,7 +63,7 @@ def make_model(spec: dict):
 
 
 def training_step(model, images, targets):
-  """`train_on_batch`: Keras's own step, whose loss is back on the host when it is."""
+  """`train_on_batch`: Keras's own step, which returns with its loss on the host."""
   model.compile(
     optimizer=keras.optimizers.RMSprop(
       recipe.LEARNING_RATE,
@@ -83,7 +83,7 @@ def training_step(model, images, targets):
 def _tensorflow_inference(model, images, kind: str):
   import tensorflow as tf
 
-  # XLA on an accelerator only: what Keras chooses by itself.
+  # XLA on an accelerator only, as Keras chooses by itself.
   forward = tf.function(lambda x: model(x, training=False), jit_compile=kind != 'cpu')
   return lambda: forward(images).numpy()
 
@@ -119,7 +119,7 @@ def _tensorflow_backend(threads: int):
 def _jax_backend(threads: int):
   import jax
 
-  del threads  # XLA's are as many as the process has cores
+  del threads  # XLA has as many as the process has cores
 
   def memory():
     return (jax.local_devices()[0].memory_stats() or {}).get('peak_bytes_in_use')

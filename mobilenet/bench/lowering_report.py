@@ -1,6 +1,6 @@
-"""What the convolutions of a network take in each lowering: measured, in tables, CSV.
+"""The time of a network's convolutions in each lowering: measured, as tables and CSV.
 
-`lowering.PER_BACKEND` and `auto` should say what these tables say is fastest.
+`lowering.PER_BACKEND` and `auto` should choose what these tables show to be fastest.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from mobilenet.bench.shapes import DIRECTIONS
 
 LOWERINGS = ('native', 'sliced', 'compiled')
 # `auto` is marked where it takes this much longer than the fastest, and longer in
-# three rounds of four, but not where a call of nothing takes half of the fastest.
+# three rounds of four, but not where an empty call takes half of the fastest.
 MARGIN, CLEAR = 1.1, 2.0
 STEP = 'forward + gradients'
 
@@ -26,7 +26,7 @@ def measure_lowerings(
   """Times every distinct convolution of a network, all in one process.
 
   Returns:
-    Lines of lowerings.csv, a line for each failure, and what the worker told of itself.
+    Lines of lowerings.csv, a line for each failure, and what the worker says of itself.
   """
   records, failures, prepared = [], [], {}
   spec = measure.make_spec(OURS, model, 'train', settings)
@@ -50,10 +50,10 @@ def measure_lowerings(
 def make_record(model: Model, part: dict, direction: str, told: dict) -> dict:
   """A line of lowerings.csv: one convolution in one direction.
 
-  fastest: the lowering, or those that are the same program, joined by '='. auto: the
-  same of what `auto` is, 'auto' where it is none of them. gflops, gigabytes: a second,
-  of the fastest, by counted operations and bytes. auto_over_fastest: the median of the
-  ratios within each round. behind: whether `auto` should be another.
+  fastest: the lowering, or those with the same program, joined by '='. auto: likewise
+  for the choice of `auto`; 'auto' if it is none of them. gflops, gigabytes: per second,
+  of the fastest, from counted operations and bytes. auto_over_fastest: the median of
+  the ratios within each round. behind: whether `auto` should choose another.
   """
   shape, rounds, programs = part['shape'], told['ms'], told['programs']
   ms = {name: statistics.median(values) for name, values in rounds.items()}
@@ -107,7 +107,7 @@ def describe(record: dict) -> str:
 
 
 def totals(records: Sequence[dict]) -> list[list[str]]:
-  """Rows (kind, direction, ms of each lowering, of auto, of the fastest, auto / that).
+  """Rows (kind, direction, ms of each lowering, of auto and of the fastest, ratio).
 
   Each convolution counts as often as it occurs; a lowering that failed at one has no
   total.

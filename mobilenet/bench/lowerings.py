@@ -22,7 +22,7 @@ from mobilenet.models.convolution import conv
 from mobilenet.reports import result
 from mobilenet.training.allocator import keep_freed_memory
 
-# A round repeats a call for about as long, at most so often.
+# A round repeats a call for about this long, at most this often.
 ROUND_MS, MOST_REPEATS = 20.0, 50
 # A lowering that is slower than the fastest by this factor has fewer rounds: XLA's own
 # depthwise convolution on a CPU would take most of the time.
@@ -30,7 +30,7 @@ FAR_SLOWER, FEWER_ROUNDS = 4.0, 3
 
 
 def names() -> tuple[str, ...]:
-  """The lowerings that this machine has; `auto` last, to be found among the others."""
+  """The lowerings that this machine has; `auto` last, to be matched with the others."""
   compiled = jax.default_backend() == 'cpu' and lowering.kernels.is_built()
   return ('native', 'sliced', *(['compiled'] if compiled else []), 'auto')
 
@@ -67,11 +67,11 @@ def prepare(spec: dict) -> Prepared:
 
 
 def time_shape(shape: Shape, rounds: int) -> dict[str, dict]:
-  """Times a convolution in each direction, the lowerings in turns within each round.
+  """Times a convolution in each direction, the lowerings in turn within each round.
 
   Returns:
     Direction -> ms: {lowering: of each round}; programs: {lowering: the first lowering
-    that is the same program}, which is timed for both; errors: {lowering: a line};
+    with the same program}, which is timed for both; errors: {lowering: a line};
     operations, bytes: see `work`.
   """
   generator = np.random.default_rng(recipe.SEED)
@@ -96,13 +96,13 @@ def time_shape(shape: Shape, rounds: int) -> dict[str, dict]:
       'operations': operations,
       'bytes': size,
     }
-  if shape.first:  # nobody asks for the gradient of the images
+  if shape.first:  # no training needs the gradient of the images
     found['gradients'] = found['kernel gradient']
   return found
 
 
 def compile_all(shape: Shape, direction: str, arguments) -> tuple[dict, dict, dict]:
-  """Programs that differ, which each lowering is, and errors: see `time_shape`."""
+  """The distinct programs, that of each lowering, and errors; see `time_shape`."""
   texts, programs, compiled, errors = {}, {}, {}, {}
   for name in names():
     try:
@@ -118,7 +118,7 @@ def compile_all(shape: Shape, direction: str, arguments) -> tuple[dict, dict, di
 
 
 def function_of(shape: Shape, direction: str, name: str):
-  """A convolution of (x, kernel), or of (x, kernel, g) the gradients asked for."""
+  """A convolution as a function of (x, kernel), or gradients of (x, kernel, g)."""
 
   def convolve(x, kernel):
     return conv(
@@ -140,7 +140,7 @@ def function_of(shape: Shape, direction: str, name: str):
 
 
 def interleaved(programs: dict, arguments, rounds: int) -> dict[str, list[float]]:
-  """Milliseconds of a call of each program, in each round in an order drawn anew."""
+  """Milliseconds per call of each program; each round has an order drawn anew."""
   once = {name: call_ms(run, arguments, 1) for name, run in programs.items()}
   times = {name: [] for name in programs}
   for number in range(rounds):
@@ -157,7 +157,7 @@ def interleaved(programs: dict, arguments, rounds: int) -> dict[str, list[float]
 
 
 def call_ms(program, arguments, repeats: int) -> float:
-  """Calls in a row, of which the last is waited for: a GPU has its queue full."""
+  """Milliseconds per call, of several in a row: so a GPU has its queue full."""
   began = time.perf_counter()
   for _ in range(repeats):
     out = program(*arguments)

@@ -18,11 +18,11 @@ from mobilenet.bench.contenders import (
 )
 from mobilenet.bench.processes import Worker, WorkerError
 
-# A worker that has answered sleeps, but its threads look for work for a while before
-# they do: 200 ms in Intel's OpenMP, less in the others. The next one waits that long.
+# After a worker has answered, its threads look for work for a while before they sleep:
+# 200 ms in Intel's OpenMP, less in the others. The next worker waits that long.
 PAUSE_SECONDS = 0.25
 # Short calls are repeated in a round for about this long, and their median is taken.
-# One is made before that and not counted: others have used the caches since.
+# One call before that is not counted, since others have used the caches.
 ROUND_MS, MOST_REPEATS, SHORT_MS = 300.0, 20, 500.0
 # Compile time and memory need a new process each time, and change little.
 FRESH_ROUNDS = 3
@@ -46,7 +46,7 @@ class Settings:
 class Measurement:
   """One contender at one model in one mode: a number for each round, or an error.
 
-  unit: of the values: 'ms', 's' or 'MiB'. prepared: what the worker told of itself.
+  unit: of the values: 'ms', 's' or 'MiB'. prepared: what the worker says of itself.
   missing: it failed because a package is not installed.
   """
 
@@ -65,7 +65,7 @@ class Measurement:
 def make_spec(
   contender: str, model: Model, mode: str, settings: Settings, *, cold: bool = False
 ) -> dict:
-  """What a worker is told; mode 'latency' is inference of one image."""
+  """What a worker has to do; mode 'latency' is inference of one image."""
   return {
     'contender': contender,
     'module': CONTENDERS[contender].module,
@@ -107,15 +107,15 @@ def interleaved(
   *,
   start=start,
 ) -> list[Measurement]:
-  """Times contenders round by round, all of them alive and one at a time at work.
+  """Times contenders round by round: all are alive, and one at a time works.
 
   A TPU belongs to one process at a time: there each contender makes all its rounds
   before the next one starts.
 
   Args:
-    specs: contender -> what its worker is told.
-    mode, model: as the measurements are to say.
-    settings: rounds, and the rest.
+    specs: contender -> spec of its worker.
+    mode, model: of the measurements.
+    settings: the rounds and the rest.
     start: (spec, settings) -> Worker.
   """
   found, workers = {}, {}
@@ -181,8 +181,8 @@ def fresh(
   """Compile time and memory of a training step, each round in a new process, alone.
 
   'compile' is seconds of the first step less those of the second, without a cache.
-  'memory' is MiB: the peak on the device, or where it has no memory of its own the
-  peak of the process while it makes steps.
+  'memory' is MiB: the peak on the device, or, if it has no memory of its own, the peak
+  of the process while it makes steps.
   """
   found = {
     (mode, name): Measurement(
@@ -221,7 +221,7 @@ def fresh(
         old = found[mode, name]
         if value is None:
           found[mode, name] = dataclasses.replace(
-            old, error='memory is told on Linux and on accelerators only'
+            old, error='memory is measured on Linux and on accelerators only'
           )
           continue
         found[mode, name] = dataclasses.replace(

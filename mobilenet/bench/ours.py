@@ -22,7 +22,7 @@ def prepare(spec: dict) -> Prepared:
 
   Args:
     spec: contender, mode ('train' or 'infer'), name, width, num_classes, batch,
-      resolution (px), dtype, and cold: whether compile time is what is looked at.
+      resolution (px), dtype, and cold: whether compile time is measured.
   """
   keep_freed_memory()
   with_accelerator = spec['contender'] == 'ours'
@@ -33,7 +33,7 @@ def prepare(spec: dict) -> Prepared:
   if spec['contender'] == 'stock':
     model = StockClassifier(ours.network, ours.num_classes)
   if spec['cold'] and model is not ours:
-    # As users of stock Flax do it; elsewhere drawing them would only take time.
+    # As users of stock Flax do it; in other modes this would only take time.
     shape = jnp.zeros((1, *image_shape), jnp.float32)
     variables = jax.jit(model.init)(jax.random.key(recipe.SEED), shape)
   else:
@@ -43,7 +43,7 @@ def prepare(spec: dict) -> Prepared:
     run = training_step(model, variables, {'image': images, 'label': labels})
   else:
     infer, images = inference_fn(model, variables), jax.device_put(images)
-    # A copy to the host would be timed with the logits: they stay where they are.
+    # The logits stay on the device: a copy to the host would be timed too.
     run = lambda: jax.block_until_ready(infer(images))  # noqa: E731
   jax.block_until_ready(variables)
   init_seconds = time.perf_counter() - began
@@ -59,7 +59,7 @@ def prepare(spec: dict) -> Prepared:
     device=where['device_kind'],
     versions={
       **{name: where[name] for name in packages},
-      # Of 'plain' and 'stock' there is nothing to tell.
+      # 'plain' and 'stock' never use it.
       **({'accelerator': how} if spec['contender'] == 'ours' else {}),
     },
     device_memory=device_memory,
@@ -67,7 +67,7 @@ def prepare(spec: dict) -> Prepared:
 
 
 def network(spec: dict, lowering: str = 'auto') -> Classifier:
-  """The network that a specification names."""
+  """The network that a spec names."""
   return zoo.create(
     spec['name'],
     width=spec['width'],
@@ -109,7 +109,7 @@ def training_step(model, variables, batch: dict):
 
 
 def inference_fn(model, variables):
-  """images -> logits, as a model that is done training is run: norms folded in."""
+  """images -> logits, as a finished model is run: with its norms folded in."""
   if isinstance(model, Classifier):
     model, variables = folding.fold(model, variables)
   apply = jax.jit(lambda v, x: model.apply(v, x, train=False))
@@ -117,7 +117,7 @@ def inference_fn(model, variables):
 
 
 def device_memory() -> int | None:
-  """Peak bytes on a GPU or TPU; a CPU's are the process's own."""
+  """Peak bytes on a GPU or TPU; None on a CPU, whose memory is the process's."""
   statistics = jax.local_devices()[0].memory_stats() or {}
   on_host = jax.default_backend() == 'cpu'
   return None if on_host else statistics.get('peak_bytes_in_use')

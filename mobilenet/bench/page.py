@@ -1,4 +1,4 @@
-"""What a benchmark came to: Markdown and terminal for people, CSV for programs."""
+"""A benchmark's results: Markdown and terminal for people, CSV for programs."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ TITLES = {
   'compile': 'Compiling a training step, without a cache',
   'memory': 'Peak memory of training',
 }
-# What a ratio is called: of times, or of memory.
+# Headings of ratios: of times, or of memory.
 _RATIOS = {
   'ms': ('ours / this (below 1: ours is faster)', 'this / ours'),
   's': ('ours / this (below 1: ours is faster)', 'this / ours'),
@@ -79,7 +79,7 @@ def show(
   sections: Sequence[tuple[str, Sequence, Sequence]] = (),
   console: rich.console.Console | None = None,
 ) -> None:
-  """Prints a table a mode, then the sections as `markdown` takes them."""
+  """Prints a table per mode, then the sections as `markdown` takes them."""
   tables = [
     (TITLES[mode], columns(rows[0].measurement.unit), map(cells, rows))
     for mode, rows in by_mode(lines).items()
@@ -99,7 +99,7 @@ def markdown(
   sections: Sequence[tuple[str, Sequence, Sequence]] = (),
   grown: Sequence[str] = (),
 ) -> str:
-  """The page: where and how it was measured, a table a mode, what has to be known.
+  """The page: where and how it was measured, a table per mode, remarks.
 
   Args:
     sections: further tables: title, columns as `columns` has them, rows of text.
@@ -120,7 +120,7 @@ def markdown(
   for section in sections:
     text += _table(*section)
   if remarks:
-    text += ['', '## To be known', '', *(f'- {remark}' for remark in remarks)]
+    text += ['', '## Remarks', '', *(f'- {remark}' for remark in remarks)]
   if lines:
     text += ['', '![Medians and quartiles](bench.png)']
   text += itertools.chain.from_iterable(

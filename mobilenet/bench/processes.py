@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _MODULE = 'mobilenet.bench.worker'
-# A step of a large network compiled by a slow compiler on a slow machine.
+# Enough for a large network, a slow compiler and a slow machine.
 LIMIT_SECONDS = 1800
 
 
 class WorkerError(Exception):
-  """What a worker answered instead of a result, or that it died; one line.
+  """One line: the error that a worker answered with, or how it died.
 
   missing: the package that is not installed, where that is the reason.
   """
@@ -41,11 +41,11 @@ class Worker:
     """Starts the process.
 
     Args:
-      spec: what it is to be, as `worker.Server` takes it.
-      log: the file for what it prints, removed if that is nothing; its folder is there.
+      spec: what it has to do, as `worker.Server` takes it.
+      log: the file for what it prints, removed if empty; its folder exists.
       environment: variables added to this process's own.
       python: the interpreter.
-      command: another program than the worker's, to which the spec is added.
+      command: a program to run in place of the worker's; the spec is added to it.
     """
     self.log = log
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get('PYTHONPATH'))))
@@ -66,7 +66,7 @@ class Worker:
     """The answer to a request.
 
     Raises:
-      WorkerError: it failed, died, or gave no answer in time (it is ended then).
+      WorkerError: it failed, died, or gave no answer in time (then it is killed).
     """
     late = threading.Event()
 
@@ -100,7 +100,7 @@ class Worker:
     return f'its process {how}' + (f': {lines[-1].strip()[:160]}' if lines else '')
 
   def close(self) -> None:
-    """Ends the process; one that is still at work is killed."""
+    """Ends the process; kills it if it is still at work."""
     with contextlib.suppress(OSError):  # it died with a request unread
       self.process.stdin.close()
     try:

@@ -1,4 +1,4 @@
-"""What all contenders are given: one batch, one optimizer. NumPy only."""
+"""What all contenders share: one batch, one optimizer. NumPy only."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ LABEL_SMOOTHING = 0.1
 
 
 def made_batch(spec: dict) -> tuple[np.ndarray, np.ndarray]:
-  """Images (N, H, W, 3), normal, float32, and labels (N,), int32."""
+  """Images (N, H, W, 3), float32, drawn from a normal; labels (N,), int32."""
   generator = np.random.default_rng(SEED)
   shape = (spec['batch'], spec['resolution'], spec['resolution'], 3)
   images = generator.standard_normal(shape, np.float32)

@@ -22,18 +22,18 @@ MODELS = (
   'mobilenet_v4_conv_small'
 )
 FRESH = ('compile', 'memory')
-ALONE = ('grow', 'lowerings', 'input')  # not between the contenders of the others
+ALONE = ('grow', 'lowerings', 'input')  # without comparing contenders
 
 
 def cores() -> int:
-  """How many this process may use."""
+  """The number of cores that this process may use."""
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
 
 
 def check(settings: Settings) -> None:
-  """Raises TrainingError for what no contender could do."""
+  """Raises TrainingError for settings that no contender could run with."""
   for name in ('batch', 'resolution', 'rounds', 'threads'):
     value = getattr(settings, name)
     require(value >= 1, f'--{name} is {value}: it must be at least 1')
@@ -63,10 +63,8 @@ def run(
 ) -> int:
   """Measures and writes bench.md, bench.csv, rounds.csv, bench.png into a folder.
 
-  The modes `grow`, `lowerings` and `input` write files of their own besides.
-
-  What is measured is written after each network and mode, so that a run that is ended
-  leaves what it has.
+  The modes `grow`, `lowerings` and `input` also write files of their own. Results are
+  written after each network and mode, so that an interrupted run leaves what it has.
 
   Args:
     models, modes, peers: see `contenders`.
@@ -76,7 +74,7 @@ def run(
     show: whether to print the tables.
 
   Returns:
-    The exit code: 1 where ours failed at something, 0 else.
+    The exit code: 1 if ours failed at something, else 0.
   """
   check(settings)
   try:
@@ -95,7 +93,7 @@ def run(
         report.left_out.append(f'{CONTENDERS[name].title} {reason}')
 
     def present(mode, able=able):
-      """Contenders in a mode; of those that are not installed, the old word."""
+      """Contenders in a mode, without those that are known not to be installed."""
       names = [name for name in able if mode in able[name]]
       return [name for name in names if name not in report.missing]
 
@@ -137,7 +135,7 @@ def run(
 def input_arguments(
   peers: Sequence[str], settings: Settings, out: pathlib.Path
 ) -> argparse.Namespace:
-  """Of the input benchmark, whose PyTorch loaders are there where timm is a peer."""
+  """Arguments of the input benchmark; PyTorch's loaders run if timm is a peer."""
   torch = [name for name in input_bench.TORCH if 'timm' in peers]
   return input_bench.parse(
     [
@@ -158,7 +156,7 @@ class Report:
     self.failures: list[str] = []  # of ours, in modes that it has alone
     self.grown: list[str] = []
     self.convolutions: list[dict] = []
-    self.alone: dict = {}  # what the last worker of such a mode told of itself
+    self.alone: dict = {}  # what the last worker of such a mode says of itself
     self.began = datetime.datetime.now(datetime.UTC).isoformat(timespec='minutes')
     self.load = f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
 
@@ -183,7 +181,7 @@ class Report:
     self.write()
 
   def add_alone(self, failures: Sequence[str], told: dict) -> None:
-    """Of a mode in which nobody is compared."""
+    """Adds the results of a mode in which nothing is compared."""
     self.failures += failures
     self.alone = told or self.alone
 
@@ -211,7 +209,7 @@ class Report:
   def environment(self) -> dict[str, str]:
     """Where and how the numbers were made, as lines of text.
 
-    This process asks no device for its name: a TPU would then be its own.
+    This process does not ask for the device's name: it would then own a TPU.
     """
     s, versions, devices = self.settings, {}, {}
     for prepared in [self.alone, *(m.prepared for m in self.measurements)]:

@@ -1,4 +1,4 @@
-"""The distinct convolutions of a network, read off its trace, and the work in them."""
+"""The distinct convolutions of a network, from its trace, and the work in them."""
 
 import dataclasses
 import math
@@ -11,8 +11,8 @@ from mobilenet.models import initializers
 from mobilenet.models.shapes import with_native_operators
 from mobilenet.models.sliced import Pads
 
-# 'gradients' is both at once, which is what a training step asks for: what they share
-# is done once, and the accelerator may have no kernel for one of them alone.
+# 'gradients' is both at once, as a training step needs them: what they share is done
+# once, and the accelerator may have no kernel for one of them alone.
 DIRECTIONS = ('forward', 'input gradient', 'kernel gradient', 'gradients')
 
 
@@ -20,7 +20,7 @@ DIRECTIONS = ('forward', 'input gradient', 'kernel gradient', 'gradients')
 class Shape:
   """A convolution: images (batch, height, width, channels), k x k kernel to `out`.
 
-  first: it reads the network's images, whose gradient nobody asks for.
+  first: it reads the network's images, whose gradient no training needs.
   """
 
   batch: int
@@ -49,7 +49,7 @@ class Shape:
 def shapes_of(model: nn.Module, resolution: int, batch: int) -> dict[Shape, int]:
   """The distinct convolutions of a model and how often each occurs, in its order.
 
-  Read off the trace of the forward pass with XLA's own operator, nothing is run.
+  They are read from a trace of the forward pass with XLA's own operator; nothing runs.
   """
   model = with_native_operators(model)
   images = jax.ShapeDtypeStruct((batch, resolution, resolution, 3), jnp.float32)
@@ -84,7 +84,7 @@ def _convolutions(jaxpr):
 
 
 def work(shape: Shape, direction: str) -> tuple[int, int]:
-  """(floating-point operations, bytes that have to be read or written at least)."""
+  """(floating-point operations, bytes that must at least be read or written)."""
   x, kernel, y = (math.prod(array) for array in array_shapes(shape))
   operations, values = 2 * y * math.prod(shape.kernel_shape[:3]), x + kernel + y
   if direction == 'gradients':
@@ -93,7 +93,7 @@ def work(shape: Shape, direction: str) -> tuple[int, int]:
 
 
 def array_shapes(shape: Shape) -> tuple[tuple[int, ...], ...]:
-  """Of the images, the kernel and the output."""
+  """The shapes of the images, the kernel and the output."""
   size = [
     (n + sum(pad) - shape.kernel) // shape.stride + 1
     for n, pad in zip((shape.height, shape.width), shape.padding, strict=True)

@@ -69,7 +69,7 @@ class StockSqueezeExcite(nn.Module):
 
 
 class StockBlock(nn.Module):
-  """Any row with blocks in it: what it has not is left out."""
+  """Any row of a block; layers that the row lacks are left out."""
 
   row: Separable | Inverted | Fused | Universal
   network: Network
@@ -141,7 +141,7 @@ class StockBackbone(nn.Module):
 class StockClassifier(nn.Module):
   """`mobilenet.models.classifier.Classifier` without dropout, in stock layers.
 
-  Of networks for which `why_not` is None.
+  For networks for which `why_not` is None.
   """
 
   network: Network
@@ -157,7 +157,7 @@ class StockClassifier(nn.Module):
 
 
 def why_not(network: Network) -> str | None:
-  """What of a network has no stock twin here, in a few words; None where all has."""
+  """The part of a network that has no stock twin, in a few words; None if all have."""
   for row in network.rows:
     kind = type(row).__name__
     if not isinstance(row, Conv | Separable | Inverted | Fused | Universal):

@@ -18,7 +18,7 @@ from mobilenet.models.initial import init_variables
 
 def prepare(spec: dict) -> Prepared:
   """Converts the network and makes an interpreter of it; see `ours.prepare`."""
-  # The operators that TFLite has are recognised in XLA's own convolutions.
+  # The converter recognises TFLite's operators in XLA's own convolutions only.
   model = zoo.create(
     spec['name'],
     width=spec['width'],
@@ -69,7 +69,7 @@ def make_interpreter(content: bytes, threads: int):
   else:
     Interpreter, runtime = tf.lite.Interpreter, {'tensorflow': tf.__version__}
   with warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # TensorFlow's own says that it will go
+    warnings.simplefilter('ignore')  # TensorFlow's own warns that it will be removed
     interpreter = Interpreter(model_content=content, num_threads=threads)
   interpreter.allocate_tensors()
   return interpreter, runtime

@@ -18,7 +18,7 @@ def prepare(spec: dict) -> Prepared:
   timm = import_timm()
   torch.manual_seed(recipe.SEED)
   torch.set_num_threads(spec['threads'])
-  # Convolutions and products alike in TF32 on a GPU, as JAX has them by default.
+  # Both convolutions and products in TF32 on a GPU, as JAX has them by default.
   torch.set_float32_matmul_precision('high')
   torch.backends.cudnn.benchmark = True
   device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -101,7 +101,7 @@ def precision(device, dtype: str):
 
 
 def synchronised(run, device):
-  """A call that is back when a GPU has done its work."""
+  """A call that returns when a GPU has done its work."""
   if device.type != 'cuda':
     return run
 
@@ -113,11 +113,11 @@ def synchronised(run, device):
 
 
 def import_timm():
-  """timm, also beside a torchvision whose compiled operators don't fit PyTorch.
+  """timm, even if torchvision's compiled operators don't fit PyTorch.
 
-  timm imports torchvision and uses none of those operators in these networks; PyTorch
-  refuses to have them described (`register_fake`) where they were not loaded. There are
-  PyTorch builds (the smaller CPU ones) that have no torchvision of their own.
+  timm imports torchvision and uses none of those operators in these networks. PyTorch
+  refuses to have them described (`register_fake`) if they were not loaded. The smaller
+  CPU builds of PyTorch have no torchvision of their own.
   """
   import torch.library
 

@@ -2,11 +2,11 @@
 
     python -m mobilenet.bench.worker '{"module": ..., "mode": "train", ...}'
 
-Requests and answers are JSON, one a line: `prepare` builds, compiles and warms up;
-`time` makes calls and tells the milliseconds of each; `memory` tells the peaks;
+Requests and answers are JSON, one per line: `prepare` builds, compiles and warms up;
+`time` makes calls and returns the milliseconds of each; `memory` returns the peaks;
 `measure` is the contender's own. Between requests the process waits for the pipe and
-uses no processor. Standard output is the pipe: what a framework prints goes to standard
-error.
+uses no processor time. Standard output is the pipe, so what a framework prints goes to
+standard error.
 """
 
 import dataclasses
@@ -26,12 +26,12 @@ _STATUS, _RESET = '/proc/self/status', '/proc/self/clear_refs'  # Linux
 class Prepared:
   """What a contender's `prepare(spec)` returns.
 
-  run: one call, back when its result is there. parameters: learned values, to see that
-  contenders have the same network. init_seconds: what it took to make the variables and
-  the optimizer's state. platform: 'cpu', 'gpu' or 'tpu'. device: as its maker calls it.
-  device_memory: () -> peak bytes in use on a device with a memory of its own, or None.
-  parts, measure: of contenders that have more to tell than the time of `run`:
-  measure(number, ...) -> dict for each number below `parts`.
+  run: one call, which returns when its result is there. parameters: number of learned
+  values, to check that contenders have the same network. init_seconds: time to make the
+  variables and the optimizer's state. platform: 'cpu', 'gpu' or 'tpu'. device: the name
+  that its maker gives it. device_memory: () -> peak bytes in use on a device with a
+  memory of its own, or None. parts, measure: for contenders that measure more than the
+  time of `run`; measure(number, ...) -> dict for each number below `parts`.
   """
 
   run: Callable[[], None]
@@ -55,7 +55,7 @@ class Server:
     self.peak_before: float | None = None
 
   def prepare(self) -> dict:
-    """Imports, builds, compiles; two calls are made, of which the first compiles."""
+    """Imports and builds, then makes two calls, the first of which compiles."""
     began = time.perf_counter()
     module = importlib.import_module(self.spec['module'])
     imported = time.perf_counter() - began
@@ -73,7 +73,7 @@ class Server:
     }
 
   def time(self, repeats: int, lead: int = 0) -> dict:
-    """Milliseconds of `repeats` calls, after `lead` that are not counted."""
+    """Milliseconds of `repeats` calls, after `lead` calls that are not counted."""
     for _ in range(lead):
       self._call()
     return {'ms': [1e3 * self._call() for _ in range(repeats)]}
@@ -83,7 +83,7 @@ class Server:
     return self.prepared.measure(**arguments)
 
   def memory(self) -> dict:
-    """MiB: peak while calls were timed, of the process's life, and on the device."""
+    """MiB: peak while calls were timed, in the process's life, and on the device."""
     running, on_device = peak_memory(), self.prepared.device_memory()
     before = self.peak_before
     return {
@@ -99,7 +99,7 @@ class Server:
 
 
 def peak_memory() -> float | None:
-  """Peak MiB of this process since it was last forgotten; None where not Linux."""
+  """Peak MiB of this process since it was last reset; None except on Linux."""
   try:
     with open(_STATUS) as file:
       found = re.search(r'VmHWM:\s*(\d+) kB', file.read())
@@ -109,7 +109,7 @@ def peak_memory() -> float | None:
 
 
 def forget_peak_memory() -> None:
-  """Lets the peak start again from what is in use now, where the system can."""
+  """Resets the peak to what is in use now, if the system can."""
   try:
     with open(_RESET, 'w') as file:
       file.write('5')

@@ -1,13 +1,13 @@
-"""One file a job: `main.py --job=NAME` imports the file of that name and no other.
+"""One file per job: `main.py --job=NAME` imports the file of that name and no other.
 
-A job's file has a docstring, whose first line the overview of `--help` shows and whose
-rest is the job's own help, and
+A job's file has
 
-  FLAGS: a tuple of `command_line.Flag`, the flags that are its own,
-  ARGUMENTS: what may stand on the command line besides flags; leave it out for nothing,
+  a docstring: the job's help; the overview of `--help` shows its first line,
+  FLAGS: a tuple of `command_line.Flag`, the job's own flags,
+  ARGUMENTS: what the command line takes besides flags; left out if nothing,
   run(given): does the job; takes a `command_line.Given`, returns the exit code.
 
-Nothing else knows of it: adding a job is adding a file here. Jobs import no jobs.
+To add a job, add a file here; nothing else changes. Jobs do not import each other.
 """
 
 import ast
@@ -33,10 +33,10 @@ def names() -> list[str]:
 
 
 def full_name(name: str) -> str:
-  """The job that `name` begins: 'eval' -> 'evaluate'.
+  """The job whose name begins with `name`: 'eval' -> 'evaluate'.
 
   Raises:
-    TrainingError: no job begins so, or several do.
+    TrainingError: no name begins so, or several do.
   """
   known = names()
   if name in known:

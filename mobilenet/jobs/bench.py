@@ -1,4 +1,4 @@
-"""Times networks against their peers, side by side on this machine.
+"""Times networks against other frameworks on this machine.
 
     python main.py --job=bench --models=mobilenet_v3_large --peers=timm
 
@@ -10,27 +10,27 @@ from mobilenet.bench import run as bench
 from mobilenet.command_line import Flag, Given
 
 FLAGS = (
-  Flag('models', str, None, 'NAME or NAME:WIDTH, by commas; five by default.'),
+  Flag('models', str, None, 'NAME or NAME:WIDTH, comma-separated; five by default.'),
   Flag(
     'modes',
     str,
     'train,infer,latency',
-    'These, compile, memory, input, grow (with batch, resolution and width) or '
-    'lowerings (of each convolution).',
+    'What to time: train, infer, latency, compile, memory, input, grow (over batch, '
+    'resolution and width), lowerings (of each convolution).',
   ),
   Flag(
     'peers',
     str,
     'auto',
-    'auto (all), none, or of stock, timm, timm_compile, keras_tensorflow, keras_jax, '
-    'tflite.',
+    'auto (all), none, or some of stock, timm, timm_compile, keras_tensorflow, '
+    'keras_jax, tflite.',
   ),
-  Flag('batch', int, 16, 'Images a batch.'),
-  Flag('resolution', int, 224, 'In pixels.'),
-  Flag('dtype', str, 'float32', 'Or bfloat16.'),
-  Flag('rounds', int, 15, 'How often each has its turn.'),
-  Flag('threads', int, None, 'Cores for each; all by default.'),
-  Flag('peer_python', str, None, 'PEER=/path/to/python, for a peer with its own.'),
+  Flag('batch', int, 16, 'Images per batch.'),
+  Flag('resolution', int, 224, 'Size of the images in pixels.'),
+  Flag('dtype', str, 'float32', 'float32 or bfloat16.'),
+  Flag('rounds', int, 15, 'Turns of each contender.'),
+  Flag('threads', int, None, 'Threads of each contender; one per core by default.'),
+  Flag('peer_python', str, None, 'PEER=/path/to/python, of another environment.'),
 )
 
 

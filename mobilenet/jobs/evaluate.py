@@ -1,10 +1,10 @@
-"""Evaluates a run, or imported weights, on any split or on other data.
+"""Evaluates a run or imported weights on any split or data.
 
     python main.py --job=eval --workdir=runs/folder --data_dir=other_photos
 
-Every example counts once. Class folders without train/ and val/ are evaluated whole.
-The report goes into a folder of the run's that is named after the split, and after the
-data where it is not the run's own.
+Every example counts exactly once. Class folders without train/ and val/ are evaluated
+whole. The report goes into a folder of the run, named after the split and, for other
+data, after that data.
 """
 
 import itertools
@@ -29,7 +29,7 @@ from mobilenet.training.step import make_eval_step
 
 FLAGS = (
   Flag('split', str, None, "The split, or 'all'; the config's by default."),
-  Flag('data_dir', str, None, "Other data of the same classes than the run's."),
+  Flag('data_dir', str, None, "Folder of other data with the run's classes."),
 )
 
 
@@ -52,12 +52,12 @@ def evaluate_run(
     folder: the run's.
     split: of the data; None for the config's `data.eval_split`, and for all of other
       class folders that have no parts.
-    data_dir: where other data of the same classes lies; None for the run's own.
-    overrides: fields of the config; of those only that change no number are taken.
+    data_dir: folder of other data with the same classes; None for the run's own.
+    overrides: fields of the config; only those that change no number are taken.
 
   Raises:
-    TrainingError, DataError: no run or nothing trained is there, or the data cannot be
-      read or has other classes.
+    TrainingError, DataError: no run, nothing trained yet, or data that cannot be read
+      or has other classes.
   """
   mesh = sharding.make_mesh()
   run = trained.load_run(folder, mesh)
@@ -75,8 +75,8 @@ def evaluate_run(
       print(f'note: {note}')
     trained_on = warn_of_overlap(config, before, source, data_dir)
   batches = experiment.eval_batches(config, source, mesh)
-  # The network as it was trained, not folded: the numbers are those of the training's
-  # own evaluation, to the last digit.
+  # The network as it was trained, not folded: the numbers then equal those of the
+  # training's own evaluation to the last digit.
   evaluation = evaluate(
     make_eval_step(run.model, task, mesh),
     task,

@@ -1,9 +1,10 @@
-"""Makes a run of other people's weights, to evaluate, predict with and export.
+"""Makes a run from other people's weights.
 
     python main.py --job=import --init=mobilenet_v2-b0353104.pth --workdir=runs/v2
 
-The network and how images must be prepared are read from the file. A config is not
-needed; what one sets of the network and the preparation stays.
+You can evaluate the run, predict with it and export it. The network and its
+preprocessing are read from the file. No config is needed; what a given one sets of the
+network and the preprocessing stays.
 """
 
 import dataclasses
@@ -24,11 +25,11 @@ from mobilenet.weights.starting import start_from
 
 FINETUNE = 'configs/finetune.py'  # its fields are those of an imported workdir
 
-FEW = 6  # classes, which are named where they are counted
+FEW = 6  # up to so many classes are named where they are counted
 
 FLAGS = (
   Flag('init', str, None, 'The weight file.'),
-  Flag('class_names', str, None, 'A file of the class names, one a line.'),
+  Flag('class_names', str, None, 'A file of the class names, one per line.'),
 )
 
 
@@ -46,13 +47,13 @@ def run(given: Given) -> int:
 def import_weights(
   config: ConfigDict, folder: pathlib.Path, class_file: str | None = None
 ) -> None:
-  """Makes a workdir of other people's weights, for evaluation, prediction and export.
+  """Makes a workdir from other people's weights, for evaluation, prediction and export.
 
   Args:
     config: with `init`, the file; what it sets of the network and the contract stays.
     folder: the workdir; it must hold no run yet.
-    class_file: names of the classes in the order of the outputs, one a line or a JSON
-      list; None for those of the file, of ImageNet where there are 1,000, or numbers.
+    class_file: names of the classes in the order of the outputs, one per line or a
+      JSON list; None for those in the file, or ImageNet's of 1,000, or numbers.
 
   Raises:
     TrainingError, ModelError: the file cannot be used or the folder holds a run.
@@ -105,7 +106,7 @@ def import_weights(
 
 
 def _counted(names: Sequence[str]) -> str:
-  """'2 classes (cats, dogs)'; of many the number alone."""
+  """'2 classes (cats, dogs)'; of many only the number."""
   few = f' ({", ".join(names)})' if len(names) <= FEW else ''
   return f'{len(names)} classes{few}'
 
@@ -129,7 +130,7 @@ def class_names(weights, class_file: str | None) -> tuple[str, ...]:
   names = tuple(str(name).strip() for name in names)
   require(
     len(names) == count,
-    f'{class_file} has {len(names)} names, the network {count} classes: one a line',
+    f'{class_file} has {len(names)} names, the network {count} classes: one per line',
   )
   require(
     len(set(names)) == count and all(names),

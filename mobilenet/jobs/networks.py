@@ -1,9 +1,9 @@
-"""Lists every network by name, with its widths, parameters and multiply-adds.
+"""Lists every network by name, with its widths and counts.
 
     python main.py --job=networks --match=v3
 
-A name goes into any config: --config.model.name=NAME. Counts are those at width 1.0 and
-1,000 classes; no config is needed.
+Any config takes a name: --config.model.name=NAME. Counts are for width 1.0 and 1,000
+classes. No config is needed.
 """
 
 from mobilenet.command_line import Flag, Given
@@ -12,8 +12,8 @@ from mobilenet.reports import terminal
 from mobilenet.training.errors import require
 
 FLAGS = (
-  Flag('match', str, '', 'Only names with this in them.'),
-  Flag('resolution', int, 224, 'In pixels, for the multiply-adds.'),
+  Flag('match', str, '', 'Only names that contain this.'),
+  Flag('resolution', int, 224, 'Image size in pixels, for the multiply-adds.'),
 )
 
 

@@ -1,4 +1,4 @@
-"""Names what is on photos, and shows where the network sees it.
+"""Names what is in photos, and shows where the network sees it.
 
     python main.py --job=predict --workdir=runs/folder --out=predictions --cam photos/
 
@@ -19,9 +19,9 @@ from mobilenet.training.errors import require
 
 ARGUMENTS = 'PHOTOS_OR_FOLDERS...'
 FLAGS = (
-  Flag('top', int, 5, 'How many of the most probable answers a photo.'),
+  Flag('top', int, 5, 'Number of answers per photo, the most probable first.'),
   Flag('out', str, None, 'A folder for predictions as CSV and JSON.'),
-  Flag('cam', bool, False, 'Draw where in each photo the first answer is seen.'),
+  Flag('cam', bool, False, 'Draw where the network sees the first answer.'),
 )
 
 
@@ -45,17 +45,17 @@ def predict(
   out: pathlib.Path | None = None,
   activation: bool = False,
 ) -> None:
-  """Prints what is on photos; TensorFlow is not needed.
+  """Prints what is in photos; TensorFlow is not needed.
 
   Args:
     folder: the run's.
     photos: files and folders, which are searched.
-    top: answers a photo.
+    top: answers per photo.
     out: a folder for predictions.csv and predictions.json, and for the pictures.
-    activation: draw where in each photo its first answer is seen (Grad-CAM).
+    activation: draw where in each photo the first answer is seen (Grad-CAM).
 
   Raises:
-    TrainingError, ModelError, DataError: no run, no photos, none can be read.
+    TrainingError, ModelError, DataError: no run, no photos, or none that can be read.
   """
   require(bool(photos), 'name photos or folders: main.py --job=predict ... cat.jpg')
   require(

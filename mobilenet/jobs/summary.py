@@ -1,6 +1,8 @@
-"""Prints a config's network: shapes, parameters and multiply-adds by layer.
+"""Prints a network's shapes, parameters and multiply-adds.
 
-python main.py --job=summary --config=configs/v3_large.py
+    python main.py --job=summary --config=configs/v3_large.py
+
+Neither data nor TensorFlow is needed.
 """
 
 from mobilenet import experiment, limits

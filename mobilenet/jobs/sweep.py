@@ -1,9 +1,9 @@
-"""Trains all that a config's sweep yields, each in a process of its own.
+"""Trains every variant of a config's sweep.
 
     python main.py --job=sweep --config=configs/v1.py --sweep=grid
 
-Started again it skips what is done, resumes what is not and tries again what failed.
-More in docs/sweeps.md.
+Each variant runs in its own process. The same command again skips finished items,
+resumes interrupted ones and retries failed ones. docs/sweeps.md says more.
 """
 
 import os
@@ -13,16 +13,16 @@ from mobilenet.command_line import Flag, Given
 from mobilenet.training.errors import require
 
 FLAGS = (
-  Flag('sweep', str, None, "Its name; the config's first by default."),
+  Flag('sweep', str, None, "Name of the sweep; the config's default if not given."),
   Flag('index', int, None, 'Run this item alone, counted from 0.'),
-  Flag('list', bool, False, 'Print the items, run nothing.'),
+  Flag('list', bool, False, 'Print the items and run nothing.'),
 )
 
 
 def run(given: Given) -> int:
   require(
     not given.flags.multihost,
-    '--multihost is of one run; spread a sweep over machines with --index',
+    '--multihost is for one run; spread a sweep over machines with --index',
   )
   require(
     os.name == 'posix',

@@ -1,8 +1,9 @@
-"""Writes the papers' tables: published numbers beside counted ones and your runs.
+"""Writes the papers' tables with counted numbers and your runs.
 
     python main.py --job=table --table=v1/6,v4/6 --measure
 
-No config is needed. docs/tables.md says what the columns mean.
+Published numbers stand next to counted ones and the top-1 of your finished ImageNet
+runs. No config is needed. docs/tables.md says what the columns mean.
 """
 
 from mobilenet.command_line import Flag, Given
@@ -10,9 +11,9 @@ from mobilenet.tables import writing
 from mobilenet.training import workdir
 
 FLAGS = (
-  Flag('table', str, 'all', 'v1/6,v2/4 and so on.'),
-  Flag('measure', bool, False, 'Time batches of one image here.'),
-  Flag('runs', str, None, 'Searched for finished ImageNet runs; runs by default.'),
+  Flag('table', str, 'all', 'all, or names such as v1/6,v2/4.'),
+  Flag('measure', bool, False, 'Time batches of one image on this machine.'),
+  Flag('runs', str, None, 'Folder of finished ImageNet runs; runs by default.'),
 )
 
 

@@ -3,7 +3,7 @@
     python main.py --config=configs/quickstart.py
 
 The folder of the run keeps the config, the metrics, checkpoints and the report. SIGTERM
-and Ctrl-C save before they end the run.
+and Ctrl-C save a checkpoint before they end the run.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
 
-# Below this share of their first values, runs reached what longer ones did.
+# With less than this share of their first values left, runs did as well as longer ones.
 _STATISTICS_LEFT = 0.25
 
 
@@ -42,12 +42,12 @@ def run(given: Given) -> int:
 def train(
   config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None = None
 ) -> None:
-  """Trains, or goes on training, evaluates and reports.
+  """Trains or resumes, evaluates and reports.
 
   Args:
-    config: all of it, as `configs/common.py` has it.
+    config: the whole config, with the fields of `configs/common.py`.
     folder: the run's; made if missing.
-    compiled: folder of what runs alike compiled; None keeps nothing.
+    compiled: folder of programs that equal runs compiled; None keeps none.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
@@ -59,7 +59,7 @@ def train(
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
   sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
-  # A wrong name or option is told before data is opened.
+  # These raise for a wrong name or option before data is opened.
   task = experiment.make_task(config)
   experiment.make_model(config, ('',))
   experiment.check_ops(config)
@@ -71,7 +71,7 @@ def train(
   outputs = task.outputs(source)
   programs = Programs(compiled, mesh, config.to_dict(), len(outputs), plan)
   model = experiment.make_model(config, outputs)
-  # Too small an image is told here.
+  # Raises for an image that is too small.
   layers, shapes = counting.layers_and_variables(model, config.resolution)
   size = counting.totals(layers)
   schedule = make_schedule(
@@ -93,7 +93,7 @@ def train(
   )
   variables = functools.partial(experiment.initial_variables, config, model, weights)
   if weights is not None:
-    variables()  # what doesn't fit is told before anything is written
+    variables()  # raises if they don't fit, before anything is written
   workdir.check_classes(folder, outputs, config.data.train_split)
   notes = what_to_know(config, folder, held, plan, schedule)
   workdir.write_config(folder, config.to_dict())
@@ -199,7 +199,7 @@ def announce(
   folder,
   weights: Weights | None,
 ) -> None:
-  """Says what is about to be trained, on what and where."""
+  """Prints what is about to be trained, on which data and device."""
   if jax.process_index() == 0:
     parameters, multiply_adds = size
     device = jax.devices()[0]
@@ -225,7 +225,7 @@ def what_to_know(
   plan: Plan,
   schedule: Schedule,
 ) -> list[str]:
-  """Where durations don't fit the data, and what becomes of a run that grows."""
+  """Notes on durations that don't fit the data, and on a run that is lengthened."""
   notes = list(plan.notes)
   notes += fitted(
     config.schedule, total_steps=plan.total_steps, steps_per_epoch=plan.steps_per_epoch
@@ -251,9 +251,9 @@ def tell(notes: Iterable[str]) -> None:
 
 
 def warn_of_slow_statistics(momentum: float, steps: int) -> None:
-  """The commonest reason why a network is good in training and bad in evaluation.
+  """Warns of the most common reason for good training and bad evaluation.
 
-  For a training from scratch: statistics that come with weights are a good start.
+  Only for training from scratch: statistics that come with weights are a good start.
   """
   if (left := momentum**steps) > _STATISTICS_LEFT and jax.process_index() == 0:
     print(

@@ -41,9 +41,9 @@ def save_png(figure, path: str | os.PathLike) -> pathlib.Path:
 
 
 def drawable(names: Sequence[str]) -> list[str]:
-  """Names, but '#3' for one at place 3 that no installed font can write.
+  """The names; one at place 3 that no installed font can write becomes '#3'.
 
-  Drawn as they are, the letters that all fonts lack would be empty boxes.
+  Letters that all fonts lack would be drawn as empty boxes.
   """
   drawn = []
   for place, name in enumerate(names):
@@ -59,7 +59,7 @@ def _unusual(text: str) -> frozenset[str]:
 
 @functools.cache
 def _fonts(letters: frozenset[str]) -> tuple[str, ...]:
-  """matplotlib's own font, and installed ones that have letters of these."""
+  """matplotlib's own font, and installed ones that have some of the letters."""
   from matplotlib import font_manager
 
   families, missing = [_FONT], set(letters)
@@ -71,7 +71,7 @@ def _fonts(letters: frozenset[str]) -> tuple[str, ...]:
 
 
 def _written(letters: frozenset[str]) -> frozenset[str]:
-  """Those letters that some font has."""
+  """Those of the letters that some font has."""
   return letters & {c for font in _fonts(letters) for c in _letters(font)}
 
 
@@ -82,5 +82,5 @@ def _letters(family: str) -> frozenset[str]:
   try:
     font = ft2font.FT2Font(font_manager.findfont(family, fallback_to_default=False))
   except (OSError, RuntimeError, ValueError):
-    return frozenset()  # listed, but not a font that can be drawn with
+    return frozenset()  # listed, but it cannot be drawn with
   return frozenset(map(chr, font.get_charmap()))

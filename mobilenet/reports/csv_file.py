@@ -1,10 +1,11 @@
 """Tables as CSV, safe to open in a spreadsheet.
 
 A spreadsheet computes a cell that begins with '=', '+', '-' or '@': a class or a photo
-of such a name would be a formula, and a formula can run programs. So every CSV of this
-project is written here, and text that begins like one gets an apostrophe in front, as
-OWASP advises (https://owasp.org/www-community/attacks/CSV_Injection). Who reads names
-back by a program takes them from the JSON beside it, or removes the apostrophe.
+with such a name would be a formula, and a formula can run programs. So every CSV of
+this project is written here, and text that begins like a formula gets an apostrophe in
+front, as OWASP advises (https://owasp.org/www-community/attacks/CSV_Injection). A
+program that reads names back takes them from the JSON next to the CSV, or removes the
+apostrophe.
 """
 
 import csv
@@ -38,7 +39,7 @@ def write(
 def write_records(
   path: str | os.PathLike, records: Sequence[Mapping[str, Any]]
 ) -> pathlib.Path:
-  """Writes one or more records; the names of the first are the columns of all."""
+  """Writes one or more records; the first one names the columns."""
   columns = list(records[0])
   return write(path, columns, ([row[name] for name in columns] for row in records))
 

@@ -1,4 +1,4 @@
-"""The curves of a run: loss, the metric that counts and learning rate over epochs."""
+"""The curves of a run: loss, the task's metric and learning rate over epochs."""
 
 import itertools
 import os
@@ -12,8 +12,8 @@ from mobilenet.training.errors import TrainingError
 
 REPORT_FOLDER = 'report'
 
-# What a line of metrics may hold: kind, name, label, colour. Eval lines are drawn
-# over train lines and the averaged weights, which a run is judged by, over both.
+# The curves of a figure: kind, name, label, colour. Evaluation is drawn over training,
+# and the averaged weights over both.
 _COLUMNS = (
   ('train', '{}', 'train', '#6f93b8'),
   ('eval', '{}', 'eval', '#c1611f'),
@@ -81,7 +81,7 @@ def _columns(name: str):
 
 
 def _lines(axes, records, columns, unit):
-  """Draws the columns that there are; returns [(label, colour, x, y)]."""
+  """Draws the columns that exist; returns [(label, colour, x, y)]."""
   drawn = []
   for kind, name, label, colour in columns:
     points = [r for r in records if r['kind'] == kind and r.get(name) is not None]
@@ -103,7 +103,7 @@ def _lines(axes, records, columns, unit):
 
 
 def _smooth(y: np.ndarray, half: int) -> np.ndarray:
-  """Mean over `half` neighbours on each side, of those that are finite."""
+  """Mean over the finite values among `half` neighbours on each side."""
   window = np.ones(2 * half + 1)
   finite = np.isfinite(y).astype(float)
   total = np.convolve(np.nan_to_num(y), window)[half : half + len(y)]

@@ -1,4 +1,4 @@
-"""Photos through a network: read, prepared, batched, and what it makes of them."""
+"""Runs photos through a network: reads, prepares and batches them."""
 
 import concurrent.futures
 import functools
@@ -42,17 +42,17 @@ def predict_photos(
 ) -> Predicted:
   """What a task predicts of every photo.
 
-  The last batch is filled up, so that one shape is compiled. A photo that cannot be
-  read is told and left out.
+  The last batch is filled up, so that only one shape is compiled. A photo that cannot
+  be read is reported and left out.
 
   Args:
     model: takes images (N, H, W, 3).
-    task: that the model was trained for.
+    task: the one that the model was trained for.
     variables: of the model.
     paths: photos, see `input_pipeline.photos.find_photos`.
     ops: `parse_ops(string, 'eval')`.
-    batch_size: photos a batch.
-    tell: gets one line for each photo that is left out, as soon as it is met.
+    batch_size: photos per batch.
+    tell: gets one line for each photo that is left out, as soon as it is found.
 
   Raises:
     DataError: no photo can be read, or the ops leave photos of different sizes.
@@ -106,7 +106,7 @@ def _batches(
 
 
 def _readable(paths, ops, at_once: int, leave_out):
-  """(path, image) of the photos that can be read, in order, some read at once."""
+  """(path, image) of the photos that can be read, in order; some are read at once."""
 
   with concurrent.futures.ThreadPoolExecutor() as pool:
     prepare = functools.partial(_prepare, ops=ops)
@@ -123,7 +123,7 @@ def _prepare(path, ops) -> np.ndarray | DataError:
     image = photos.read_photo(path)
   except DataError as error:
     return error
-  # Ops that do not fit a readable photo are a mistake in the ops: it ends here.
+  # Ops that do not fit a readable photo are a mistake in the ops: this raises.
   try:
     return photos.prepare(image, ops)
   except DataError as error:

@@ -1,7 +1,8 @@
 """The result of a run: one file for programs, one table for people.
 
-Its field 'metric' names the metric that counts for its task; percentages (top1, top5)
-are in percent, like everywhere in a run's metrics.
+Its field 'metric' names the metric that counts for the task. 'weights' is 'raw' or
+'ema': the weights that the numbers are of. Accuracies (top1, top5) are in percent, as
+everywhere in a run's metrics.
 """
 
 import datetime
@@ -45,7 +46,7 @@ def write_result(workdir: str | os.PathLike, result: dict) -> pathlib.Path:
 
   Args:
     workdir: folder of the run.
-    result: at least the names in `FIELDS`; what else is worth keeping besides
+    result: at least the names in `FIELDS`, and whatever else is worth keeping
       (for example 'ema_top1'). `environment()` and the time are added unless given.
 
   Returns:

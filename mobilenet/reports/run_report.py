@@ -23,11 +23,11 @@ def write_training(
 
   Args:
     task: the run's.
-    outcome: of the loop, finished.
+    outcome: of the loop, which is finished.
     folder: the run's.
     model: the network's name.
     outputs: what its outputs stand for.
-    examples: that were evaluated (`tasks.Examples`).
+    examples: the evaluated ones (`tasks.Examples`).
     plan: of the training.
     size: parameters and multiply-adds.
     data: the source that was evaluated.
@@ -65,7 +65,8 @@ def write_training(
     print(
       'note: the averaged weights are worse than the raw ones '
       f'({finished[f"ema_{metric}"]:.4g} against {finished[f"raw_{metric}"]:.4g}), as '
-      'after short runs; the raw ones count here, in evaluation, prediction and export'
+      'can happen after short runs; the raw ones count here, in evaluation, prediction '
+      'and export'
     )
   result.write_result(folder, finished)
   result.print_result(result.read_result(folder), unshown=task.unshown(len(outputs)))

@@ -35,7 +35,7 @@ class Row(typing.NamedTuple):
 def group(
   layers: collections.abc.Iterable[Layer], depth: int | None = None
 ) -> list[Row]:
-  """Adds layers up along their paths, in the order they come.
+  """Adds layers up along their paths, in the order given.
 
   Args:
     layers: records in the order of computation.
@@ -44,8 +44,8 @@ def group(
       ('backbone/block_03' is at depth 1); 0 for the total alone.
 
   Returns:
-    Rows; a group has the input shape of its first layer, the output shape of its
-    last one, and says as its kind how many layers it has.
+    Rows; a group has the input shape of its first layer and the output shape of its
+    last one, and its kind says how many layers it has.
   """
   layers = list(layers)
   if depth is not None and depth < 0:
@@ -81,8 +81,8 @@ def print_summary(
 ) -> None:
   """Prints the rows of `group(layers, depth)` and their total as a table.
 
-  A share is of the network's multiply-adds. A terminal too narrow for the table gets
-  it without the columns that are missed least: share, input, kind.
+  A share is of the network's multiply-adds. If the terminal is too narrow for the
+  table, the least important columns are left out: share, input, kind.
   """
   layers = list(layers)
   rows = [] if depth == 0 else group(layers, depth)

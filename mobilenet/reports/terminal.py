@@ -11,7 +11,7 @@ import rich.text
 def make_table(title: str, columns) -> rich.table.Table:
   """An empty table; `columns` are (heading, 'left' or 'right').
 
-  The title is taken as it is; square brackets in it are no markup.
+  The title is plain text; square brackets in it are not markup.
   """
   table = rich.table.Table(
     title=rich.text.Text(title), title_justify='left', box=rich.box.HORIZONTALS
@@ -29,7 +29,7 @@ def add_row(table: rich.table.Table, *cells, style: str | None = None) -> None:
 
 
 def show(table: rich.table.Table, console: rich.console.Console | None = None) -> None:
-  """Prints a table: within a terminal's width, or as wide as it is into a log."""
+  """Prints a table: within a terminal's width, or at its full width into a log."""
   console = console or rich.console.Console()
   if console.is_terminal:
     console.print(table)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mobilenet.reports import canvas
 
 _COLOURS = ('#1b6e53', '#c1611f', '#3b6ea5', '#8a4f9e', '#a08a1d', '#b2405a', '#5b6470')
-_MOST_LABELS = 24  # numbers beside points; more lie on each other
+_MOST_LABELS = 24  # numbers next to points; more would overlap
 _MARKERS = 'osD^vPX'
 _NAMES = {
   'model.width': 'width multiplier',
@@ -20,12 +20,12 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   """A Figure of top-1 over the swept fields; None if no item is done.
 
   Runs that differ by seed alone are one point, their mean, with a bar of one standard
-  deviation. Two or more fields: over multiply-adds where these differ, else over the
-  last numeric field, a line for each setting of the others. One numeric field: over
-  its values. Anything else: a dot per item.
+  deviation. With two or more fields the horizontal axis is multiply-adds if these
+  differ, else the last numeric field, with a line for each setting of the others. With
+  one numeric field it is that field. Otherwise there is a dot per item.
 
   Args:
-    rows: as of `table.collect`.
+    rows: as `table.collect` returns them.
     fields: the swept fields.
     title: above the figure.
   """
@@ -51,7 +51,7 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
 
 
 def _points(done: Sequence[dict], others: Sequence[str]) -> list[dict]:
-  """Runs alike but for their seed as one point with 'top1' (mean), 'std' and 'n'."""
+  """Runs that differ by seed alone as one point with 'top1' (mean), 'std' and 'n'."""
   groups: dict[tuple, list[dict]] = {}
   for row in done:
     groups.setdefault(tuple(row[field] for field in others), []).append(row)
@@ -104,7 +104,7 @@ def _over_field(points, others, last):
 
 
 def _dots(done, points, others):
-  """A dot per run; runs of other seeds in one row, with their mean."""
+  """A dot per run; runs that differ by seed share a row, with their mean."""
   figure = canvas.new_figure(7.2, 1.6 + 0.3 * max(len(points), 2))
   axes = figure.subplots()
   names = [', '.join(str(point[f]) for f in others) or 'all seeds' for point in points]

@@ -1,4 +1,4 @@
-"""One item of a sweep: what it runs, and where it stands, read from its folder."""
+"""One item of a sweep: what it runs, and its status, read from its folder."""
 
 import contextlib
 import fcntl
@@ -61,12 +61,12 @@ def make_items(
     argument: the value of --config.
     pairs: (item name, overrides), as the config's `sweep` yields them.
     config: the config with `given` in it.
-    given: dotted fields that the person set; the sweep's own win over them.
-    folder: of the sweep; each item has one of its own in it.
-    complete: a run's config -> what the run writes into its folder.
+    given: dotted fields that the command line sets; the sweep's own values win.
+    folder: of the sweep; each item has a folder of its own in it.
+    complete: a run's config -> the config that the run stores.
 
   Raises:
-    TrainingError: a name is no name for a folder or comes twice, or a field is wrong.
+    TrainingError: a name cannot be a folder or occurs twice, or a field is wrong.
   """
   _check_names([name for name, _ in pairs])
   items = []
@@ -90,7 +90,7 @@ def _check_names(names: Sequence[str]) -> None:
   """Checks that items can be folders.
 
   Raises:
-    TrainingError: there are none, two are alike, or one is not fit for a folder.
+    TrainingError: there are none, two are equal, or one cannot be a folder.
   """
   require(len(names) > 0, 'the sweep has no items')
   for n, name in enumerate(names):
@@ -109,18 +109,18 @@ def finished(item: Item, ignore: Sequence[str] = ()) -> dict | None:
     ignore: dotted fields of the config that may differ from the run in the folder.
 
   Raises:
-    TrainingError: the folder holds a run of another config; lines as of
+    TrainingError: the folder holds a run of another config; see
       `workdir.check_config`.
   """
   held = workdir.check_config(item.folder, item.config, ignore=ignore)
   if held is workdir.Held.THIS_RUN:
-    with contextlib.suppress(TrainingError):  # none yet, or damaged: made again
+    with contextlib.suppress(TrainingError):  # missing, or damaged: the item runs again
       return result.read_result(item.folder)
   return None
 
 
 def standing(item: Item, ignore: Sequence[str] = ()) -> Standing:
-  """Reads where an item stands, `ignore` as of `finished`; writes nothing."""
+  """Reads the status of an item, `ignore` as in `finished`; writes nothing."""
   try:
     ended = finished(item, ignore)
   except TrainingError as error:
@@ -155,7 +155,7 @@ def read_failure(folder: pathlib.Path) -> dict | None:
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path, *, wait: bool = False) -> Iterator[int | None]:
-  """Holds an exclusive lock on a file, made if need be; yields its descriptor.
+  """Holds an exclusive lock on a file, made if missing; yields its descriptor.
 
   Yields None where another process holds it and `wait` is false. A child that inherits
   the descriptor holds the lock too, so that it is free only when both are gone.

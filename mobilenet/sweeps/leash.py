@@ -2,10 +2,10 @@
 
     python mobilenet/sweeps/leash.py PARENT_PID COMMAND ...
 
-A run whose sweep was killed would go on unseen and meet its own successor in the same
-folder. The kernel kills it instead; its checkpoints are whole at any moment. Where
-there is no such call (macOS) the command is simply run. A program of its own, since
-code between fork and exec is not safe in a process with threads, such as JAX's.
+A run whose sweep was killed would go on unnoticed and collide with its successor in the
+same folder. So the kernel kills it; its checkpoints are whole at any moment. Where the
+system has no such call (macOS), the command simply runs. This is a program of its own,
+since code between fork and exec is not safe in a process with threads, such as JAX's.
 """
 
 import ctypes

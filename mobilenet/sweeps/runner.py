@@ -1,7 +1,7 @@
-"""Runs the items of a sweep, each as a process of its own, and goes on after failures.
+"""Runs the items of a sweep, each in its own process, and goes on after failures.
 
-A process each, since one that crashes, aborts in C++ or is killed for want of memory
-must not stop the others, and memory is given back. The sweep itself never touches the
+An item that crashes, aborts in C++ or runs out of memory must not stop the others, and
+a process that ends gives its memory back. The sweep itself never touches the
 accelerator: it would hold the memory that its items need.
 """
 
@@ -26,8 +26,8 @@ from mobilenet.sweeps.items import Item
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
 
-# A lock may be held for a moment by somebody who only looks, or by a run whose sweep
-# was killed and which is being killed itself.
+# A lock may be held for a moment by a process that only reads the status, or by a run
+# that is being killed after its sweep.
 _LOCK_SECONDS = 3.0
 _LAST_LINES = 20
 
@@ -42,23 +42,23 @@ def run(
   index: int | None = None,
   ignore: Sequence[str] = (),
 ) -> int:
-  """Runs what is not done yet, one item after another, and collects a table.
+  """Runs the items that are not done, one after another, and collects a table.
 
   Each item's output goes to `<item>/log.txt`, a failure to `<item>/failure.json`; the
-  tables and the figure in `folder` (see `sweeps.table`) are made anew after every item.
-  SIGTERM and SIGINT are passed on to the running item, which saves; then this stops.
+  tables and the figure in `folder` (see `sweeps.table`) are updated after every item.
+  SIGTERM and SIGINT are passed on to the running item, which saves; then this returns.
 
   Args:
     items: the sweep.
     folder: where the tables go.
     title: of tables and figure.
     command: what a person types to run this sweep; kept in the table.
-    given: fields that the person set; one that the sweep sets too is said.
+    given: fields that the command line sets; those the sweep sets too are noted.
     index: the only item to run, from 0; None for all.
-    ignore: dotted fields of the config that may differ from a run that is there.
+    ignore: dotted fields of the config that may differ from a run in the folder.
 
   Returns:
-    The exit code: 1 if an item that was to be run failed, else 0.
+    The exit code: 1 if an item that this ran failed, else 0.
 
   Raises:
     TrainingError: there is no such index, or `folder` cannot be written.
@@ -115,7 +115,7 @@ def run(
 def command(
   argument: str, name: str, given: dict[str, Any], folder: pathlib.Path
 ) -> list[str]:
-  """What a person types to run this sweep; a folder below this one is relative."""
+  """What a person types to run this sweep; folders below this one are relative."""
   here = pathlib.Path.cwd()
   shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
   return [
@@ -128,7 +128,7 @@ def command(
 def show_items(
   items: Sequence[Item], title: str, *, ignore: Sequence[str] = ()
 ) -> None:
-  """Prints every item with its index, its overrides and where it stands."""
+  """Prints every item with its index, its overrides and its status."""
   table = terminal.make_table(
     f'{title}: {len(items)} items',
     [('', 'right'), ('item', 'left'), ('overrides', 'left'), ('status', 'left')],
@@ -231,8 +231,8 @@ def _start(item: Item, descriptor: int, stop: _Stop) -> _Attempt:
         stderr=subprocess.STDOUT,
         env=os.environ | {'PYTHONUNBUFFERED': '1'},
         pass_fds=(descriptor,),  # the lock is held until the run itself is gone
-        # Ctrl-C goes to a terminal's whole group; passed on as well, it would come
-        # twice, and the second one kills a run that is saving.
+        # Ctrl-C goes to a terminal's whole process group. Passed on as well, it would
+        # come twice, and the second one kills a run that is saving.
         start_new_session=True,
       )
       code = stop.wait(process)
@@ -246,7 +246,7 @@ def _start(item: Item, descriptor: int, stop: _Stop) -> _Attempt:
 
 @contextlib.contextmanager
 def _item_lock(item: Item):
-  """The item's lock as of `sweep_items.locked`, waited for a moment."""
+  """The item's lock, see `sweep_items.locked`; waits for it for a moment."""
   path, deadline = item.folder / sweep_items.LOCK_FILE, time.monotonic() + _LOCK_SECONDS
   while True:
     with sweep_items.locked(path) as descriptor:
@@ -257,7 +257,7 @@ def _item_lock(item: Item):
 
 
 def _reason(attempt: _Attempt) -> str:
-  """One line on why a run ended without a result."""
+  """One line that says why a run ended without a result."""
   errors = [line for line in attempt.lines if line.startswith('error: ')]
   if errors:
     return errors[-1].removeprefix('error: ')

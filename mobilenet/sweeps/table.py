@@ -15,7 +15,7 @@ CSV_FILE, MARKDOWN_FILE, FIGURE_FILE = 'sweep.csv', 'sweep.md', 'sweep.png'
 MEANS_FILE = 'sweep_means.csv'
 LOCK_FILE = '.sweep.lock'
 
-# Of a result, under the names that the tables have.
+# Column of the tables -> field of a result.
 _NUMBERS = {
   'top1': 'top1',  # of the averaged or the raw weights, whichever count
   'raw_top1': 'raw_top1',
@@ -52,15 +52,15 @@ def write_tables(
 ) -> list[dict]:
   """Writes sweep.csv, sweep.md and sweep.png (and sweep_means.csv over seeds).
 
-  Of several processes that collect at once each waits for its turn, so that the last
-  to come writes what all have done.
+  Several processes that collect at once take turns, so that the last one writes what
+  all have done.
 
   Args:
     items: the whole sweep.
     folder: where the files go.
     title: of the table and the figure.
     command: what a person types to run the sweep.
-    ignore: dotted fields of the config that may differ from a run that is there.
+    ignore: dotted fields of the config that may differ from a run in the folder.
 
   Returns:
     The rows; see `collect`.
@@ -94,7 +94,7 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
 
   The keys are index, item, status (one of `items.STATUSES`), the swept fields,
   top1 and raw_top1 (percent), loss, parameters, multiply_adds, seconds (of training),
-  images_per_second, steps, seed and reason. What there is no number for is None.
+  images_per_second, steps, seed and reason. A number that is missing is None.
   """
   fields = [field for field in swept_fields(items) if field != 'seed']
   rows = []
@@ -142,7 +142,7 @@ def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
 
 
 def show(rows: Sequence[dict], title: str) -> None:
-  """Prints where every item stands."""
+  """Prints the status of every item."""
   table = terminal.make_table(
     title, [('', 'right'), ('item', 'left'), ('top-1', 'right'), ('status', 'left')]
   )
@@ -212,8 +212,8 @@ def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
       [_cells(row, others) for row in rows],
       1 + len(others),
     ),
-    'top-1 is of the averaged weights where the config keeps averages, raw top-1 of '
-    'those that were trained.',
+    'top-1 is that of the raw or the averaged weights, whichever score better in the '
+    'last evaluation; raw top-1 is that of the raw ones.',
   ]
   if unlike := [row for row in rows if row['reason']]:
     lines = [f'- {row["item"]}: {row["status"]}: {row["reason"]}' for row in unlike]
@@ -259,7 +259,7 @@ def _environments(rows: Sequence[dict]) -> list[str]:
 
 
 def _table(heads: Sequence[str], cells: Sequence[Sequence], left: int) -> str:
-  """A Markdown table, its first `left` columns of words."""
+  """A Markdown table whose first `left` columns are words."""
   rules = ['---'] * left + ['---:'] * (len(heads) - left)
   lines = [heads, rules, *cells]
   return '\n'.join(

@@ -128,7 +128,7 @@ def _family(table: Architecture) -> str:
 
 
 def _by_part(layers) -> dict:
-  """Layers by the number of their row; of the head, by their name."""
+  """Layers by the number of their row; those of the head by their name."""
   parts = {}
   for layer in layers:
     room, part = layer.name.split('/')[:2]

@@ -10,7 +10,7 @@ from mobilenet.tables.rows import Table, millions
 COLOURS = ('#1f5f99', '#c1611f', '#1b6e53', '#8a3d80', '#8a6d1b', '#b02a3c', '#4a4f57')
 MARKERS = 'osD^vP'
 ALONE = '#737982'  # a point on no line
-# What a horizontal axis is called; other axes are columns of the table.
+# Labels of horizontal axes; other axes are columns of the table.
 AXES = {'multiply-adds': 'multiply-adds (M)', 'parameters': 'parameters (M)'}
 
 
@@ -18,8 +18,8 @@ def accuracy(name: str, table: Table, filled: list[Filled]):
   """A Figure of top-1 over each axis of the table, on logarithmic axes.
 
   Hollow marks are published, filled ones are our runs. A mark stands at the published
-  cost, or where none is printed at the counted one. An axis on which fewer than half
-  of the rows have a place is left out.
+  cost, or at the counted one if none is printed. An axis on which fewer than half of
+  the rows have a value is left out.
   """
   shown = [entry for entry in filled if entry.row.top1]
   axes_of = {
@@ -109,13 +109,13 @@ def _panel(panel, entries: list[Filled], costs: list[float | None]) -> None:
 
 
 def _words(entries: list[Filled], line: list[int], n: int) -> str:
-  """What tells a point from the others of its line: width, resolution or label."""
+  """What distinguishes a point on its line: width, resolution or label."""
   row, rows = entries[n].row, [entries[other].row for other in line]
   models = {other.model for other in rows} - {None}
   if len(rows) == 1 or len(models) > 1:
     return row.label
   if not models:
-    return ''  # named by the legend, told apart by the axis
+    return ''  # named by the legend, distinguished by the axis
   if len({other.width for other in rows}) > 1:
     return f'{row.width:g}×'
   if len({other.resolution for other in rows}) > 1:

@@ -1,10 +1,10 @@
-"""Words beside the points of a figure, kept off each other and off the points."""
+"""Words next to the points of a figure, kept off each other and off the points."""
 
 import itertools
 
 _SIZE = 6.5  # points
-# Directions from the point in which a word may stand, the best first: horizontal,
-# vertical, and how far of its width and height it lies to the left of and below it.
+# Where a word may stand, seen from its point, best first: (horizontal, vertical), where
+# 1 is to the right or above, -1 to the left or below, and 0 centred.
 _SIDES = (
   (1, 0),
   (-1, 0),
@@ -23,8 +23,8 @@ _GAPS = (5.0, 12.0)  # points between the centre of a mark and the word
 def place(panel, words: list[tuple[float, float, str, str]]) -> None:
   """Writes (x, y, text, colour) near their points; the panel's limits stay.
 
-  Each word takes the side where it covers least of the words and points before it.
-  Sizes are estimates: nothing is drawn to learn them.
+  Each word takes the side where it covers the least of the points and of the words
+  before it. Sizes are estimates: nothing is drawn to measure them.
   """
   panel.set_xlim(panel.get_xlim())
   panel.set_ylim(panel.get_ylim())

@@ -19,7 +19,7 @@ EXAMPLES = 50_000
 class Run:
   """A finished run, evaluated on the whole validation split of ImageNet."""
 
-  path: str  # from the folder that holds the runs' folder: 'runs/v1'
+  path: str  # below the folder that holds the runs' folder: 'runs/v1'
   model: str
   width: float
   resolution: int
@@ -27,10 +27,11 @@ class Run:
 
 
 def find(folder: pathlib.Path | None) -> tuple[list[Run], list[str]]:
-  """Finished runs below `folder` that a table can name; None for no folder.
+  """Finished runs below `folder` that a table can name.
 
   Args:
-    folder: searched to any depth for a `result.json` beside a `config.json`.
+    folder: searched to any depth for a `result.json` next to a `config.json`; None for
+      no runs.
 
   Returns:
     The runs, and a line for every run that could not be read.
@@ -56,7 +57,7 @@ def find(folder: pathlib.Path | None) -> tuple[list[Run], list[str]]:
 
 
 def _run(path: pathlib.Path, folder: pathlib.Path) -> Run | None:
-  """The run in a folder; None where it is none on the whole of ImageNet."""
+  """The run in a folder; None if it is not one on the whole of ImageNet."""
   config, outcome = workdir.read_config(path), result.read_result(path)
   if config is None:
     return None

@@ -10,7 +10,7 @@ from mobilenet.tables.sheet import Sheet
 
 @dataclasses.dataclass(frozen=True)
 class Filled:
-  """A row and what stands beside it: counts, marks, latency, the best run."""
+  """A row and what stands next to it: counts, marks, latency, the best run."""
 
   row: Row
   parameters: int | None = None

@@ -1,10 +1,10 @@
-"""What a published table is written in: rows as printed, and how a count compares."""
+"""Published tables: rows as printed, and how a count compares with them."""
 
 import dataclasses
 import decimal
 from collections.abc import Collection, Mapping
 
-# Beyond this a difference is marked and needs a reason.
+# A larger difference is marked and needs a reason.
 TOLERANCE = 0.01
 
 
@@ -26,20 +26,20 @@ class Row:
   top1: str = ''
   line: str = ''  # of the figure that this row is a point of; two as 'a | b'
   other: str = ''  # the table's other columns, separated by spaces; '-' not printed
-  # Where the system differs from the named network in what changes no count: counted
-  # all the same, but no run of the named network is its result.
+  # How the system differs from the named network where that changes no count. It is
+  # counted, but no run of the named network is its result.
   differs: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """A published table of results; `notes` are texts to the labels they are about."""
+  """A published table of results; `notes`: text -> labels of the rows it is about."""
 
   title: str
   source: str
   rows: tuple[Row, ...]
   other: tuple[str, ...] = ()  # headings of the columns that only this table has
-  remark: str = ''  # what is true of all rows
+  remark: str = ''  # true of all rows
   notes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
   published_top1: str = 'published'  # heading below 'top-1'
   our_top1: str = 'ours'
@@ -74,20 +74,20 @@ def millions(printed: str) -> float | None:
 
 
 def last_digit(printed: str) -> float:
-  """The worth in millions of the last printed digit: '4.2' -> 0.1, '1.0G' -> 100."""
+  """The value in millions of the last printed digit: '4.2' -> 0.1, '1.0G' -> 100."""
   number = decimal.Decimal(printed.removesuffix('G'))
   worth = float(decimal.Decimal(1).scaleb(number.as_tuple().exponent))
   return worth * (1000.0 if printed.endswith('G') else 1.0)
 
 
 def compare(printed: str, counted: int | None) -> str:
-  """How a count stands to what is printed.
+  """How a count compares with what is printed.
 
   Returns:
-    '' within 1 %, or where one of the two is missing;
-    '≈' beyond, but the count rounded to the printed digits, or cut off after them, is
-    the printed number;
-    '≠' beyond, and no rounding explains it.
+    '' within 1 %, or if one of the two is missing;
+    '≈' beyond 1 %, but the count rounded to the printed digits, or cut off after them,
+    is the printed number;
+    '≠' beyond 1 %, and no rounding explains it.
   """
   published = millions(printed)
   if published is None or counted is None:
@@ -101,7 +101,7 @@ def compare(printed: str, counted: int | None) -> str:
 
 
 def legend(marks: Collection[str]) -> list[str]:
-  """What the marks that were used mean."""
+  """The meanings of the marks that are used."""
   meanings = {
     '≈': '≈ more than 1 % apart from the count, though the count rounded to the '
     'printed digits, or cut off after them, is the printed number.',

@@ -1,4 +1,4 @@
-"""What is computed here of a network: its counts, and the time one image takes."""
+"""What is computed of a network here: its counts, and the time for one image."""
 
 import collections
 import functools
@@ -25,9 +25,9 @@ def count(model: str, width: float, resolution: int) -> tuple[int, int]:
 
 
 def count_all(networks: Iterable[Network]) -> dict[Network, tuple[int, int]]:
-  """`count` of many networks: of each two resolutions of one, a single trace.
+  """`count` of many networks, with one trace for each two resolutions of a network.
 
-  Tracing a network is what takes time. Layers treat rows and columns apart, so that at
+  Tracing takes most of the time. Layers treat rows and columns separately, so at
   a x b px a map has the height that it has at a px, and the width that it has at b px.
   """
   networks = list(dict.fromkeys(networks))
@@ -52,7 +52,7 @@ def count_all(networks: Iterable[Network]) -> dict[Network, tuple[int, int]]:
 
 
 def _square(layer: counting.Layer, axis: int) -> int:
-  """Multiply-adds of a layer where its map is as large along both axes."""
+  """Multiply-adds of a layer if its map were square, of the size along `axis`."""
   if len(layer.output_shape) < 3:
     return layer.multiply_adds
   height, width, _ = layer.output_shape

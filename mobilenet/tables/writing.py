@@ -1,4 +1,4 @@
-"""The papers' tables: what was published beside what is counted and trained here."""
+"""The papers' tables: what is published next to what is counted and trained here."""
 
 import pathlib
 from collections.abc import Sequence
@@ -21,11 +21,7 @@ INDEX = 'README.md'
 
 
 def chosen(text: str) -> list[str]:
-  """'v1/6, v2/4' -> these names, each once; 'all' or nothing -> all.
-
-  Raises:
-    TrainingError: a name that no table has, with the nearest ones.
-  """
+  """'v1/6, v2/4' -> these names, each once; 'all' or nothing -> all."""
   names = list(dict.fromkeys(filter(None, map(str.strip, text.split(',')))))
   return list(TABLES) if names in ([], ['all']) else names
 
@@ -42,7 +38,7 @@ def write_tables(
 
   Args:
     names: keys of `catalogue.TABLES`, 'v1/6' for Table 6 of the V1 paper.
-    out: folder, made if missing; 'v1/6' is written as v1-6.md, .csv and .png.
+    out: folder, made if missing; 'v1/6' becomes v1-6.md, .csv and .png.
     runs_folder: searched for finished ImageNet runs, the only source of our top-1;
       None for none.
     measure: whether to time a batch of one image on this device.
@@ -90,7 +86,7 @@ def write_tables(
 
 
 def index(out: pathlib.Path) -> str:
-  """The page that lists the tables that lie in a folder."""
+  """The page that lists the tables in a folder."""
   lines = [
     '# Tables of the papers',
     '',

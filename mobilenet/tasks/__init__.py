@@ -1,7 +1,8 @@
-"""What a run learns: one room a task, and nobody else knows classes, boxes or masks.
+"""What a run learns: one package per task; no other code knows classes or boxes.
 
-The loop, the step, the evaluation, the checkpoints and the jobs call what `Task` says.
-A task is added by a folder here and a line in TASKS; tasks import no tasks.
+The loop, the step, the evaluation, the checkpoints and the jobs call the methods of
+`Task`. To add a task, add a folder here and a line in TASKS. Tasks do not import each
+other.
 """
 
 import importlib
@@ -45,11 +46,11 @@ class Examples(Protocol):
 
 
 class Shown(NamedTuple):
-  """What the predictions of photos are shown with.
+  """What showing the predictions of photos needs.
 
   title: of the run. outputs: what the network's outputs stand for. model, variables:
-  of the run. ops: that prepare a photo. top: how many outputs a photo. out: the folder
-  to write into, or None. activation: whether to draw where the network looks.
+  of the run. ops: they prepare a photo. top: outputs per photo. out: the folder to
+  write into, or None. activation: whether to draw where the network looks.
   """
 
   title: str
@@ -63,21 +64,21 @@ class Shown(NamedTuple):
 
 
 class Task(Protocol):
-  """What the rest of the house asks of a task; a frozen dataclass, hashable.
+  """What the rest of the code asks of a task; a frozen dataclass, hashable.
 
   metric: the one that counts.
-  fields: names of the batch's arrays that it needs beside 'image'; evaluation keeps
-    them of every example beside the predictions.
+  fields: names of the batch's arrays that it needs besides 'image'; evaluation keeps
+    them for every example, along with the predictions.
   """
 
   metric: Metric
   fields: tuple[str, ...]
 
   def outputs(self, source) -> tuple[str, ...]:
-    """What the network's outputs stand for, in their order; the run keeps it.
+    """What the network's outputs stand for, in their order; the run stores it.
 
     Raises:
-      TrainingError: the data is not what the task can learn.
+      TrainingError: the task cannot learn from this data.
     """
 
   def check_training(self, source, split_flag: str) -> None:
@@ -110,28 +111,28 @@ class Task(Protocol):
     """
 
   def zero_sums(self) -> dict[str, np.ndarray]:
-    """What `sums` adds up from."""
+    """The sums of no examples."""
 
   def metrics(self, sums) -> dict[str, float]:
-    """Sums to metrics."""
+    """The metrics, computed from sums."""
 
   def unshown(self, count: int) -> tuple[str, ...]:
-    """Metrics that say nothing where the network has `count` outputs."""
+    """Metrics that say nothing if the network has `count` outputs."""
 
   def predictions(self, outputs) -> dict[str, jax.Array]:
-    """Per example: what is kept of it and what `predict` shows."""
+    """Per example: what evaluation keeps and `predict` shows."""
 
   def finish(
     self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
   ) -> dict[str, float]:
-    """The host's turn after the last batch of an evaluation.
+    """Completes the metrics on the host after the last batch of an evaluation.
 
     Args:
       metrics: of the sums.
-      kept: of all examples, in their order; None where nobody keeps them.
+      kept: predictions and fields of all examples, in their order; None if not kept.
 
     Returns:
-      The metrics, with those that need all examples at once (a mean average
+      The metrics, with those that need all examples at once (such as mean average
       precision).
     """
 
@@ -142,19 +143,19 @@ class Task(Protocol):
     outputs: tuple[str, ...],
     examples: Examples,
   ) -> dict[str, float]:
-    """Writes and prints an evaluation's pages; returns what the result keeps of them.
+    """Writes and prints an evaluation's pages; returns numbers for the result.
 
     Raises:
       TrainingError: a file cannot be written.
     """
 
   def show_predictions(self, photos: list, predicted: dict, shown: Shown) -> None:
-    """Prints what is on photos; writes it and draws where that is asked for.
+    """Prints what is in photos; writes and draws it if `shown` asks for that.
 
     Args:
       photos: their paths.
-      predicted: of `predictions`, over all of them.
-      shown: with what, and how.
+      predicted: the result of `predictions` for all photos.
+      shown: what to show, and how.
 
     Raises:
       TrainingError: a file cannot be written, or the numbers are not finite.

@@ -15,7 +15,7 @@ def cross_entropy(
   """Softmax cross-entropy of each example.
 
   Smoothing takes `label_smoothing` from the target distribution and spreads it evenly
-  over all K classes, the right one among them (Inception V3, section 7).
+  over all K classes, including the right one (Inception V3, section 7).
 
   Args:
     logits: (B, K), any float type.

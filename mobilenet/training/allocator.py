@@ -1,4 +1,4 @@
-"""The C library's memory allocator, told to keep what a CPU training step frees."""
+"""Makes the C library's allocator keep the memory that a CPU training step frees."""
 
 import ctypes
 
@@ -12,15 +12,15 @@ def keep_freed_memory() -> bool:
   """Stops glibc from handing a step's memory back to the kernel at every free.
 
   XLA's CPU backend allocates its buffers anew for every step. glibc maps blocks of
-  over 32 MB afresh each time, and returns the memory of other threads than the first
-  when it is free; every page is then faulted in and cleared again, which takes as long
-  as the arithmetic. So the first thread's memory is kept, and steps are run by the
-  first thread: with asynchronous dispatch another one would allocate. (A single arena
-  for all threads would do as well, but TensorFlow's readers then queue for it.)
+  over 32 MB afresh each time, and gives back the freed memory of all threads but the
+  first. Every page is then faulted in and cleared again, which takes as long as the
+  arithmetic. So the first thread's memory is kept, and the first thread runs the steps:
+  with asynchronous dispatch another one would allocate. (A single arena for all threads
+  would also do, but TensorFlow's readers would queue for it.)
 
   A training step of MobileNetV3-Small at 96 px, batch 64, went from 250 to 140 ms on
   two cores, and from 65,000 page faults to 40 (30 steps with and without the settings,
-  `resource.getrusage`). Other backends than the CPU are not affected.
+  `resource.getrusage`). Backends other than the CPU are not affected.
 
   Returns:
     Whether this process has such an allocator and took the settings.

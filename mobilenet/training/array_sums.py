@@ -1,7 +1,7 @@
-"""Checksums of arrays: whether what is read is what was written.
+"""Checksums of arrays, which show whether what is read is what was written.
 
-Storage formats check their own indexes and leave the numbers to the disk; one bit that
-flips there would be trained on, or served, without a word.
+Storage formats check their own indexes and leave the numbers to the disk. A bit that
+flips there would silently be trained on, or served.
 """
 
 import json
@@ -28,12 +28,12 @@ def crc32(array: Any) -> str:
   """Eight hexadecimal digits, of the bytes in C order.
 
   Args:
-    array: NumPy's, or one of JAX that this process has whole: on its own devices, or
-      replicated over those of several processes.
+    array: a NumPy array, or a JAX array that this process has whole: on its own
+      devices, or replicated over those of several processes.
   """
   if isinstance(array, jax.Array) and array.is_fully_replicated:
-    # A view of its own: on a CPU an array keeps the view that NumPy asked it for, and
-    # a buffer that is looked at cannot be donated.
+    # A separate view: on a CPU an array keeps the view that NumPy takes of it, and a
+    # buffer with a view cannot be donated.
     array = array.addressable_data(0)
   flat = np.ascontiguousarray(array).reshape(-1)
   return f'{zlib.crc32(flat.view(np.uint8)):08x}'
@@ -52,16 +52,16 @@ class Entry(NamedTuple):
 
 
 def record(tree: Any) -> dict[str, Any]:
-  """What there is to know of a tree of arrays, for JSON; `read` reads it."""
+  """Descriptions and checksums of a tree of arrays, for JSON; `read` reads them."""
   arrays = {path: [describe(leaf), crc32(leaf)] for path, leaf in leaves(tree).items()}
   return {'arrays': arrays, 'crc32': crc32_of(arrays)}
 
 
 def read(text: bytes) -> dict[str, Entry]:
-  """Path -> entry, of what `record` gave, as JSON.
+  """Path -> entry, from the JSON of what `record` returned.
 
   Raises:
-    ValueError: it is damaged itself.
+    ValueError: the record itself is damaged.
   """
   try:
     recorded = json.loads(text)
@@ -74,7 +74,7 @@ def read(text: bytes) -> dict[str, Entry]:
 
 
 def difference(entries: Mapping[str, Entry], tree: Any) -> str:
-  """Says which arrays of a tree are not those recorded; '' if all are."""
+  """Names the arrays of a tree that are not as recorded; '' if all are."""
   wrong = [
     path for path, leaf in leaves(tree).items() if crc32(leaf) != entries[path].crc32
   ]

@@ -1,9 +1,9 @@
-"""Which of a run's weights count: the raw ones, or the averages of them.
+"""Which of a run's weights count: the raw ones, or their averages.
 
-Averages are better as a rule. In a short run they can still hold much of the beginning,
+Averages are usually better. In a short run they can still hold much of the beginning,
 and then they are far worse. So the last evaluation decides, by the metric that counts
-for the task; on a tie, or where nothing was measured, the averages do. What trains,
-evaluates, predicts and exports follows this one rule.
+for the task. On a tie, or if nothing was measured, the averages count. Training,
+evaluation, prediction and export all follow this rule.
 """
 
 import math
@@ -23,14 +23,14 @@ def better(raw: float | None, ema: float | None) -> str:
 
 
 def choose(evaluations: Mapping[str, Any], metric: str) -> str:
-  """The kind of weights that counts, of `evaluation.Evaluation` by kind."""
+  """The kind of weights that counts; `evaluations` are by kind."""
   if EMA not in evaluations:
     return RAW
   return better(*(evaluations[kind].metrics.get(metric) for kind in (RAW, EMA)))
 
 
 def choose_at(workdir: str | os.PathLike, step: int, metric: str) -> str:
-  """The same for a run that keeps averages, by its metrics up to a step."""
+  """The same for a run that keeps averages, from its metrics up to a step."""
   scores = [
     (line.get(metric), line.get(f'ema_{metric}'))
     for line in logs.read_metrics(workdir)

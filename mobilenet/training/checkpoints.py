@@ -33,8 +33,8 @@ class Checkpointer:
   Args:
     workdir: the run's folder on a local or mounted disk.
     keep: how many checkpoints stay, the newest ones.
-    read_only: for looking at a run that may still be going on: nothing is made,
-      tidied or written.
+    read_only: for reading a run that may still be going on: nothing is made, tidied
+      or written.
 
   Raises:
     TrainingError: the folder cannot be made or read.
@@ -101,8 +101,8 @@ class Checkpointer:
   def restore(self, state_like: Any, step: int | None = None) -> Any:
     """Reads a checkpoint into the structure and the shardings of `state_like`.
 
-    Every array is compared with its checksum. One that was saved before there were
-    any cannot be: a printed line says so.
+    Every array is compared with its checksum. For a checkpoint of an older version,
+    which has none, a printed line says so.
 
     Args:
       state_like: a pytree of `jax.ShapeDtypeStruct` or arrays, of the structure that
@@ -128,7 +128,7 @@ class Checkpointer:
     with orbax_noise.no_words_from_finalizers():
       state, reason = self._read(step, target)
       if reason:
-        gc.collect()  # what is left of the failed read, while nobody listens
+        gc.collect()  # the rest of the failed read, while it cannot be heard
     if reason:
       self._has_failed = True
       raise TrainingError(self._unreadable(step, steps, reason))
@@ -300,7 +300,7 @@ def _os_error(error: Exception) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-  """What went wrong first, on one line of bearable length."""
+  """What went wrong first, on one line of readable length."""
   cause = _root(error)
   text = ' '.join(str(cause).split())
   if not isinstance(cause, OSError | ValueError) or not text:

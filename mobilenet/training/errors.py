@@ -1,11 +1,11 @@
-"""The one exception of the training room, and the checks that lead to it."""
+"""The one exception of the training package, and the checks that raise it."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class TrainingError(ValueError):
-  """A mistake a person can mend; the text says what, where and what to do."""
+  """A mistake that a person can fix; the text says what, where and what to do."""
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> TrainingError:

@@ -18,7 +18,7 @@ class Evaluation:
   unreadable: examples left out. untold: examples that were read, of which the data does
   not say what is right, so that the task could not measure them.
 
-  Where predictions were kept, arrays of one entry an example, in the order of the
+  predictions: if they were kept, arrays of one entry per example, in the order of the
   split: index, the batch's fields that the task names, and what it predicts.
   """
 
@@ -42,12 +42,12 @@ def evaluate(
   """Evaluates sets of variables by name ('raw', 'ema') over all batches, read once.
 
   Batches hold 'image', the task's fields, 'mask' (0 for padding and for examples that
-  could not be read) and 'index' (-1 for padding). All processes must bring equally
-  many. The task has the last word over the metrics (`Task.finish`).
+  could not be read) and 'index' (-1 for padding). All processes must bring the same
+  number of batches. The task completes the metrics (`Task.finish`).
 
   Raises:
-    AssertionError: the examples seen are not `num_examples`: a bug, never to be passed
-      over, since every accuracy would be wrong by a little.
+    AssertionError: the number of examples seen is not `num_examples`. This is a bug,
+      and must not be ignored: every accuracy would be slightly wrong.
   """
   tallies = {kind: _Tally(task.fields, keep_predictions) for kind in variables}
   pending = None
@@ -77,7 +77,7 @@ class _Tally:
 
   def add(self, sums, predictions, batch) -> None:
     for name, value in jax.device_get(sums).items():
-      # Sums over batches in float64, or in whole numbers where they are: a float32
+      # Sums over batches are float64, or integers where the values are: a float32
       # counts no further than 2 ** 24.
       exact = np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64
       self._totals[name] = self._totals.get(name, 0) + np.asarray(value, exact)
@@ -116,7 +116,7 @@ def _first_row(shard) -> int:
 
 
 def _in_order(kept: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-  """One array a field over all batches and processes, sorted by the examples' index."""
+  """One array per field over all batches and processes, sorted by example index."""
   if not kept:
     return {}
   joined = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}

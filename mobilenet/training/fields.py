@@ -58,12 +58,12 @@ def choose(
 
   The keyword-only parameters of the function are its fields and their defaults are
   the field's defaults, so a signature is the documentation of what a config may say.
-  None means the default. A field that the function does not have may be left in a
-  section switched off (None, 0, False); switched on it is an error, since it would
-  otherwise be ignored without a word.
+  None means the default. A field that the function does not have may stay in the
+  section if it is off (None, 0, False). If it is on, it is an error, since it would
+  otherwise be silently ignored.
 
   Args:
-    section: how errors call `cfg` ('optimizer').
+    section: the name of `cfg` in errors ('optimizer').
     cfg: a ConfigDict, a dict or a namespace.
     table: name -> function.
     shared: the fields that the caller reads itself, whatever the name.

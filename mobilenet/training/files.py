@@ -48,7 +48,7 @@ def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
   """Puts `data` at `path`, making its folder; a reader sees the old file or the new.
 
   The bytes reach the disk under a temporary name in the same folder before the
-  rename, so that neither a kill nor a full disk halves what was there before.
+  rename, so that neither a kill nor a full disk damages what was there before.
 
   Raises:
     TrainingError: the folder or the file cannot be written; the old file stays.
@@ -72,14 +72,14 @@ def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
 
 @contextlib.contextmanager
 def together(folder: str | os.PathLike, last: str) -> Iterator[pathlib.Path]:
-  """A folder for files that all come into `folder` at the end, or none of them.
+  """A folder for files of which all move to `folder` at the end, or none.
 
   with together(run, last='config.json') as draft:
     write_classes(draft, names)
     write_config(draft, config)
 
-  Whatever is raised inside leaves `folder` as it was, or not there. The file `last`
-  comes after all others: who finds it finds them.
+  An error inside leaves `folder` as it was, or missing. The file `last` moves after all
+  others: where it is, they are.
 
   Raises:
     TrainingError: `folder` cannot be written.
@@ -115,8 +115,8 @@ def _reason(error: OSError) -> str:
 def append(file, data: bytes) -> None:
   """Appends all of `data` to a raw (unbuffered) binary file.
 
-  A raw write may take only a part, which is how a disk that fills up begins; the
-  rest is then offered again, so that the failure surfaces here and not at close.
+  A raw write may take only a part, which is how a full disk first shows. The rest is
+  then written again, so that the failure surfaces here and not at close.
   """
   rest = memoryview(data)
   while rest:

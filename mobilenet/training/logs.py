@@ -1,4 +1,4 @@
-"""What a run measured: JSON lines for programs, TensorBoard events for eyes.
+"""What a run measured: JSON lines for programs, TensorBoard events for people.
 
 `metrics.jsonl` has one object a line: `step`, `kind` ('train' or 'eval'), `epoch`
 where the writer knows the length of one, then the metrics. JSON has no NaN, so the
@@ -67,7 +67,7 @@ class Writer:
   `start_step` produces everything after that step again, so lines beyond it, and a
   last line cut off by a kill, are removed first; the lines up to it stay byte for
   byte. At `start_step` 0 nothing has been done yet and no line stays. TensorBoard
-  is told the same by a session-start event and drops its points beyond that step.
+  gets a session-start event and drops its points beyond that step.
 
   Args:
     workdir: folder of the run; made if missing.
@@ -143,7 +143,7 @@ class _Events:
   """One TensorBoard event file.
 
   TensorBoard's own writer is not used: it imports TensorFlow where that is installed
-  (13 s, and this room stays without it) and writes from a thread, where a full disk
+  (13 s, and this package does without it) and writes from a thread, where a full disk
   would end the thread and not the run. Its protocol buffers and framing are used.
   """
 

@@ -1,4 +1,4 @@
-"""The training loop: one for all tasks, on one device or many, resumed by itself."""
+"""The training loop: one for all tasks, on one device or many; it resumes by itself."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ class Data:
   An iterator may have `corrupt`, the names of examples it had to leave out so far.
 
   train: first step -> endless iterator. It holds no state that a checkpoint must keep:
-    what it yields from step k on is what the one from 0 yields after k batches.
+    from step k it yields what the one from step 0 yields after k batches.
   evaluate: () -> iterator over every example once (see `evaluation.evaluate`).
   num_eval_examples: of the evaluation split.
   """
@@ -45,12 +45,12 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-  """What a run came to.
+  """The outcome of a run.
 
-  state: after the last step done. stopped: by what signal, or None if it is finished.
-  evaluations: 'raw', and 'ema' where averages are kept; empty if stopped.
-  seconds: of all starts of this run together, up to what was logged.
-  waiting_share: of the last start's time that went into waiting for data, 0 to 1.
+  state: after the last step done. stopped: the signal, or None if it is finished.
+  evaluations: 'raw', and 'ema' if averages are kept; empty if stopped.
+  seconds: of all starts of this run together, up to the last log line.
+  waiting_share: the share of the last start's time spent waiting for data, 0 to 1.
   """
 
   state: TrainState
@@ -81,7 +81,7 @@ def train(
   """Trains from the newest checkpoint of `workdir`, or from `variables()`.
 
   `programs` are those of runs with the same arguments; closed at the end. `unshown`
-  are metrics that say nothing of this data, and are written but not shown.
+  are metrics that say nothing about this data; they are written but not shown.
 
   Raises:
     TrainingError: a workdir that cannot be written or read, a checkpoint of another
@@ -105,7 +105,7 @@ def train(
     )
     eval_step = programs.kept('evaluation', make_eval_step(model, task, mesh))
     start = checkpointer.latest_step() or 0
-    # Before the state, which takes a while: the data is read ahead meanwhile.
+    # Before the state, which takes a while: meanwhile data is read ahead.
     batches = data.train(start) if start < plan.total_steps else None
     state = restore(checkpointer, lambda: new_state(variables()), mesh)
     if state is None:

@@ -1,4 +1,4 @@
-"""What a training needs of memory, estimated before it is taken."""
+"""The memory that a training run needs, estimated before it is taken."""
 
 import math
 import os
@@ -27,8 +27,8 @@ def needed(
   Args:
     variables: the network's, as shapes.
     tx: the optimizer.
-    outputs: shapes of what its layers give for one image and the backward pass needs;
-      what XLA keeps besides is not counted.
+    outputs: shapes of the layers' outputs for one image that the backward pass needs;
+      what else XLA keeps is not counted.
     image_shape: of one image.
     batch_size: images on the device.
     ema: whether averages of the variables are kept.
@@ -46,7 +46,7 @@ def _count(tree: Any) -> int:
 
 
 def available() -> int | None:
-  """Bytes of a device, or of the machine for a CPU; None where nobody says."""
+  """Bytes of a device, or of the machine for a CPU; None if unknown."""
   device = jax.local_devices()[0]
   if device.platform != 'cpu':
     return (device.memory_stats() or {}).get('bytes_limit')
@@ -57,10 +57,10 @@ def available() -> int | None:
 
 
 def check(bytes_needed: int) -> None:
-  """Checks that a training can fit.
+  """Checks that a training run can fit.
 
   Raises:
-    TrainingError: it needs more than there is, with the fields that decide how much.
+    TrainingError: it needs more than there is; the line names the fields to lower.
   """
   there = available()
   require(

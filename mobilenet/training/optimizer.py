@@ -1,4 +1,4 @@
-"""Optimizers by the name under which the papers' recipes know them, on optax.
+"""Optimizers under the names that the papers' recipes use, built on optax.
 
 `rmsprop` means two things: TensorFlow's and PyTorch's differ in four places, and a
 recipe tuned for one fails with the other. So both are here, under their own names.
@@ -14,7 +14,7 @@ from mobilenet.training import fields
 from mobilenet.training.errors import TrainingError, require
 
 Mask = Callable[[Any], Any]
-# What works element by element, then what needs to know the parameters by name.
+# First what works element by element, then what needs the names of parameters.
 Parts = tuple[optax.GradientTransformation, ...]
 
 _SHARED = ('clip_norm', 'decay_depthwise')
@@ -28,10 +28,10 @@ def make_optimizer(
   The learning rate of update n (from 0) is `schedule(n)`; the state counts the updates
   that were made. The state is a plain pytree of arrays.
 
-  Fields of `cfg`, beside `name`; None is the default in brackets:
+  Fields of `cfg`, besides `name`; None means the default in brackets:
     clip_norm: scales the gradients of a step down to this global norm (no clipping).
-    decay_depthwise: whether weight decay takes in depthwise kernels (False); who adds
-      an L2 penalty gives the same to `path_mask`.
+    decay_depthwise: whether weight decay includes depthwise kernels (False); an L2
+      penalty gives the same to `path_mask`.
     rmsprop_tf: decay (.9), momentum (.9), eps (1e-10, as TF; recipes state their own).
     rmsprop_torch: decay (.99), momentum (0), eps (1e-8), as PyTorch.
     sgd: momentum (0), nesterov (False).
@@ -43,11 +43,11 @@ def make_optimizer(
   Args:
     cfg: the section of the config; any object with these fields.
     schedule: step -> learning rate.
-    params: where given, the decay mask is tried on them at once.
+    params: if given, the decay mask is checked on them at once.
 
   Raises:
-    TrainingError: for an unknown name or field, a value out of range, or parameters of
-      which none would be decayed though weight_decay is set.
+    TrainingError: for an unknown name or field, a value out of range, or a
+      weight_decay that would decay none of the parameters.
   """
   name, weight_decay = fields.get(cfg, 'name'), fields.get(cfg, 'weight_decay')
   if weight_decay and name in _COUPLED:
@@ -73,8 +73,8 @@ def make_optimizer(
   if clip_norm is not None:
     limit = fields.number('optimizer', 'clip_norm', clip_norm, above=0)
     elementwise = optax.chain(optax.clip_by_global_norm(limit), elementwise)
-  # On one vector instead of hundreds of arrays: as many small kernels cost more than
-  # the arithmetic, to compile and, in small networks, to run.
+  # On one vector instead of hundreds of arrays: hundreds of small kernels cost more
+  # than the arithmetic, to compile and, in small networks, to run.
   return optax.chain(optax.flatten(elementwise), *rest)
 
 

@@ -1,10 +1,10 @@
-"""What orbax says besides raising its errors, kept off the terminal.
+"""Keeps off the terminal what orbax logs besides raising its errors.
 
-A write or read that fails is raised to the caller, who tells it in one line. Orbax also
-logs each stage of each save, and every error once per thread that it passes through.
-Its event loop ends with the first failure: the callbacks of the other writes or reads
-then find it closed, and asyncio tells of every failure that nobody asked for. On a full
-disk that is hundreds of lines, some of them after the program's last statement.
+A write or read that fails raises an error, which the caller reports in one line. Orbax
+also logs each stage of each save, and every error once per thread that it passes
+through. Its event loop ends with the first failure. The callbacks of the other writes
+or reads then find it closed, and asyncio reports every failure that nobody retrieved.
+On a full disk these are hundreds of lines, some after the program's last statement.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from collections.abc import Iterator
 class Silence:
   """Drops those lines, and no others, from `__init__` until `end`.
 
-  After a failure it had better not end: threads of orbax and TensorStore outlive it.
+  After a failure it should not end: threads of orbax and TensorStore outlive it.
   """
 
   def __init__(self):
     previous = sys.unraisablehook
-    # Of its own: a filter that is there twice would be removed by whoever ends first.
+    # Filters of its own: a shared one would be removed by whichever ends first.
     self._filters = {
       'absl': lambda record: not _is_of_orbax(record),
       'asyncio': lambda record: not _is_never_retrieved(record),

@@ -10,7 +10,7 @@ from mobilenet.training.schedules import epochs_to_steps
 class Plan:
   """A run in steps. Evaluation and checkpoints also come after the last step.
 
-  notes: what a person should know of durations that don't fit the data, a line each.
+  notes: lines about durations that don't fit the data.
   """
 
   total_steps: int
@@ -25,8 +25,8 @@ class Plan:
 def make_plan(config, *, num_examples: int) -> Plan:
   """Reads the durations of a config.
 
-  One that is shorter than a step is a step, and a note says so. Epochs follow each
-  other without a gap, so that a step may go through more than one.
+  A duration shorter than a step becomes one step, and a note says so. Epochs follow
+  each other without a gap, so a step may go through more than one.
 
   Args:
     config: has epochs, or steps where that is not None; batch_size; log_steps;
@@ -48,7 +48,7 @@ def make_plan(config, *, num_examples: int) -> Plan:
   def to_steps(name: str) -> int:
     require(config[name] > 0, f'{name} = {config[name]} must be above 0')
     steps = epochs_to_steps(config[name], steps_per_epoch)
-    if not steps and steps_per_epoch >= 1:  # else it has been said of all
+    if not steps and steps_per_epoch >= 1:  # else a note says so for all
       notes.append(f'{name} = {config[name]:g} is less than a step: it is one step')
     return max(1, steps)
 

@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM of a scheduler, or Ctrl-C."""
+"""Requests to stop: SIGTERM of a scheduler, or Ctrl-C."""
 
 import signal
 
@@ -13,9 +13,9 @@ class StopRequest:
   """While entered, notes SIGTERM and SIGINT instead of dying; a second one kills.
 
   A second SIGTERM within `REPEAT_SECONDS` of the first is ignored. The process's alarm
-  clock (SIGALRM) tells when they are over; where there is none (Windows) nothing is.
+  clock (SIGALRM) ends that time; without one (Windows) no signal is ignored.
 
-  On several processes JAX's own preemption notice is asked, so that all of them stop
+  With several processes JAX's own preemption notice decides, so that all of them stop
   after the same step; it needs `jax.distributed.initialize`.
   """
 
@@ -53,8 +53,8 @@ class StopRequest:
     del frame
     self.received = signal.Signals(number).name
     if number == signal.SIGTERM and hasattr(signal, 'setitimer'):
-      # By the kernel: a handler of Python's would run after the step or compilation
-      # that is going on, too late to know when the signal came.
+      # The kernel ignores it: a Python handler would run only after the current step or
+      # compilation, too late to know when the signal came.
       signal.signal(number, signal.SIG_IGN)
       self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_back)
       self._alarm = signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)

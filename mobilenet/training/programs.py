@@ -1,10 +1,10 @@
-"""Compiled programs found again without being traced: a run's next start is shorter.
+"""Finds compiled programs without tracing, so that a run's next start is shorter.
 
-JAX keeps what XLA compiles under a hash of the program, and to know that, a start must
-trace and lower it. Here a program is found in two ways, as a compiler cache finds an
-object file: by what went into tracing it (the run's settings, the code's files by name,
-size and time, as Python looks at them for its own byte code), and, if that is new, by
-the program that tracing makes of it.
+JAX keeps what XLA compiles under a hash of the program. To know the hash, a start must
+trace and lower the program. Here a program is found in two ways, as a compiler cache
+finds an object file. The first is by what goes into tracing: the run's settings, and
+the code's files by name, size and time, as Python checks them for its own byte code. If
+that is new, the second way is by the program that tracing yields.
 """
 
 import concurrent.futures
@@ -33,15 +33,15 @@ from mobilenet.training.errors import TrainingError
 
 
 class Programs:
-  """The programs of runs alike, in a folder; loading them begins at once.
+  """The programs of equal runs, in a folder; loading them begins at once.
 
-  Of runs of one process on a CPU. On GPUs, TPUs and several hosts nothing is kept: it
-  has not been tried there.
+  Only for runs of one process on a CPU. On GPUs, TPUs and several hosts nothing is
+  kept, since this has not been tried there.
 
   Args:
     folder: where they are kept; None keeps nothing.
     mesh: of the devices that they run on.
-    alike: everything that decides what is traced, besides code and machine; looked at
+    alike: everything that decides what is traced, besides code and machine; compared
       by `repr`.
   """
 
@@ -56,7 +56,7 @@ class Programs:
     code = _stamps((flax, optax, mobilenet))
     self._index = folder / f'{_digest(self._machine, *code, repr(alike))}.json'
     self._files = _read_index(self._index)
-    # A thread needs a core, but hardly the lock of Python. One, so that an index is
+    # A thread, since loading hardly needs Python's lock. Only one, so that an index is
     # written after the files that it names.
     self._background = concurrent.futures.ThreadPoolExecutor(1)
     self._loading = {
@@ -65,9 +65,9 @@ class Programs:
     }
 
   def kept(self, name: str, function: Callable) -> Callable:
-    """A jitted function as it is, or as an earlier start left it.
+    """A jitted function, or the program that an earlier start compiled from it.
 
-    Its first call waits for what is being loaded, or compiles.
+    The first call waits for that program to be loaded, or compiles.
 
     Args:
       name: which of the run's programs it is.
@@ -110,13 +110,13 @@ class Programs:
 def _compile(lowered):
   """Compiles; JAX's own cache is off meanwhile.
 
-  A program that JAX has read from there cannot be written again, XLA says nothing, and
-  running it fails.
+  A program that JAX has read from there cannot be written again: XLA reports no error,
+  but running what was written fails.
   """
   flag = 'jax_enable_compilation_cache'
   before = getattr(jax.config, flag)
   jax.config.update(flag, False)
-  compilation_cache.reset_cache()  # whether it is on is looked up once
+  compilation_cache.reset_cache()  # JAX looks up only once whether it is on
   try:
     return lowered.compile()
   finally:
@@ -125,7 +125,7 @@ def _compile(lowered):
 
 
 def _store(path: pathlib.Path, program) -> None:
-  # Programs with constants outside of them cannot be stored, says JAX.
+  # JAX cannot store programs with constants outside of them.
   with contextlib.suppress(NotImplementedError):
     _write(path, pickle.dumps(serialize_executable.serialize(program)))
 
@@ -147,17 +147,17 @@ def _load(path: pathlib.Path, devices: list[jax.Device]):
   """The program in a file; None if there is none."""
   try:
     parts = pickle.loads(path.read_bytes())
-    if kernels.is_built():  # else a program that calls the accelerator is not loaded
+    if kernels.is_built():  # else a program that calls it does not load
       kernels.register()
     return serialize_executable.deserialize_and_load(
       *parts, backend=devices[0].client, execution_devices=devices
     )
-  except Exception:  # pickle and XLA raise everything: a damaged file is none
+  except Exception:  # pickle and XLA raise many kinds: a damaged file counts as none
     return None
 
 
 def _takes(program, args) -> bool:
-  """Whether a program is for just these arguments."""
+  """Whether a program is for exactly these arguments."""
   asked, _ = program.args_info
   if jax.tree.structure(asked) != jax.tree.structure(args):
     return False
@@ -168,7 +168,7 @@ def _takes(program, args) -> bool:
 
 
 def _machine(devices: list[jax.Device]) -> Iterable[str]:
-  """What decides how a program is compiled, besides itself."""
+  """What decides how a program is compiled, besides the program."""
   yield from _stamps((jax, jaxlib))
   yield from (user_cache.processor(), str(os.cpu_count()))
   yield from (f'{d.platform} {d.device_kind} {d.id}' for d in devices)

@@ -40,7 +40,7 @@ class Progress:
   """Shows how far a run is, how fast it goes and what it waits for.
 
   Rates leave out the first step, which compiles, and whatever happens inside
-  `pause()`; the time to go (eta) counts the pauses, since they come again.
+  `pause()`; the remaining time (eta) counts the pauses, since they recur.
 
       with Progress(total_steps, batch_size=96, steps_per_epoch=41.6) as progress:
         for ...:

@@ -1,13 +1,13 @@
-"""How long a run is, as its config says it, and what becomes of one that grows."""
+"""The length of a run, as its config gives it, and what happens when it grows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-FIELDS = ('epochs', 'steps')  # of a config; steps win where they are set
+FIELDS = ('epochs', 'steps')  # of a config; steps win if they are set
 
 
 def of(config: Mapping[str, Any]) -> tuple[str, float] | None:
-  """('steps', 12), or ('epochs', 2.0) where steps are not set; None without both."""
+  """('steps', 12), or ('epochs', 2.0) if steps are not set; None without both."""
   for unit in reversed(FIELDS):
     if config.get(unit) is not None:
       return unit, config[unit]
@@ -15,7 +15,7 @@ def of(config: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 def growth(stored: Mapping[str, Any], config: Mapping[str, Any]) -> float | None:
-  """How much longer `config` is than `stored`; None if their units are not the same."""
+  """How much longer `config` is than `stored`; None if their units differ."""
   old, new = of(stored), of(config)
   if old is None or new is None or old[0] != new[0]:
     return None
@@ -36,14 +36,14 @@ def lengthened(
   total_steps: int,
   learning_rate: Callable[[int], Any],
 ) -> str:
-  """Says what becomes of a run that is lengthened.
+  """A note on what happens to a run that is lengthened.
 
   Args:
     stored: the config of the run.
-    config: that of the longer run.
-    step: at which it goes on.
+    config: the config of the longer run.
+    step: where it continues.
     total_steps: of the longer run.
-    learning_rate: of the longer run, by the step.
+    learning_rate: step -> learning rate of the longer run.
   """
   return (
     f'the run of {described(stored)} becomes one of {described(config)}: it goes on at '

@@ -1,7 +1,7 @@
 """Learning-rate schedules: pure functions of the step.
 
-Durations stand in a config in epochs; `epochs_to_steps` is the one place where they
-become steps. The recipes that use these schedules are those of MobileNetV1 to V4,
+Configs give durations in epochs; `epochs_to_steps` is the one place where they become
+steps. The recipes that use these schedules are those of MobileNetV1 to V4,
 MnasNet (https://arxiv.org/abs/1807.11626) and ShuffleNet.
 """
 
@@ -36,21 +36,21 @@ def make_schedule(
   Every decay counts from step 0 of the run, warm-up included, and the warm-up lies
   over its beginning: while `step < warmup_steps` the rate rises in a straight line
   from `warmup_from` to `learning_rate`, afterwards it is the decay's. TF's MnasNet and
-  EfficientNet trainers and timm do the same. (TF Model Garden counts alike, but its
+  EfficientNet trainers and timm do the same. (TF Model Garden counts so too, but its
   ramp ends at the decayed value; torchvision and big_vision count the decay from the
   end of the warm-up.) A decay that ends does so at `total_steps`, one after the last
-  step that a run takes, and stays there. A recipe's durations fit runs of any length:
-  the warm-up takes half of a run at most, and a decay one step at least; `fitted` says
+  step that a run takes, and stays there. Durations are fitted to runs of any length:
+  the warm-up takes at most half of a run, and a decay at least one step. `fitted` says
   where that changes what `cfg` asks for.
 
-  Fields of `cfg`, beside `name`:
+  Fields of `cfg`, besides `name`:
     learning_rate: the peak.
     warmup_epochs (0), warmup_from (0): length and first value of the ramp.
     reference_batch_size: where set, `learning_rate` and `warmup_from` are those of this
       batch size and are multiplied by batch_size / reference_batch_size (the linear
       rule; MnasNet's .016 per 256).
     exponential: decay_rate, decay_every_epochs, staircase (True).
-    cosine: end_factor (0), the final rate as a part of the peak.
+    cosine: end_factor (0), the final rate as a fraction of the peak.
     polynomial: power (1), end_factor (0).
     constant: nothing more.
 
@@ -184,7 +184,7 @@ _SCHEDULES = {
 
 
 def _warmup_steps(cfg: Any, steps_per_epoch: float) -> int:
-  """As many as `cfg` asks for."""
+  """The number that `cfg` asks for."""
   epochs = _number(cfg, 'warmup_epochs', default=0, low=0)
   return epochs_to_steps(epochs, steps_per_epoch)
 
@@ -194,7 +194,7 @@ def _longest_warmup(total_steps: int) -> int:
 
 
 def _left(step: jax.Array, total_steps: int) -> jax.Array:
-  """The part of the run that is still to do, from one to zero."""
+  """The fraction of the run that remains, from one to zero."""
   return jnp.maximum(total_steps - step, 0) / total_steps
 
 

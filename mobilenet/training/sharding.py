@@ -19,12 +19,12 @@ def make_mesh(devices=None) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-  """Every device holds the whole: the state."""
+  """Every device holds the whole array; for the state."""
   return NamedSharding(mesh, PartitionSpec())
 
 
 def split(mesh: Mesh) -> NamedSharding:
-  """Split over the first axis: batches."""
+  """Split over the first axis; for batches."""
   return NamedSharding(mesh, PartitionSpec(DATA))
 
 

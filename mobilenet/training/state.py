@@ -1,4 +1,4 @@
-"""What a run is at a step: everything that a checkpoint holds and resume needs."""
+"""The state of a run at a step: all that a checkpoint holds and resuming needs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ class TrainState:
   ema: averages of `variables`, statistics included, or None.
   sums: metric sums over the steps since the last log line; kept here so that a resumed
     run logs what the uninterrupted one would have logged.
-  skipped: steps left out because of a non-finite loss or gradient, in all.
+  skipped: number of steps left out because of a non-finite loss or gradient.
   skipped_in_a_row: the same, since the last good step.
   """
 

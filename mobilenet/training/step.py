@@ -25,16 +25,17 @@ def make_train_step(
   seed: int,
   ema_decay: float | None,
 ) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
-  """Jits (state, batch) -> (state, skips); the state given is donated: gone afterwards.
+  """Jits (state, batch) -> (state, skips); the given state is donated.
 
-  `skips` are the two counters of the new state, to be read while it is donated on.
+  A donated state cannot be used afterwards. `skips` are the two counters of the new
+  state, which can still be read once the next step has taken it.
 
   A non-finite loss or gradient leaves no trace: parameters, optimizer, statistics and
   averages stay as they were and the step is counted as skipped.
   """
 
   def train_step(state: TrainState, batch):
-    # In here: as operations of their own the two would be compiled at every start.
+    # In here: outside, these would be operations of their own, compiled at every start.
     dropout_key = jax.random.fold_in(jax.random.key(seed), DROPOUT)
 
     def loss_fn(params):
@@ -93,7 +94,8 @@ def make_train_step(
 def all_finite(tree) -> jax.Array:
   """Whether all entries of all arrays are finite, and the squares of their norms."""
   # `lax`, here and in the step: jax.numpy's operators are functions that JAX traces
-  # anew for each of hundreds of arrays: a quarter of the time to trace a step.
+  # anew for each of hundreds of arrays, which takes a quarter of the time to trace a
+  # step.
   squares = [
     lax.reduce_sum(lax.square(x), tuple(range(x.ndim))) for x in jax.tree.leaves(tree)
   ]
@@ -163,4 +165,4 @@ def first_non_finite(model: nn.Module, task, variables, batch, *, seed: int) -> 
   for path, gradient in reversed(jax.tree_util.tree_leaves_with_path(gradients)):
     if not bool(jnp.all(jnp.isfinite(gradient))):
       return f'the gradient of {jax.tree_util.keystr(path, simple=True, separator="/")}'
-  return 'no layer any more: the numbers were finite when looked at again'
+  return 'no layer: the numbers are finite when the step is repeated'

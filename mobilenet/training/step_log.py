@@ -1,4 +1,4 @@
-"""What training steps leave: held until the device has work, then read and shown."""
+"""The numbers of training steps: held until the device has work, then shown."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -11,18 +11,18 @@ from mobilenet.training.progress import Progress
 
 
 class StepLog:
-  """Reads what a step leaves once the next step is dispatched.
+  """Reads the numbers of a step once the next step is dispatched.
 
   Reading a number waits for the step that computes it. Reading it one step late lets
-  the device go on meanwhile. Of every step the counters of skipped steps are read, of
-  those that end a log line the metrics too.
+  the device go on meanwhile. Every step has counters of skipped steps to read; those
+  that end a log line also have metrics.
 
   Args:
     task: turns sums into metrics.
-    learning_rate: of an update, by its number from 0.
+    learning_rate: number of an update, from 0 -> learning rate.
     writer, progress: where metrics go.
     max_skipped_in_a_row: more than these non-finite steps end the run.
-    seconds_before: what earlier starts of the run took.
+    seconds_before: the time that earlier starts of the run took.
     find_bad: (state, batch) -> where a batch's first non-finite number arises.
     unshown: names of metrics that are written but not shown.
   """
@@ -49,7 +49,7 @@ class StepLog:
     self._held = None
 
   def seconds(self) -> float:
-    """Of all starts of the run together."""
+    """The time of all starts of the run together."""
     return self._seconds_before + self._progress.seconds
 
   def hold(self, step: int, skips, sums=None) -> None:
@@ -66,8 +66,8 @@ class StepLog:
     """Reads what is held; writes and shows the metrics in it.
 
     Args:
-      state, batch: of the newest step, to look at if too many were skipped. Skipped
-        steps leave the variables as they were, so that the newest will do.
+      state, batch: of the newest step, to search if too many were skipped. Skipped
+        steps leave the variables as they were, so the newest will do.
 
     Raises:
       TrainingError: too many steps in a row were skipped.
@@ -121,6 +121,6 @@ def _prefixed(prefix: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def seconds_before(workdir) -> float:
-  """What earlier starts of a run took, by the lines that its metrics file kept."""
+  """The time of earlier starts of a run, from the lines in its metrics file."""
   lines = [line for line in logs.read_metrics(workdir) if 'seconds' in line]
   return lines[-1]['seconds'] if lines else 0.0

@@ -3,9 +3,9 @@
 `config.json` in the workdir is the config that the run was started with. The same
 command again finds it equal and resumes; more epochs or steps lengthen the run; another
 config is refused, since its checkpoints and metrics would be mixed with those of the
-first. Where nothing was trained yet (the data was not found, the memory too small) the
-folder is free: whether something was is read from what lies in it, and not from when
-the config was written, so that folders of older versions are free as well.
+first. If nothing was trained yet (the data was not found, the memory too small), the
+folder is free. The files in it show whether something was trained, not the config, so
+that folders of older versions are free as well.
 """
 
 import enum
@@ -30,7 +30,7 @@ _ABSENT = '(absent)'
 
 
 class Held(enum.Enum):
-  """What a workdir holds, to a run that is about to start."""
+  """What a workdir holds, for a run that is about to start."""
 
   NOTHING = 'nothing that was trained'
   THIS_RUN = 'this run'
@@ -59,9 +59,9 @@ def newest_step(workdir: str | os.PathLike) -> int | None:
 
 
 def holds_run(workdir: str | os.PathLike) -> bool:
-  """Whether `workdir` has a config by which something was trained, or imported.
+  """Whether `workdir` has a config with which something was trained or imported.
 
-  Of that there is a checkpoint, a line of metrics, a result or weights.
+  That leaves a checkpoint, a line of metrics, a result or weights.
   """
   folder = local_path(workdir)
   kept = (logs.METRICS_FILE, RESULT_FILE, WEIGHTS_FILE)
@@ -73,8 +73,8 @@ def holds_run(workdir: str | os.PathLike) -> bool:
 def write_config(workdir: str | os.PathLike, config: Mapping[str, Any]) -> None:
   """Writes `config` (of strings, numbers, booleans, None, lists and dicts).
 
-  Of a run that it lengthens, the file keeps under 'lengths' what it was planned to be
-  before, and until which step; the result of the shorter run is set aside as
+  If it lengthens a run, the file keeps under 'lengths' how long the run was planned to
+  be before, and until which step. The result of the shorter run is set aside as
   `result-<step>.json`.
 
   Done by process 0 alone; a file that was there is replaced as a whole or not at all.
@@ -111,7 +111,7 @@ def read_config(workdir: str | os.PathLike) -> dict[str, Any] | None:
 
 
 def _read(workdir: str | os.PathLike) -> dict[str, Any] | None:
-  """What lies in the file."""
+  """The contents of the file."""
   path = local_path(workdir) / CONFIG_FILE
   try:
     config = json.loads(path.read_text())
@@ -136,7 +136,7 @@ def check_config(
 ) -> Held:
   """Checks that `workdir` holds this config's run, or none.
 
-  Epochs, or steps where they are set, may be more than those of the run.
+  Epochs, or steps if they are set, may be more than those of the run.
 
   Args:
     workdir: the run's folder.
@@ -145,8 +145,8 @@ def check_config(
       stands for every field in it.
 
   Raises:
-    TrainingError: it holds a longer run, or that of another config; then, after a first
-      line, one line per field that differs: what is there -> what is here.
+    TrainingError: it holds a longer run, or one of another config. In that case, after
+      a first line, there is one line per field that differs: there -> here.
   """
   if not holds_run(workdir):
     return Held.NOTHING

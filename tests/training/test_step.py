@@ -119,7 +119,7 @@ def test_the_first_bad_layer_is_named(run):
   def named(variables, batch):
     return first_non_finite(run.model, run.task, variables, batch, seed=0)
 
-  assert 'finite when looked at again' in named(variables, batch)
+  assert 'finite when the step is repeated' in named(variables, batch)
   poisoned = jax.tree.map(np.array, variables)
   poisoned['params']['backbone']['block_00']['project']['norm']['scale'][1] = np.nan
   assert 'the output of backbone/block_00/project/norm' in named(poisoned, batch)

@@ -22,7 +22,7 @@ def activation_maps(model: nn.Module, variables, images, classes) -> np.ndarray:
   """Grad-CAM at the last feature map of a `mobilenet.models.classifier.Classifier`.
 
   Each channel of the map is weighted by the gradient of the class's logit, averaged
-  over the map; what speaks against the class is cut off. For a head that is linear in
+  over the map; negative values are cut off. For a head that is linear in
   the averaged map this is the Class Activation Map (1512.04150) up to a factor.
 
   Args:
@@ -33,10 +33,10 @@ def activation_maps(model: nn.Module, variables, images, classes) -> np.ndarray:
 
   Returns:
     float32 (N, h, w) of the size of the last feature map; the largest value of each
-    image is 1, or all are 0 where nothing speaks for the class.
+    image is 1, or all are 0 if nothing speaks for the class.
 
   Raises:
-    ValueError: the classes are not one for each image, or one is not the model's.
+    ValueError: not one class per image, or a class that the model does not have.
   """
   classes = np.asarray(classes, np.int32)
   if classes.shape != (len(images),):
@@ -59,7 +59,7 @@ def _maps(model, variables, images, classes):
       features.astype(model.network.style.dtype),
       method=lambda module, x: module.head(x, train=False),
     )
-    # Images do not mix: the gradient of the sum holds that of each.
+    # Images are independent: the gradient of the sum holds that of each.
     return jnp.take_along_axis(logits, classes[:, None], axis=1).sum()
 
   weights = jax.grad(scores)(features).mean(axis=(1, 2))
@@ -87,12 +87,12 @@ def _no_larger(photo: np.ndarray, side: int) -> np.ndarray:
 
 
 def draw_activation(photo, window, heat, title: str):
-  """A Figure of a photo with what the network saw of it, and with the heat over that.
+  """A Figure of a photo, once with a frame around what the network saw, once with heat.
 
   Args:
     photo: uint8 (H, W, 3), whole, as it was read.
     window: the part (y, x, height, width) that the network saw, in pixels of the photo;
-      `input_pipeline.photos.seen_window` tells it.
+      see `input_pipeline.photos.seen_window`.
     heat: (h, w) from 0 to 1.
     title: the class and its probability.
   """
@@ -111,7 +111,7 @@ def draw_activation(photo, window, heat, title: str):
     axes.set_axis_off()
   left, right = axes_pair
   if (y, x, height, width) != (0, 0, rows, columns):
-    # White on black, to be seen on any photo.
+    # White on black is visible on any photo.
     for colour, line in (('black', 2.4), ('white', 1.2)):
       left.add_patch(
         Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=line)

@@ -1,4 +1,4 @@
-"""How well each class is told from the others, and each example's prediction."""
+"""Scores of each class, and the prediction of each example."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def per_class(
   Args:
     labels: int (N,), true classes.
     predictions: int (N,), predicted classes.
-    probabilities: float (N, K), or None when there are none.
+    probabilities: float (N, K), or None if there are none.
     class_names: K names.
 
   Returns:
@@ -113,7 +113,7 @@ def _calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
 def write_per_class(
   path: str | os.PathLike, rows: list[dict], overall: dict
 ) -> pathlib.Path:
-  """Writes the rows as CSV and, beside it with the ending .json, the averages.
+  """Writes the rows as CSV, and the averages next to it with the suffix .json.
 
   Raises:
     TrainingError: a file cannot be written.
@@ -178,7 +178,7 @@ def write_predictions(
   *,
   class_names=None,
 ) -> pathlib.Path:
-  """Writes one CSV row an example: name, label, prediction, correct, probability.
+  """Writes one CSV row per example: name, label, prediction, correct, probability.
 
   Args:
     path: of the CSV.

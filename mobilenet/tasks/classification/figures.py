@@ -25,9 +25,9 @@ def confusion(matrix, class_names, path: str | os.PathLike) -> pathlib.Path:
 def draw_confusion(matrix, class_names):
   """A Figure of the confusion matrix, each row as shares of its true class.
 
-  Up to 20 classes have their counts in the cells; beyond, the most frequent
-  confusions are listed beside the picture, and of many names only some stand at
-  the axes. Classes without examples have grey rows.
+  Up to 20 classes have their counts in the cells. With more, the most frequent
+  confusions are listed next to the picture, and the axes show only some of many
+  names. Classes without examples have grey rows.
 
   Args:
     matrix: counts (K, K), rows true, columns predicted.
@@ -45,7 +45,7 @@ def draw_confusion(matrix, class_names):
   figure = canvas.new_figure(side + (3.9 if listed else 1.0), side)
   axes = figure.subplots()
 
-  # Most confusions are a few per cent; the root brings them out.
+  # Most confusions are a few per cent; a power scale makes them visible.
   norm = colors.PowerNorm(0.4 if listed else 0.6, 0, 100)
   colours = colormaps['Blues'].with_extremes(bad='#e6e6e6')
   pooled = _largest_of_blocks(shares, block)
@@ -151,7 +151,7 @@ def mistakes(images, titles, path: str | os.PathLike) -> pathlib.Path:
 
 
 def mistake_title(true: str, predicted: str, probability: float, example: str) -> str:
-  """Four short lines for `mistakes`: the classes, how certain, which example."""
+  """Four short lines for `mistakes`: the classes, the certainty, the example."""
   name = re.split(r'[/\\]', example)[-1]
   return (
     f'true: {terminal.shorten(str(true), 22)}\n'
@@ -162,10 +162,10 @@ def mistake_title(true: str, predicted: str, probability: float, example: str) -
 
 
 def draw_mistakes(images, titles):
-  """A Figure with a grid of at most five pictures a row.
+  """A Figure with a grid of at most five pictures per row.
 
   Args:
-    images: N pictures, uint8 (H, W, 3) each; none at all is drawn as such.
+    images: N pictures, uint8 (H, W, 3) each; 'No mistakes' if there are none.
     titles: N strings of up to four lines.
   """
   if len(images) != len(titles):

@@ -1,4 +1,4 @@
-"""What a person sees of a classification: a run's report, predictions of photos."""
+"""What people see of a classification: a run's report, predictions of photos."""
 
 import pathlib
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def write_report(
   predictions are written alone, and a line says so.
 
   Args:
-    folder: where to; made if missing.
+    folder: where the files go; made if missing.
     evaluation: with predictions.
     class_names: in the order of the labels.
     examples: of the evaluation.
@@ -109,7 +109,7 @@ def show_predictions(
 
 
 def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
-  """One picture a photo, of where its most probable class is seen."""
+  """Draws one picture per photo, of where its most probable class is seen."""
   taken = set()
   names = canvas.drawable([display_name(name) for name in shown.outputs])
   for path, row in zip(photos, probabilities, strict=True):
@@ -119,7 +119,7 @@ def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
       shown.model, shown.variables, image[None], [label]
     )[0]
     name, number = f'{path.stem}-cam.png', 1
-    while name in taken:  # of photos of the same name in different folders
+    while name in taken:  # photos of the same name in different folders
       name, number = f'{path.stem}-{number}-cam.png', number + 1
     taken.add(name)
     activation_map.activation_picture(

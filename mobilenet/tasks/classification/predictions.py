@@ -1,4 +1,4 @@
-"""What a network says of photos: the most probable classes, printed and written.
+"""A network's predictions of photos: the most probable classes, printed and written.
 
 predictions = top_predictions(photos, probabilities, class_names, k=5)
 print_predictions(predictions)
@@ -29,7 +29,7 @@ class Prediction(typing.NamedTuple):
 
   photo: str
   rank: int  # from 1, the most probable
-  class_name: str  # as the data or the weights have it, 'n02123045'
+  class_name: str  # as the data or the weights name it, 'n02123045'
   name: str  # for a person, 'tabby'
   probability: float
 
@@ -46,10 +46,10 @@ def top_predictions(
     photos: N names.
     probabilities: (N, K).
     class_names: K names.
-    k: classes a photo; K at most.
+    k: classes per photo; K at most.
 
   Raises:
-    TrainingError: k is below 1, the class names are not as many as the classes, or a
+    TrainingError: k is below 1, there are more or fewer names than classes, or a
       photo's probabilities are not numbers.
   """
   probabilities = np.asarray(probabilities)
@@ -67,7 +67,7 @@ def top_predictions(
       f'the probabilities of {photo} are not numbers: the weights are broken, or they '
       'want photos on another scale',
     )
-    # Stable, so that of equals the first class comes first.
+    # Stable, so that the first of equal classes comes first.
     for rank, label in enumerate(np.argsort(-row, kind='stable')[:k], 1):
       name = str(class_names[label])
       predictions.append(
@@ -77,7 +77,7 @@ def top_predictions(
 
 
 def _text(photo) -> str:
-  """The name of a photo, with escapes for bytes that are no UTF-8."""
+  """The name of a photo, with escapes for bytes that are not UTF-8."""
   return os.fspath(photo).encode('utf-8', 'backslashreplace').decode()
 
 

@@ -26,7 +26,7 @@ class Classification:
 
   label_smoothing: in [0, 1).
   l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
-  l2_depthwise: whether depthwise kernels are among them; V1's paper says no.
+  l2_depthwise: whether that includes depthwise kernels; V1's paper says no.
   """
 
   label_smoothing: float = 0.0
@@ -60,17 +60,17 @@ class Classification:
     return loss
 
   def sums(self, logits: jax.Array, batch: Batch) -> Sums:
-    """Metric sums of a batch; 'count' is what they are divided by.
+    """Metric sums of a batch; 'count' divides them.
 
     The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
-    that training and evaluation can be compared. Examples with mask 0 count nothing,
-    and neither do those without a label (-1).
+    that training and evaluation can be compared. Examples with mask 0 do not count, nor
+    do those without a label (-1).
     """
     labels = batch['label']
     mask = batch.get('mask', jnp.ones(logits.shape[:1], jnp.float32))
     if labels.ndim == 1:
       mask = mask * (labels >= 0)
-    # where, not a product: padding must not bring in a NaN.
+    # `where`, not a product: padding must not bring in a NaN.
     loss = jnp.where(mask > 0, cross_entropy(logits, labels), 0.0)
     return {
       'loss': jnp.sum(loss),
@@ -80,12 +80,12 @@ class Classification:
     }
 
   def zero_sums(self) -> dict[str, np.ndarray]:
-    """What `sums` adds up from."""
-    # NumPy's, which JAX can put on the devices of several processes.
+    """The sums of no examples."""
+    # NumPy arrays: JAX can put them on the devices of several processes.
     return {name: np.zeros((), np.float32) for name in _SUMS}
 
   def metrics(self, sums) -> dict[str, float]:
-    """Sums to metrics: loss in nats, top1 and top5 in percent; NaN of no examples."""
+    """The metrics: loss in nats, top1 and top5 in percent; NaN without examples."""
     count = float(sums['count']) or math.nan
     return {
       'loss': float(sums['loss']) / count,
@@ -94,7 +94,7 @@ class Classification:
     }
 
   def unshown(self, count: int) -> tuple[str, ...]:
-    """Metrics that say nothing where the network has `count` outputs."""
+    """Metrics that say nothing if the network has `count` outputs."""
     return ('top5',) if count <= 5 else ()
 
   def predictions(self, logits: jax.Array) -> dict[str, jax.Array]:
