@@ -21,6 +21,14 @@ def central_window(shape, fraction):
   return y, x, shape[0] - 2 * y, shape[1] - 2 * x
 
 
+def square_window(shape, fraction):
+  """The part (y, x, height, width) that `central_square` takes of (height, width)."""
+  sides = np.asarray(shape[:2], np.float32)
+  side = sides.min() * np.float32(fraction)
+  y, x = ((sides - side) / np.float32(2)).astype(int).tolist()
+  return y, x, int(side), int(side)
+
+
 def crop_window(shape, size):
   """The part (y, x, height, width) that `central_crop` takes of (height, width).
 
@@ -32,25 +40,21 @@ def crop_window(shape, size):
       f'central_crop({size}): an image is smaller ({shape[0]} x {shape[1]} pixels); '
       f'put resize_small({size}) before it'
     )
-  return _half(shape[0] - size), _half(shape[1] - size), size, size
-
-
-def _half(difference):
-  """To the nearest pixel, and of two as near ones to the even one: torchvision's."""
-  return round(difference / 2)
+  # Halves to the even side, as `round` does.
+  return round((shape[0] - size) / 2), round((shape[1] - size) / 2), size, size
 
 
 def small_shape(shape, size):
-  """(height, width) of the image that `resize_small` makes of (height, width).
-
-  The long side is truncated, as torchvision does it (and timm, which calls it).
-  """
-  short = min(shape[:2])
-  return tuple(side * size // short for side in shape[:2])
+  """(height, width) of the image that `resize_small` makes of (height, width)."""
+  return tuple(size * side // min(shape[:2]) for side in shape[:2])
 
 
 def central_fraction(image, fraction):
   return _part(image, central_window(image.shape, fraction))
+
+
+def central_square(image, fraction):
+  return _part(image, square_window(image.shape, fraction))
 
 
 def central_crop(image, size):
@@ -62,7 +66,8 @@ def _part(image, window):
   return image[y : y + height, x : x + width]
 
 
-def resize(image, size, method, antialias):
+def resize(image, size, method, antialias, half_pixel_centers):
+  method = method if half_pixel_centers else 'corners'
   return resize_to(image, (size, size), method, antialias)
 
 
@@ -76,7 +81,8 @@ def resize_to(image, shape, method='bilinear', antialias=False):
   Args:
     image: (H, W, C).
     shape: (height, width) of the result.
-    method: one of `catalogue.RESIZE_METHODS`.
+    method: one of `catalogue.RESIZE_METHODS`, or 'corners', the bilinear one of
+      TensorFlow 1.
     antialias: widens the filter of 'bilinear' and 'bicubic' when the image shrinks.
 
   Returns:
@@ -108,8 +114,11 @@ def _interpolate(image, places, weights):
 
 def _centres(old, new):
   """Where the new pixels' centres lie on the old ones, counted from pixel edges."""
-  scale = np.float32(old) / np.float32(new)
-  return (np.arange(new, dtype=np.float32) + np.float32(0.5)) * scale
+  return (np.arange(new, dtype=np.float32) + np.float32(0.5)) * _scale(old, new)
+
+
+def _scale(old, new):
+  return np.float32(old) / np.float32(new)
 
 
 def _nearest(old, new):
@@ -117,9 +126,16 @@ def _nearest(old, new):
 
 
 def _bilinear(old, new):
-  centres = _centres(old, new) - np.float32(0.5)
-  left = np.floor(centres)
-  share = (centres - left)[:, None]
+  return _between(_centres(old, new) - np.float32(0.5), old)
+
+
+def _corners(old, new):
+  return _between(np.arange(new, dtype=np.float32) * _scale(old, new), old)
+
+
+def _between(points, old):
+  left = np.floor(points)
+  share = (points - left)[:, None]
   places = left.astype(int)[:, None] + np.arange(2)
   return places.clip(0, old - 1), np.concatenate([1 - share, share], axis=1)
 
@@ -174,7 +190,12 @@ def _inside(places, weights, old):
   return places.clip(0, old - 1), weights.astype(np.float32)
 
 
-_TAPS = {'bilinear': _bilinear, 'bicubic': _bicubic, 'area': _area}
+_TAPS = {
+  'bilinear': _bilinear,
+  'corners': _corners,
+  'bicubic': _bicubic,
+  'area': _area,
+}
 _ANTIALIASED = {
   'bilinear': _antialiased(_triangle, 1),
   'bicubic': _antialiased(_keys_cubic, 2),
@@ -201,13 +222,18 @@ def normalize(image, mean, std):
 
 
 # Op that takes a part of the image -> which, by the shape and the arguments.
-WINDOWS = {'central_crop': crop_window, 'central_fraction': central_window}
+WINDOWS = {
+  'central_crop': crop_window,
+  'central_fraction': central_window,
+  'central_square': square_window,
+}
 
 # Op -> function; the names are those of `catalogue.FIXED_OPS`.
 OPS = {
   'bgr': bgr,
   'central_crop': central_crop,
   'central_fraction': central_fraction,
+  'central_square': central_square,
   'grey': grey,
   'normalize': normalize,
   'resize': resize,

@@ -93,7 +93,8 @@ def random_crop(size, pad=0):
 def central_crop(size):
   """The central size x size pixels; the image must be at least that large.
 
-  Where a pixel is left over, its side is torchvision's: halves round to even.
+  Where it would begin at half a pixel, it begins at the even one of the two, as in
+  torchvision and timm.
   """
   _whole('size', size, 1)
   return {'size': size}
@@ -105,23 +106,44 @@ def central_fraction(fraction):
   return {'fraction': fraction}
 
 
-def resize(size, method='bilinear', antialias=False):
+def central_square(fraction=1.0):
+  """The central square, as wide as `fraction` of the short side (Keras's smart_resize).
+
+  TensorFlow's Model Garden evaluates with 0.875.
+  """
+  return central_fraction(fraction)
+
+
+def resize(size, method='bilinear', antialias=False, half_pixel_centers=True):
   """To size x size whatever the aspect ratio was.
 
   `antialias` widens the filter when the image shrinks, as PIL does; without it every
   output pixel is interpolated from its nearest neighbours, as TF's models were trained.
+  Pixels are sampled at their centres; TensorFlow 1 sampled at their upper left corners:
+  that is `half_pixel_centers=False`, of 'bilinear' without `antialias` only.
   """
   _whole('size', size, 1)
   _choice('method', method, RESIZE_METHODS)
-  return {'size': size, 'method': method, 'antialias': bool(antialias)}
+  if not half_pixel_centers and (method != 'bilinear' or antialias):
+    raise DataError(
+      "half_pixel_centers=False is how TensorFlow 1 resized: 'bilinear', no antialias"
+    )
+  return {
+    'size': size,
+    'method': method,
+    'antialias': bool(antialias),
+    'half_pixel_centers': bool(half_pixel_centers),
+  }
 
 
 def resize_small(size, method='bilinear', antialias=False):
   """The short side to `size`, the aspect ratio kept; arguments as `resize`.
 
-  The long side is truncated to whole pixels, as torchvision and timm do.
+  The long side is rounded down, as torchvision and timm round it.
   """
-  return resize(size, method, antialias)
+  _whole('size', size, 1)
+  _choice('method', method, RESIZE_METHODS)
+  return {'size': size, 'method': method, 'antialias': bool(antialias)}
 
 
 def flip(prob=0.5):
@@ -264,6 +286,7 @@ IMAGE_OPS = {
   'bgr': bgr,
   'central_crop': central_crop,
   'central_fraction': central_fraction,
+  'central_square': central_square,
   'color': color,
   'erase': erase,
   'flip': flip,
@@ -286,6 +309,7 @@ FIXED_OPS = (
   'bgr',
   'central_crop',
   'central_fraction',
+  'central_square',
   'grey',
   'normalize',
   'resize',

@@ -1,16 +1,16 @@
 """A folder of class folders of images, with a split of its own or made by a seed."""
 
+import collections
 import hashlib
 import os
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from input_pipeline import folder_layout
+from input_pipeline import folder_layout, photo_files
 from input_pipeline.errors import DataError, some
 from input_pipeline.folder_layout import ALL
 from input_pipeline.folder_walk import files_below, visible_folders
-from input_pipeline.photo_files import EXTENSIONS, FOREIGN
 from input_pipeline.source import Source
 
 
@@ -32,10 +32,10 @@ def open_folder(
   from which every class gives the share `holdout` to validation. Which images those are
   depends on the seed and on their names only, so that adding images moves few others.
 
-  Images are found in class folders and in the folders below them; hidden files and
-  files that are no images are passed over; EXIF orientation is ignored. Class names
-  are sorted as plain text, and so are their images. Nowhere are they shown in another
-  order, so that the third row of a table is label 2.
+  Images are found in class folders and in the folders below them. Hidden files are
+  passed over, and so are files of kinds that cannot be read, which a line counts. Class
+  names are sorted as plain text, and so are their images. Nowhere are they shown in
+  another order, so that the third row of a table is label 2.
 
   Args:
     split: 'train', 'val', 'test' by any name of theirs, several with + between, 'all'.
@@ -110,11 +110,12 @@ def _check_same_classes(first, classes, part):
 
 def _images(root, classes, prefix=''):
   """[(label, its images)], in the order of the classes; names are relative to root."""
-  images, empty, filled = [], [], []
+  images, empty, filled, others = [], [], [], collections.Counter()
   for label, name in enumerate(classes):
     folder = root / (prefix + name)
     files = files_below(folder)
-    own = _readable(folder, files)
+    own, passed = photo_files.sort_out(files)
+    others += passed
     images.append((label, [f'{prefix}{name}/{file}' for file in own]))
     if not own:
       empty.append(str(folder))
@@ -125,21 +126,12 @@ def _images(root, classes, prefix=''):
     )
     there = f', only files such as {filled[0]}' if filled else ''
     raise DataError(
-      f'no images ({" ".join(EXTENSIONS)}) in class folder {some(empty)}{there}; add '
-      f'some, or {remedy}'
+      f'no images ({" ".join(photo_files.endings())}) in class folder '
+      f'{some(empty)}{there}; add some, or {remedy}'
     )
+  if others:
+    photo_files.tell_once(f'{photo_files.passed_over(others)} in {root / prefix}')
   return images
-
-
-def _readable(folder, files):
-  """Those that can be decoded; what is an image and cannot be is said."""
-  foreign = [file for file in files if file.lower().endswith(FOREIGN)]
-  if foreign:
-    raise DataError(
-      f'{len(foreign)} images such as {folder / foreign[0]} cannot be decoded; convert '
-      'them to PNG or JPEG, or move them away'
-    )
-  return [file for file in files if file.lower().endswith(EXTENSIONS)]
 
 
 def _held_out(images, train, root, seed, holdout):

@@ -58,9 +58,18 @@ def central_window(shape, key, fraction):
   return *tf.unstack(begin), *tf.unstack(shape[:2] - 2 * begin)
 
 
+def square_window(shape, key, fraction):
+  del key
+  sides = tf.cast(shape[:2], tf.float32)
+  side = tf.reduce_min(sides) * fraction
+  begin = tf.cast((sides - side) / 2, tf.int32)
+  side = tf.cast(side, tf.int32)
+  return *tf.unstack(begin), side, side
+
+
 def inception_finish(image, size, area, aspect, antialias):
   del area, aspect
-  return resize(image, None, size, 'bilinear', antialias)
+  return resize(image, None, size, 'bilinear', antialias, True)
 
 
 def central_finish(image, fraction):
@@ -72,6 +81,7 @@ def central_finish(image, fraction):
 WINDOWED = {
   'inception_crop': (inception_window, inception_finish),
   'central_fraction': (central_window, central_finish),
+  'central_square': (square_window, central_finish),
 }
 
 
@@ -93,9 +103,8 @@ def random_crop(image, key, size, pad):
 def central_crop(image, key, size):
   del key
   image = _large_enough(image, size, 'central_crop')
-  # Rounded, halves to even, as torchvision does it.
-  begin = tf.cast(tf.round((tf.shape(image)[:2] - size) / 2), tf.int32)
-  y, x = begin[0], begin[1]
+  # Halves to the even side, as `tf.round` does.
+  y, x = tf.unstack(tf.cast(tf.round((tf.shape(image)[:2] - size) / 2), tf.int32))
   return tf.ensure_shape(image[y : y + size, x : x + size], [size, size, 3])
 
 
@@ -112,8 +121,10 @@ def _large_enough(image, size, name):
     return tf.identity(image)
 
 
-def resize(image, key, size, method, antialias):
+def resize(image, key, size, method, antialias, half_pixel_centers):
   del key
+  if not half_pixel_centers:
+    return tf.raw_ops.ResizeBilinear(images=image[None], size=[size, size])[0]
 
   def resized(image):
     return tf.image.resize(image, [size, size], method, antialias=antialias)
@@ -129,8 +140,8 @@ def resize(image, key, size, method, antialias):
 
 def resize_small(image, key, size, method, antialias):
   del key
-  sides = tf.shape(image)[:2]
-  shape = sides * size // tf.reduce_min(sides)  # truncated, as torchvision does it
+  sides = tf.cast(tf.shape(image)[:2], tf.int64)
+  shape = tf.cast(size * sides // tf.reduce_min(sides), tf.int32)
   return tf.image.resize(image, shape, method, antialias=antialias)
 
 
@@ -257,6 +268,7 @@ OPS = {
   'bgr': bgr,
   'central_crop': central_crop,
   'central_fraction': functools.partial(_windowed, 'central_fraction'),
+  'central_square': functools.partial(_windowed, 'central_square'),
   'color': color,
   'erase': erase,
   'flip': flip,

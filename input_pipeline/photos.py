@@ -5,74 +5,71 @@ for path in find_photos(['holiday/', 'cat.jpg']):
   image = prepare(read_photo(path), ops)  # float32 (224, 224, 3)
 """
 
+import collections
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
-from PIL import Image
 
-from input_pipeline import array_ops
+from input_pipeline import array_ops, photo_files, photo_reader
 from input_pipeline.errors import DataError, nearest
 from input_pipeline.op_string import Op
-from input_pipeline.photo_files import EXTENSIONS, FOREIGN
-
-# Those that evaluation's decoder knows too.
-_FORMATS = ('JPEG', 'PNG', 'GIF', 'BMP', 'WEBP')
-_DEEP_MODES = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 
 
-def find_photos(paths: Iterable[str | os.PathLike]) -> list[pathlib.Path]:
+def find_photos(
+  paths: Iterable[str | os.PathLike], *, tell: Callable[[str], None] = print
+) -> list[pathlib.Path]:
   """Photos by name, and those in folders and the folders below them.
 
-  A folder's photos are sorted; hidden files and folders, links to folders and files
-  that are no images are passed over in it. A photo that is named twice comes once.
+  A folder's photos are sorted; hidden files and folders and links to folders are left
+  out of it. Files of kinds that are not read are passed over, wherever they are named.
+  A photo that is named twice comes once.
+
+  Args:
+    paths: files and folders.
+    tell: gets a line about what is passed over, if anything is.
 
   Raises:
-    DataError: a path does not exist, a folder holds no photo, a file is not of a kind
-      that can be read, or nothing was named.
+    DataError: a path does not exist, a folder holds no photo, or nothing was named that
+      can be read.
   """
   photos: dict[pathlib.Path, None] = {}
+  others = collections.Counter()
   for path in map(pathlib.Path, paths):
     path = path.expanduser()
-    if path.is_dir():
-      found = _photos_below(path)
-    elif path.exists():
-      _check_kind(path)
-      found = [path]
-    else:
+    if not path.exists():
       raise DataError(_missing(path))
+    found, passed = photo_files.sort_out(
+      _files_below(path) if path.is_dir() else [path]
+    )
+    others += passed
+    if path.is_dir() and not found:
+      raise DataError(_without_photos(path, passed))
     photos.update(dict.fromkeys(found))
+  if others and not photos:
+    raise DataError(
+      f'{path} is not taken for a photo; {photo_files.passed_over(others)}'
+    )
   if not photos:
     raise DataError('no photos were named; give files or folders')
+  if others:
+    tell(photo_files.passed_over(others))
   return list(photos)
 
 
-def _photos_below(folder):
-  photos = []
+def _files_below(folder):
+  files = []
   for place, folders, names in os.walk(folder):
     folders[:] = [name for name in folders if not name.startswith('.')]
-    files = [pathlib.Path(place, name) for name in names if not name.startswith('.')]
-    for path in files:
-      if path.suffix.lower() in FOREIGN:
-        _check_kind(path)
-    photos += [path for path in files if path.suffix.lower() in EXTENSIONS]
-  if not photos:
-    raise DataError(
-      f'no photos ({" ".join(EXTENSIONS)}) in {folder} or the folders below it'
-    )
-  return sorted(photos)
+    files += [pathlib.Path(place, name) for name in names if not name.startswith('.')]
+  return sorted(files)
 
 
-def _check_kind(path):
-  kind = path.suffix.lower()
-  if kind in FOREIGN:
-    raise DataError(
-      f'{path} is of a kind that cannot be decoded ({kind}); '
-      'convert it to PNG or JPEG, or move it away'
-    )
-  if kind not in EXTENSIONS:
-    raise DataError(f'{path} does not end like a photo ({" ".join(EXTENSIONS)})')
+def _without_photos(folder, others):
+  known = ' '.join(photo_files.endings())
+  message = f'no photos ({known}) in {folder} or the folders below it'
+  return f'{message}; {photo_files.passed_over(others)}' if others else message
 
 
 def _missing(path):
@@ -85,32 +82,16 @@ def _missing(path):
 
 
 def read_photo(path: str | os.PathLike) -> np.ndarray:
-  """JPEG, PNG, GIF (first frame), BMP or WebP to uint8 (height, width, 3).
-
-  Grey images get three equal channels, of 16 bits the upper eight are kept, alpha is
-  dropped (what was transparent shows the colours below it), and the EXIF orientation
-  is ignored: in all of this evaluation does the same.
+  """A photo to uint8 (height, width, 3), as `photo_reader.pixels` gives it.
 
   Raises:
     DataError: the file cannot be read or is not a whole image; the message names it.
   """
   try:
-    with Image.open(path, formats=_FORMATS) as image:
-      if image.mode in _DEEP_MODES:
-        deep = np.asarray(image).astype(np.int32)
-        return np.repeat((deep >> 8).astype(np.uint8)[..., None], 3, axis=-1)
-      return np.asarray(image.convert('RGB'))
-  # Decoders raise whatever a broken file leads them to: OSError, SyntaxError, EOFError,
-  # struct.error, IndexError and more.
-  except Exception as error:
-    raise DataError(f'{path} cannot be read: {_reason(error)}') from error
-
-
-def _reason(error):
-  if isinstance(error, Image.UnidentifiedImageError):
-    return f'it is not a {", ".join(_FORMATS[:-1])} or {_FORMATS[-1]} image'
-  text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-  return ' '.join(text.split())
+    return photo_reader.pixels(pathlib.Path(path).read_bytes())
+  except (OSError, DataError) as error:
+    reason = getattr(error, 'strerror', None) or error
+    raise DataError(f'{path} cannot be read: {reason}') from error
 
 
 def prepare(image: np.ndarray, ops: tuple[Op, ...]) -> np.ndarray:

@@ -302,11 +302,6 @@ def _without_val(root):
       'only one folder in {root}: all/, with 1 folder such as ours/ in it; if those '
       'are the classes: --config.data.dir={root}/all',
     ),
-    (
-      lambda root: (root / 'train' / 'ash' / 'x.tif').touch(),
-      'train',
-      'ash/x.tif cannot be decoded; convert',
-    ),
   ],
 )
 def test_errors(photos, spoil, split, expected):
