@@ -7,6 +7,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
+# Of files that hold a graph, as their readers lay arrays out: ours. Norms are folded
+# into biases, which `fitting` makes norms again.
+_GRAPH = {
+  'norm': {
+    'scale': ('/scale', None),
+    'bias': ('/bias', None),
+    'mean': ('/mean', None),
+    'var': ('/var', None),
+  },
+  'conv': {'kernel': ('/kernel', None), 'bias': ('/bias', None)},
+  'depthwise': {'kernel': ('/kernel', None), 'bias': ('/bias', None)},
+  'dense': {'kernel': ('/kernel', None), 'bias': ('/bias', None)},
+}
+GRAPHS = ('tflite', 'onnx')  # dialects
 # Ours: kernels are HWIO; depthwise (k, k, 1, C); dense (I, O).
 DIALECTS = {
   # OIHW; depthwise (C, 1, k, k); dense (O, I).
@@ -48,19 +62,7 @@ DIALECTS = {
       'var': ('/moving_variance', None),
     },
   },
-  # As its reader lays them out: ours. Norms are folded into biases, which `fitting`
-  # makes norms again.
-  'tflite': {
-    'norm': {
-      'scale': ('/scale', None),
-      'bias': ('/bias', None),
-      'mean': ('/mean', None),
-      'var': ('/var', None),
-    },
-    'conv': {'kernel': ('/kernel', None), 'bias': ('/bias', None)},
-    'depthwise': {'kernel': ('/kernel', None), 'bias': ('/bias', None)},
-    'dense': {'kernel': ('/kernel', None), 'bias': ('/bias', None)},
-  },
+  **dict.fromkeys(GRAPHS, _GRAPH),
 }
 
 

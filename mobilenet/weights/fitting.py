@@ -73,7 +73,7 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
       'save the network without its head'
     )
   names, notes = body + top.layers, [*top.notes, *_left_out(source, tensors)]
-  if file.dialect == 'tflite':
+  if file.dialect in dialects.GRAPHS:
     _unfold(tensors, names, source.norm_epsilon)
   classes, offset = 1, 0
   if top.has_classifier:

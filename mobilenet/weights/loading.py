@@ -11,8 +11,10 @@ import zipfile
 
 from mobilenet.weights import (
   class_names,
+  dialects,
   keras_file,
   official,
+  onnx_file,
   own_file,
   preparation,
   slim_file,
@@ -20,6 +22,7 @@ from mobilenet.weights import (
   torch_file,
 )
 from mobilenet.weights.fitting import Fitted
+from mobilenet.weights.graph_padding import padding_of
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.recognition import recognise
 from mobilenet.weights.sources import TIMM_TF
@@ -30,7 +33,7 @@ TF_PREFIX = 'tf_'  # of timm's models with TensorFlow's weights
 
 
 def load(path: str | os.PathLike) -> Weights:
-  """Loads a file of Keras, torchvision, timm, TF-slim, TFLite or this project.
+  """Loads a file of Keras, torchvision, timm, TF-slim, TFLite, ONNX or this project.
 
   Format and network are recognised from the content; see `mobilenet.weights.sources`
   for what is known.
@@ -54,8 +57,10 @@ def load(path: str | os.PathLike) -> Weights:
   contract, notes = preparation.contract_of(fitted, file, known)
   assumed = preparation.assumed(fitted, file, known)
   notes += fitted.notes
-  if file.dialect == 'tflite':
-    fitted.model['padding'] = _tflite_padding(file, fitted.model['name'])
+  if file.dialect in dialects.GRAPHS:
+    fitted.model['padding'] = padding_of(file, fitted.model['name'])
+  if 'quantised' in file.metadata:
+    notes.append(file.metadata['quantised'])
   if not fitted.has_head:
     notes.append('the file has no classifier')
   weights = Weights(
@@ -97,6 +102,8 @@ def read(path: pathlib.Path) -> WeightFile:
     return torch_file.read_torch(path)
   if head[8:9] == b'{':  # after the length of the header, which may be any byte
     return torch_file.read_safetensors(path)
+  if onnx_file.is_onnx(head):
+    return onnx_file.read_onnx(path)
   if head.startswith(b'\x80'):  # another pickle, to be refused with its reason
     return torch_file.read_torch(path)
   if path.suffix == '.pb':
@@ -105,7 +112,7 @@ def read(path: pathlib.Path) -> WeightFile:
     return slim_file.read_checkpoint(path)
   raise WeightsError(
     f'{path} is no weight file known here; Keras (.h5, .keras), PyTorch (.pth, '
-    '.safetensors), TF-slim (checkpoint, .pb) and float .tflite files can be read'
+    '.safetensors), TF-slim (checkpoint, .pb), .tflite and .onnx files can be read'
   )
 
 
@@ -118,24 +125,17 @@ def _is_keras(path: pathlib.Path) -> bool:
 
 
 def _framework(file: WeightFile) -> str | None:
-  """The framework that a file's name or its config.json gives away."""
+  """The framework that a file's name, its config.json or its graph gives away."""
+  framework = file.metadata.get('framework')
+  if framework == 'timm' and padding_of(file, '') == 'tf':
+    return TIMM_TF
+  if framework:
+    return framework
   architecture = file.metadata.get('timm', {}).get('architecture', '')
   names = (architecture, file.path.name)
   if any(name.startswith(TF_PREFIX) for name in names):
     return TIMM_TF
   return None
-
-
-def _tflite_padding(file: WeightFile, network: str) -> str:
-  """TensorFlow's, unless the strided layers have padding that no SAME has."""
-  strided = [layer['pad'] for layer in file.metadata['layers'] if layer['stride'] == 2]
-  symmetric = [pad and all(before == after for before, after in pad) for pad in strided]
-  if symmetric and all(symmetric):
-    return 'torch'
-  # The converter turns padding into SAME where it can: Keras's V1 at an even size.
-  if network == 'mobilenet_v1' and ((0, 1), (0, 1)) in strided:
-    return 'keras_v1'
-  return 'tf'
 
 
 def _class_names(fitted: Fitted, file: WeightFile) -> tuple[str, ...] | None:

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from mobilenet.weights import dialects
+from mobilenet.weights import dialects, scaling
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.fitting import Fitted, is_put_on
 from mobilenet.weights.official import Official
@@ -69,15 +69,9 @@ def _said(
       "taken for timm's own weights, with PyTorch's padding; if they are of a tf_ "
       'model, let the file name begin with tf_'
     )
-  if 'rescaling' in metadata:
-    said |= _from_scale(*metadata['rescaling'])
-  elif 'input_scale' in metadata or 'input_offset' in metadata:
-    said |= _from_scale(
-      metadata.get('input_scale', 1.0), metadata.get('input_offset', 0.0)
-    )
-  elif 'normalisation' in metadata:
-    mean, std = metadata['normalisation']['mean'], metadata['normalisation']['std']
-    said |= {'mean': _three(mean, 1 / 255), 'std': _three(std, 1 / 255)}
+  said |= scaling.mean_and_std(metadata)
+  if unusual := scaling.unusual_range(metadata):
+    notes.append(unusual)
   return said, usual, notes
 
 
@@ -100,18 +94,5 @@ def _from_timm(config: dict[str, Any]) -> dict[str, Any]:
 def _has_tf_twin(fitted: Fitted) -> bool:
   """Whether timm has a model of the same arrays with TensorFlow's padding."""
   twins = {s.network for s in SOURCES if s.framework == TIMM_TF}
-  return fitted.source.framework == 'timm' and fitted.source.network in twins
-
-
-def _from_scale(scale, offset) -> dict[str, Any]:
-  """x * scale + offset of x in 0..255, as mean and std of values in 0..1."""
-  scales, offsets = _three(scale), _three(offset)
-  return {
-    'mean': [-b / (255 * a) for a, b in zip(scales, offsets, strict=True)],
-    'std': [1 / (255 * a) for a in scales],
-  }
-
-
-def _three(value, factor: float = 1.0) -> list[float]:
-  values = [value] * 3 if isinstance(value, (int, float)) else list(value)
-  return [float(part) * factor for part in (values * 3 if len(values) == 1 else values)]
+  of_timm = fitted.source.dialect == 'torch' and fitted.source.framework == 'timm'
+  return of_timm and fitted.source.network in twins

@@ -21,7 +21,7 @@ def recognise(file: WeightFile, framework: str | None = None) -> fitting.Fitted:
     WeightsError: no network has such layers; or one nearly has, and then the message
       reads like a diff.
   """
-  if file.dialect == 'tflite':
+  if file.dialect in dialects.GRAPHS:
     # By number alone: a dense layer there may be a 1x1 convolution here.
     tensors = {re.sub(r':\w+/', '/', name): v for name, v in file.tensors.items()}
     file = dataclasses.replace(file, tensors=tensors)
@@ -86,7 +86,7 @@ def _readings(file: WeightFile) -> Iterator[_Reading]:
 def _overlap(source: Source, present: set[str]) -> float:
   """The share of body layers that the file and a network have in common."""
   body, head = source.body_and_head()
-  # TFLite's norms are folded away.
+  # A graph's norms are folded away.
   expected = {name for name in body if not name.endswith('/norm')}
   there = {
     name

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 
 from mobilenet.models import zoo
 from mobilenet.models.rows import ConvHead, FlatHead, Head, Network
-from mobilenet.weights import keras_names, slim_names, torch_names
+from mobilenet.weights import keras_names, scaling, slim_names, torch_names
 from mobilenet.weights.contract import Contract
 
-IMAGENET = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
+IMAGENET = {'mean': scaling.IMAGENET.mean, 'std': scaling.IMAGENET.std}
 # PIL's resize, whose filter widens, and the central square of the short side.
 TORCHVISION = Contract(**IMAGENET, resize='short_side', antialias=True)
 TIMM = dataclasses.replace(TORCHVISION, interpolation='bicubic')
@@ -125,20 +125,39 @@ def _slim(network):
 
 def _tflite(network):
   return Source(
-    'TFLite', 'tflite', network, _folded_names, SLIM, padding='tf', norm_epsilon=1e-3
+    'TFLite', 'tflite', network, _numbered, SLIM, padding='tf', norm_epsilon=1e-3
   )
 
 
-def _folded_names(network: Network) -> list[str]:
-  """'0', '0/norm', '1', ...: convolutions are numbered, norms folded into them."""
-  names, number = [], -1
-  for name in torch_names.timm_mobilenet(network):
-    if re.search(r'(^|\.)(bn\d?|norm|norm_head)$', name):
-      names.append(f'{number}/norm')
-    else:
-      number += 1
-      names.append(f'{number}')
-  return names
+def _numbered(
+  network: Network,
+  names: Callable[[Network], Iterable[str]] = torch_names.timm_mobilenet,
+  norms: str = r'(^|\.)(bn\d?|norm|norm_head)$',
+  order: Callable | None = None,
+) -> list[str]:
+  """'0', '0/norm', '1', ...: layers as a graph has them, norms folded into them.
+
+  Args:
+    network: of rows.
+    names: the layers in our order, by any names.
+    norms: pattern of those that are norms.
+    order: key by which the layers' names are sorted as they run there; None where that
+      is our order.
+  """
+  ours, numbered, number = list(names(network)), [], ''
+  layers = [name for name in ours if not re.search(norms, name)]
+  running = sorted(layers, key=order) if order else layers
+  numbers = {name: f'{n}' for n, name in enumerate(running)}
+  for name in ours:
+    number = numbers.get(name, number)  # a norm has that of the layer before it
+    numbered.append(number if name in numbers else f'{number}/norm')
+  return numbered
+
+
+def _onnx(source: Source) -> Source:
+  """A network as a framework exports it: numbered, and prepared for as there."""
+  names = _NUMBERED.get(source.network, _numbered)
+  return dataclasses.replace(source, dialect='onnx', names=names)
 
 
 _MOBILENETS = (
@@ -165,10 +184,37 @@ _V4 = {
     TIMM, crop_fraction=0.95, resolution=384
   ),
 }
+# How the layers of networks other than MobileNets are numbered in a graph.
+_NUMBERED = {
+  **{
+    network: functools.partial(_numbered, names=names, norms='$^')
+    for network, names in (
+      ('squeezenet_1_0', torch_names.torchvision_squeezenet),
+      ('squeezenet_1_1', torch_names.torchvision_squeezenet),
+      ('alexnet', torch_names.torchvision_alexnet),
+      ('vgg16', torch_names.torchvision_vgg),
+      ('vgg19', torch_names.torchvision_vgg),
+    )
+  },
+  'shufflenet_v2': functools.partial(
+    _numbered,
+    names=torch_names.torchvision_shufflenet_v2,
+    norms=r'(conv[15]\.1|branch1\.[13]|branch2\.[146])$',
+  ),
+  'resnet50': functools.partial(
+    _numbered, names=torch_names.torchvision_resnet, norms=r'(bn\d|downsample\.1)$'
+  ),
+  'googlenet': functools.partial(
+    _numbered,
+    names=torch_names.torchvision_googlenet,
+    norms=r'\.bn$',
+    order=lambda name: (name == 'fc', name),  # branch by branch
+  ),
+}
 _HALVES = {'mean': (0.5, 0.5, 0.5), 'std': (0.5, 0.5, 0.5)}
 
 # Of two that have the same names the first is taken, unless the file says otherwise.
-SOURCES: tuple[Source, ...] = (
+_NAMED: tuple[Source, ...] = (
   _torchvision('mobilenet_v2', torch_names.torchvision_mobilenet),
   _torchvision(
     'mobilenet_v3_large', torch_names.torchvision_mobilenet, norm_epsilon=1e-3
@@ -205,5 +251,14 @@ SOURCES: tuple[Source, ...] = (
   # Keras has none: somebody wrote it, with layers that have Keras's own names.
   _keras('fd_mobilenet', unnamed=True, framework='Keras'),
   *(_slim(network) for network in _MOBILENETS),
-  *(_tflite(network) for network in (*_MOBILENETS, *_V4_CONV)),
+)
+_GRAPHS = (*_MOBILENETS, *_V4_CONV, 'mobilenet_edgetpu')  # what is read from any graph
+SOURCES: tuple[Source, ...] = (
+  *_NAMED,
+  *(_tflite(network) for network in _GRAPHS),
+  *dict.fromkeys(
+    _onnx(source)
+    for source in _NAMED
+    if source.dialect in ('torch', 'keras') and source.network in {*_GRAPHS, *_NUMBERED}
+  ),
 )

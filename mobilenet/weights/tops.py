@@ -54,6 +54,8 @@ def find(source: Source, file: WeightFile) -> Top:
   known = set(body)
   rest = [n for n in present if n not in known and not re.match(source.ignored, n)]
   rest.sort(key=_natural)
+  if file.dialect in dialects.GRAPHS:  # where norms are folded into what is before them
+    rest += [n for n in own if n.endswith('/norm') and n.removesuffix('/norm') in rest]
   if not rest:
     return Top([], has_classifier=False)
   hidden = own[:-1]

@@ -17,8 +17,8 @@ class WeightsError(ModelError):
 class WeightFile:
   """The arrays of a file under the names that its framework gives them.
 
-  dialect: whose names and layouts they are: 'torch', 'keras', 'slim', 'tflite' or
-    'ours'.
+  dialect: whose names and layouts they are: 'torch', 'keras', 'slim', 'tflite', 'onnx'
+    or 'ours'.
   tensors: name -> array, in the order of the file, in the framework's own layout.
   metadata: what else the file says of itself and a contract can use, by fixed names
     (see the readers).

@@ -11,7 +11,10 @@ from tests import conftest  # the settings of all tests, before JAX is imported
 from tests.parity import frameworks, measuring
 from tests.parity.cases import CASES, Case
 
-VERSIONS = ('jax', 'flax', 'torch', 'torchvision', 'timm', 'keras', 'tensorflow-cpu')
+VERSIONS = (
+  *('jax', 'flax', 'torch', 'torchvision', 'timm', 'keras', 'tensorflow-cpu'),
+  *('onnx', 'onnxscript', 'tf2onnx'),
+)
 HEAD = """# The same logits as the framework the weights came from
 
 Each row is a network with random arrays (batch norms' statistics, scales and shifts
@@ -21,9 +24,11 @@ same two images; **difference** is the largest difference of their logits, relat
 the largest logit, in float32. `pytest -m parity` wants 1e-4 at most.
 
 Convolutions here are XLA's own ones (`native`) or what is the default on a CPU
-(`auto`). TF-slim's checkpoints and TFLite files are written from Keras's networks; a
-checkpoint has 1,001 classes, a TFLite file is run by TensorFlow's interpreter. Formats
-of one row hold the same arrays, to the bit.
+(`auto`). TF-slim's checkpoints, TFLite files and those of tf2onnx are written from
+Keras's networks; a checkpoint has 1,001 classes, a TFLite file is run by TensorFlow's
+interpreter. ONNX files are exported at the first size, by the exporter of PyTorch that
+traces (`onnx`) or by its newer one (`onnx-dynamo`), and compared with the network that
+they were exported from. Formats of one row hold the same arrays, to the bit.
 """
 COLUMNS = (
   *('framework', 'network there', 'network here', 'width', 'padding', 'files'),

@@ -167,7 +167,7 @@ TIMM_CASES = (
 
 
 def _made_of_keras(framework, constructor, network, alpha, padding, sizes, **more):
-  """TF-slim and TFLite files are written from Keras's networks."""
+  """TF-slim, TFLite and some ONNX files are written from Keras's networks."""
   include = {'include_preprocessing': False} if 'V3' in constructor else {}
   return Case(
     *(framework, constructor, network, alpha, padding, sizes),
@@ -177,7 +177,7 @@ def _made_of_keras(framework, constructor, network, alpha, padding, sizes, **mor
   )
 
 
-FILES = {'slim': 'ckpt', 'tflite': 'tflite'}
+FILES = {'slim': 'ckpt', 'tflite': 'tflite', 'tf2onnx': 'onnx'}
 
 # TF-slim itself needs TensorFlow 1. Keras's networks compute the same where paddings
 # agree; those of V1 do at even sizes. Slim has a class more, the background.
@@ -213,10 +213,57 @@ TFLITE_CASES = tuple(
   )
 )
 
+
+def _exported(constructor, network, width=1.0, sizes=ODD_AND_EVEN, **more):
+  """An ONNX file of one of PyTorch's networks, by `framework`'s exporter."""
+  return Case(
+    *(more.pop('framework', 'onnx'), constructor, network, width),
+    padding='tf' if constructor.startswith('tf_') else 'torch',
+    sizes=sizes,
+    files=('.onnx',),
+    classes=1000 if width == 1.0 else 11,
+    **more,
+  )
+
+
+ONNX_CASES = (
+  _exported('mobilenet_v2', 'mobilenet_v2'),
+  _exported('mobilenet_v2', 'mobilenet_v2', framework='onnx-dynamo', sizes=EVEN),
+  _exported('mobilenet_v3_large', 'mobilenet_v3_large'),
+  _exported(
+    *('mobilenet_v3_large', 'mobilenet_v3_large', 0.75, ODD),
+    arguments={'width_mult': 0.75},
+  ),
+  _exported('mobilenet_v3_small', 'mobilenet_v3_small'),
+  _exported('mobilenetv1_100', 'mobilenet_v1', sizes=EVEN),
+  _exported('mobilenetv4_conv_small', 'mobilenet_v4_conv_small'),
+  # Its padding is computed in the file, from the size of each map.
+  _exported('tf_mobilenetv3_small_100', 'mobilenet_v3_small'),
+  _exported('squeezenet1_0', 'squeezenet_1_0', sizes=EVEN),
+  _exported('squeezenet1_1', 'squeezenet_1_1', sizes=EVEN),
+  _exported('shufflenet_v2_x1_0', 'shufflenet_v2', lowering='auto'),
+  _exported('resnet50', 'resnet50', sizes=EVEN),
+  _exported(
+    *('googlenet', 'googlenet'),
+    arguments={'init_weights': False, 'aux_logits': False},
+    sizes=EVEN,
+  ),
+  _exported('alexnet', 'alexnet', sizes=(224,)),
+  *(
+    _made_of_keras('tf2onnx', constructor, network, alpha, padding, sizes)
+    for constructor, network, alpha, padding, sizes in (
+      ('MobileNet', 'mobilenet_v1', 0.5, 'keras_v1', ODD),
+      ('MobileNetV2', 'mobilenet_v2', 1.0, 'tf', EVEN),
+      ('MobileNetV3Small', 'mobilenet_v3_small', 1.0, 'tf', ODD),
+    )
+  ),
+)
+
 CASES = (
   *KERAS_CASES,
   *TORCHVISION_CASES,
   *TIMM_CASES,
   *SLIM_CASES,
   *TFLITE_CASES,
+  *ONNX_CASES,
 )

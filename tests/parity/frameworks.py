@@ -20,6 +20,10 @@ NEEDED = {
   'timm': ('torch', 'timm'),
   'slim': ('tensorflow', 'keras'),
   'tflite': ('tensorflow', 'keras'),
+  'onnx': ('torch', 'torchvision', 'timm', 'onnx'),
+  'onnx-dynamo': ('torch', 'torchvision', 'timm', 'onnx', 'onnxscript'),
+  'onnx-int8': ('torch', 'torchvision', 'onnx', 'onnxruntime'),
+  'tf2onnx': ('tensorflow', 'keras', 'onnx', 'tf2onnx'),
 }
 
 
@@ -32,7 +36,7 @@ def missing(framework: str) -> str | None:
 
 
 def load(name: str):
-  """Imports torch, timm, torchvision, keras or tensorflow.
+  """Imports torch, timm, torchvision, keras, tensorflow or what makes ONNX files.
 
   Raises:
     ModuleNotFoundError: it is not installed; the message says how to.

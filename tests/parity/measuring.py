@@ -18,6 +18,7 @@ from mobilenet.weights import loading, own_file
 from mobilenet.weights.own_file import Weights
 from tests.parity.cases import Case
 from tests.parity.keras_models import KerasModel
+from tests.parity.onnx_files import OnnxModel, Tf2OnnxModel
 from tests.parity.tensorflow_files import SlimModel, TFLiteModel
 from tests.parity.torch_models import TorchModel
 
@@ -27,6 +28,9 @@ MODELS = {
   'timm': TorchModel,
   'slim': SlimModel,
   'tflite': TFLiteModel,
+  'onnx': OnnxModel,
+  'onnx-dynamo': OnnxModel,
+  'tf2onnx': Tf2OnnxModel,
 }
 IMAGES = 2  # of a batch
 

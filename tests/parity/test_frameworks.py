@@ -16,6 +16,7 @@ pytestmark = [
 ]
 
 TOLERANCE = 1e-4  # of the largest logit
+EXPORTED = 2e-5  # as ONNX; resnet50 has 1.0e-5 there, and 7e-6 from its own file
 
 
 def name_of(case):
@@ -52,8 +53,9 @@ def test_every_format_holds_the_same_arrays(prepared):
 
 
 def test_logits_are_equal(prepared):
+  of_graph = prepared.case.files[0] == '.onnx'
   for measured in measuring.measure(prepared):
-    assert measured.difference <= TOLERANCE, measured
+    assert measured.difference <= (EXPORTED if of_graph else TOLERANCE), measured
     # Otherwise hardly anything was compared.
     assert measured.between_images > 0.02, measured
 

@@ -16,9 +16,10 @@ class TorchModel:
   """A network of PyTorch with random arrays."""
 
   def __init__(self, case: Case, seed: int):
-    self.torch = frameworks.load('torch')
-    if case.framework == 'torchvision':
-      models = frameworks.load('torchvision').models
+    self.case, self.torch = case, frameworks.load('torch')
+    # What is exported is of either.
+    models = None if case.framework == 'timm' else frameworks.load('torchvision').models
+    if hasattr(models, case.constructor):
       make = getattr(models, case.constructor)
       self.model = make(weights=None, num_classes=case.classes, **case.arguments)
     else:

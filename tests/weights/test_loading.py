@@ -8,7 +8,7 @@ import pytest
 
 from mobilenet.weights import exporting, loading, official, own_file, preparation
 from mobilenet.weights.recognition import recognise
-from mobilenet.weights.sources import TIMM, TIMM_TF
+from mobilenet.weights.sources import SOURCES, TIMM, TIMM_TF
 from mobilenet.weights.torch_file import write_safetensors
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 from tests.weights.made_weights import (
@@ -35,13 +35,45 @@ def test_padding_of_tflite(pads, padding, monkeypatch, tmp_path):
   of = source('TFLite', 'mobilenet_v1')
   path = tmp_path / 'v1.tflite'
   path.write_bytes(b'v1')
-  strided = [{'stride': 2, 'pad': pad} for pad in pads]
-  layers = [*strided, {'stride': 1, 'pad': ((0, 1), (0, 1))}]
+  layers = [
+    {'stride': stride, 'pad': pad, 'padded_before': pad is not None, 'padding': 'SAME'}
+    for stride, pad in [*((2, pad) for pad in pads), (1, ((0, 1), (0, 1)))]
+  ]
   tensors = folded(of_source(of, width=0.25), of)
   file = WeightFile(path, 'tflite', tensors, {'layers': layers})
   monkeypatch.setattr(loading, 'read', lambda path: file)
   weights = loading.load(path)
   assert weights.model['padding'] == padding
+
+
+def test_what_a_graph_says_of_itself(monkeypatch, tmp_path):
+  """An exported tf_ network of timm's, quantised, of images from -1 to 1."""
+  (of,) = (
+    s
+    for s in SOURCES
+    if (s.framework, s.dialect) == (TIMM_TF, 'onnx')
+    and s.network == 'mobilenet_v3_small_minimalistic'
+  )
+  path = tmp_path / 'small.onnx'
+  path.write_bytes(b'small')
+  metadata = {
+    'layers': [
+      {'stride': 2, 'pad': ((0, 1), (0, 1)), 'padded_before': False, 'padding': 'VALID'}
+    ],
+    'layout': 'NCHW',
+    'framework': 'timm',
+    'input_size': (192, 192),
+    'input_range': (-1.0, 127 / 128),
+    'quantised': 'the file holds int8 weights',
+  }
+  file = WeightFile(path, 'onnx', folded(of_source(of), of), metadata)
+  monkeypatch.setattr(loading, 'read', lambda path: file)
+  weights = loading.load(path)
+  assert weights.origin.startswith("timm (tf_)'s mobilenet_v3_small_minimalistic x1")
+  assert weights.model['padding'] == 'tf'
+  assert weights.contract.value_range() == ([-1.0] * 3, [1.0] * 3)
+  assert (weights.contract.resize, weights.contract.resolution) == ('short_side', 192)
+  assert weights.notes == ('the file holds int8 weights',)
 
 
 @pytest.fixture(scope='module')

@@ -111,7 +111,7 @@ def test_a_norm_without_its_statistics(tensors):
   assert lines[1] == '  + bn1.moving_mean (8,)'
 
 
-@pytest.mark.parametrize('dialect', ['torch', 'keras', 'slim', 'tflite'])
+@pytest.mark.parametrize('dialect', ['torch', 'keras', 'slim', 'tflite', 'onnx'])
 def test_no_network_known_here(dialect):
   tensors = {'layer/kernel': np.zeros(2), 'layer/bias': np.zeros(2)}
   with pytest.raises(WeightsError, match='holds no network known here') as error:

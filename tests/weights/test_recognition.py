@@ -12,7 +12,7 @@ from mobilenet.weights import dialects, fitting
 from mobilenet.weights.fitting import FLATTENED
 from mobilenet.weights.own_file import flatten
 from mobilenet.weights.recognition import recognise
-from mobilenet.weights.sources import TIMM_TF
+from mobilenet.weights.sources import SOURCES, TIMM_TF
 from mobilenet.weights.weight_file import WeightFile
 from tests.weights.made_weights import (
   folded,
@@ -179,6 +179,36 @@ def test_a_flattened_map_is_read_in_pytorchs_order():
   assert ours.sum() == 1
   variables, _ = fitting._pair(of, weights.model, body + head, file.tensors)
   assert same_variables(variables, weights.variables)
+
+
+@pytest.mark.parametrize(
+  ('framework', 'network', 'options'),
+  [
+    ('TFLite', 'mobilenet_edgetpu', {'width': 0.75}),
+    ('torchvision', 'mobilenet_v3_small', {'width': 0.5, 'expansion': 'printed'}),
+    ('torchvision', 'squeezenet_1_1', {}),
+    ('torchvision', 'shufflenet_v2', {'width': 0.5}),
+    ('torchvision', 'googlenet', {}),
+    ('timm', 'mobilenet_v4_conv_small', {'width': 0.5}),
+    ('keras.applications', 'mobilenet_v1', {'width': 0.25}),
+  ],
+)
+def test_networks_of_a_graph(framework, network, options):
+  of = next(
+    s
+    for s in SOURCES
+    if (s.framework, s.network) == (framework, network) and s.dialect in dialects.GRAPHS
+  )
+  weights = of_source(of, **options)
+  tensors = folded(weights, of)
+  numbers = [int(name.split(':')[0]) for name in tensors]
+  assert sorted(set(numbers)) == list(range(max(numbers) + 1))
+  fitted = recognise(WeightFile(pathlib.Path('file'), of.dialect, tensors), framework)
+  assert fitted.source == of
+  assert zoo.create(**fitted.model) == zoo.create(**weights.model)
+  biases = {v.tobytes() for n, v in flatten(fitted.variables).items() if 'bias' in n}
+  for name, value in tensors.items():
+    assert not name.endswith('/bias') or value.tobytes() in biases, name
 
 
 def test_norms_folded_into_biases_are_norms_again():

@@ -16,8 +16,8 @@ NORMS = {
   'timm (tf_)': r'(.*\.)?bn\d?$',
   'keras.applications': r'bn_Conv1$|.*_(BN|bn)$|batch_normalization:\d+$',
   'TF-slim': r'.*/BatchNorm$',
-  'TFLite': r'\d+/norm$',
 }
+OF_A_GRAPH = r'\d+/norm$'
 
 
 def ours(network):
@@ -32,14 +32,42 @@ def test_one_name_for_each_layer_of_ours(source):
   assert len(names) == len(layers)
   assert len(set(names)) == len(names)
   assert len(head) == sum(layer.name.startswith('head/') for layer in layers)
-  if source.framework in NORMS:
+  graph = source.dialect in dialects.GRAPHS
+  if graph or source.framework in NORMS:
+    norms = OF_A_GRAPH if graph else NORMS[source.framework]
     for name, layer in zip(names, layers, strict=True):
-      is_norm = bool(re.match(NORMS[source.framework], name))
+      is_norm = bool(re.match(norms, name))
       assert is_norm == (layer.kind == 'norm'), (name, layer.name)
 
 
+def test_branches_are_numbered_as_they_run_in_a_graph():
+  """GoogLeNet's are listed here reductions first; exporters go branch by branch."""
+
+  def names(dialect, network):
+    (of,) = (
+      s
+      for s in SOURCES
+      if (s.framework, s.dialect, s.network) == ('torchvision', dialect, network)
+    )
+    return [name for part in of.body_and_head() for name in part]
+
+  google = dict(
+    zip(names('torch', 'googlenet'), names('onnx', 'googlenet'), strict=True)
+  )
+  branches = ('1', '2.0', '2.1', '3.0', '3.1', '4.1')
+  at = [google[f'inception3a.branch{branch}.conv'] for branch in branches]
+  assert at == ['3', '4', '5', '6', '7', '8']
+  assert google['inception3a.branch2.1.bn'] == '5/norm'
+  assert (google['conv1.conv'], google['fc']) == ('0', '57')
+  res = dict(zip(names('torch', 'resnet50'), names('onnx', 'resnet50'), strict=True))
+  assert res['layer1.0.conv3'] == '3'
+  assert res['layer1.0.downsample.0'] == '4'
+  assert res['layer1.0.downsample.1'] == '4/norm'
+  assert res['layer1.1.conv1'] == '5'
+
+
 def test_no_two_sources_are_one():
-  labels = [(s.label, tuple(s.body_and_head()[0])) for s in SOURCES]
+  labels = [(s.label, s.dialect, tuple(s.body_and_head()[0])) for s in SOURCES]
   assert len(set(labels)) == len(SOURCES)
 
 

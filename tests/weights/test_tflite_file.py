@@ -9,51 +9,20 @@ import pytest
 
 from mobilenet.weights import tflite_file, tflite_metadata
 from mobilenet.weights.weight_file import WeightsError
+from tests.weights.tflite_writer import (
+  ARRAYS,
+  REDUCE,
+  SIZE,
+  STEM,
+  STEM_BIAS,
+  converted,
+  random,
+  small_network,
+)
 
 tf = pytest.importorskip('tensorflow')
 
-RNG = np.random.default_rng(0)
-SIZE = 16
-
-
-def random(*shape):
-  return RNG.normal(size=shape).astype(np.float32)
-
-
-STEM, STEM_BIAS = random(3, 3, 3, 8), random(8)
-DEPTHWISE, DEPTHWISE_BIAS = random(5, 5, 8, 1), random(8)
-REDUCE, REDUCE_BIAS = random(1, 1, 8, 4), random(4)
-EXPAND, EXPAND_BIAS = random(1, 1, 4, 8), random(8)
-DENSE, DENSE_BIAS = random(8, 6), random(6)
 WIDE = random(3, 3, 3, 64)
-
-
-def small_network(x):
-  """A stem, a depthwise convolution, squeeze-and-excite and a classifier."""
-  x = x * (1 / 127.5) - 1.0
-  # The other way round than SAME's, with which the converter would replace it.
-  x = tf.pad(x, ((0, 0), (1, 0), (1, 1), (0, 0)))
-  x = tf.nn.relu6(tf.nn.conv2d(x, STEM, 2, 'VALID') + STEM_BIAS)
-  x = tf.nn.depthwise_conv2d(x, DEPTHWISE, (1, 1, 1, 1), 'SAME') + DEPTHWISE_BIAS
-  x = x * tf.nn.relu6(x + 3.0) * (1 / 6)
-  s = tf.reduce_mean(x, (1, 2), keepdims=True)
-  s = tf.nn.relu(tf.nn.conv2d(s, REDUCE, 1, 'SAME') + REDUCE_BIAS)
-  s = tf.nn.relu6(tf.nn.conv2d(s, EXPAND, 1, 'SAME') + EXPAND_BIAS + 3.0) * 0.16667
-  x = tf.reduce_mean(x * s, (1, 2))
-  return tf.nn.softmax(tf.matmul(x, DENSE) + DENSE_BIAS)
-
-
-def converted(function, size=SIZE, **settings):
-  """A function of images as the bytes of a TFLite file."""
-  spec = tf.TensorSpec((1, size, size, 3), tf.float32)
-  module = tf.Module()
-  module.call = tf.function(function, input_signature=[spec])
-  converter = tf.lite.TFLiteConverter.from_concrete_functions(
-    [module.call.get_concrete_function()], module
-  )
-  for name, value in settings.items():
-    setattr(converter, name, value)
-  return converter.convert()
 
 
 @pytest.fixture(scope='module')
@@ -83,21 +52,8 @@ def complaint(read, data):
 def test_layers_come_in_running_order_in_our_layout(read, small):
   file = read(small)
   assert file.dialect == 'tflite'
-  expected = {
-    '0:conv/kernel': STEM,
-    '0:conv/bias': STEM_BIAS,
-    '1:depthwise/kernel': DEPTHWISE.transpose(0, 1, 3, 2),
-    '1:depthwise/bias': DEPTHWISE_BIAS,
-    '2:conv/kernel': REDUCE,
-    '2:conv/bias': REDUCE_BIAS,
-    '3:conv/kernel': EXPAND,
-    # The converter adds hard-sigmoid's 3 to this bias; the reader takes it off.
-    '3:conv/bias': EXPAND_BIAS,
-    '4:dense/kernel': DENSE,
-    '4:dense/bias': DENSE_BIAS,
-  }
-  assert list(file.tensors) == list(expected)
-  for name, array in expected.items():
+  assert list(file.tensors) == list(ARRAYS)
+  for name, array in ARRAYS.items():
     assert file.tensors[name].dtype == np.float32
     np.testing.assert_allclose(file.tensors[name], array, rtol=0, atol=1e-6)
 
@@ -112,6 +68,7 @@ def test_metadata_says_what_a_contract_needs(read, small):
     'stride': 2,
     'padding': 'VALID',
     'pad': ((1, 0), (1, 1)),
+    'padded_before': True,
     'activation': 'RELU6',
   }
   assert [layer['padding'] for layer in layers[1:4]] == ['SAME'] * 3
@@ -149,16 +106,6 @@ def test_float16_is_widened(read):
   np.testing.assert_array_equal(kernel, WIDE.astype(np.float16).astype(np.float32))
 
 
-def test_quantised_names_the_dtype(read):
-  data = converted(
-    lambda x: tf.nn.conv2d(x, WIDE, 1, 'SAME'),
-    optimizations=[tf.lite.Optimize.DEFAULT],
-  )
-  message = complaint(read, data)
-  assert 'is quantised (int8)' in message
-  assert 'give the float file' in message
-
-
 def depthwise_of_two(x):
   return tf.nn.depthwise_conv2d(x, random(3, 3, 3, 2), (1, 1, 1, 1), 'SAME')
 
@@ -169,6 +116,15 @@ def scaled_by_channel(x):
 
 def halved(x):
   return tf.nn.relu(tf.nn.conv2d(x, STEM, 1, 'SAME')) * 0.5
+
+
+def turned(x):
+  return 6.0 - tf.nn.relu(tf.nn.conv2d(x, STEM, 1, 'SAME'))
+
+
+def joined_with_a_constant(x):
+  x = tf.nn.relu(tf.nn.conv2d(x, STEM, 1, 'SAME'))
+  return tf.concat([x, np.ones((1, SIZE, SIZE, 1), np.float32)], axis=-1)
 
 
 def transposed(x):
@@ -200,8 +156,10 @@ def padded_and_pooled(x):
       scaled_by_channel,
       'MUL with a constant of shape (8,) after layer 0, which cannot',
     ),
+    (turned, 'SUB with a constant of shape () after layer 0, which cannot be mapped'),
+    (joined_with_a_constant, 'CONCATENATION with a constant of shape (1, 16, 16, 1)'),
     (halved, 'MUL with a constant of shape () after layer 0, which cannot be mapped'),
-    (transposed, 'TRANSPOSE_CONV after layer -1, which cannot be mapped'),
+    (transposed, 'TRANSPOSE_CONV before its first layer, which cannot be mapped'),
     (padded_and_pooled, 'PAD that is not before a convolution'),
     (tf.nn.relu, 'no convolution'),
     (sixth_in_the_kernel, 'adds 1 times the 3 of hard-swish and divides 0 times'),
