@@ -2,6 +2,7 @@
 
 import functools
 import os
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,9 @@ class Batches(Iterator):
 
   def __init__(self, batches, unreadable):
     self._batches = batches
+    # Also when the process ends: threads that read photos by Python would wait for it
+    # for ever, and it for them.
+    weakref.finalize(self, batches.close)
     self._unreadable = unreadable
 
   def __next__(self):
