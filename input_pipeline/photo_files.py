@@ -79,7 +79,8 @@ def passed_over(others: collections.Counter[str]) -> str:
 
   'passed over: 3 .heic (pip install pillow-heif), 2 .txt'
   """
-  kinds = [f'{count} {_kind(ending)}' for ending, count in others.most_common()]
+  most_first = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
+  kinds = [f'{count} {_kind(ending)}' for ending, count in most_first]
   return f'passed over: {", ".join(kinds)}' if kinds else ''
 
 

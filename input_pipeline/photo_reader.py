@@ -18,7 +18,7 @@ from PIL import Image
 from input_pipeline import exif, photo_files
 from input_pipeline.errors import DataError
 
-_PNG_END = b'IEND\xaeB`\x82'
+_PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
 
 
 def largest() -> int:
@@ -29,7 +29,7 @@ def largest() -> int:
   smaller while it is decoded has other pixels.
   """
   limit = Image.MAX_IMAGE_PIXELS
-  return np.iinfo(np.int64).max if limit is None else 2 * limit
+  return np.iinfo(np.int64).max if limit is None else int(2 * limit)
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -60,8 +60,8 @@ def _upright(data, image):
   else:
     block = image.info.get('exif') or b''
     orientation = exif.of_block(block.removeprefix(b'Exif\0\0'))
-  if image.format == 'PNG' and _PNG_END not in data:
-    raise DataError('image file is truncated')  # Pillow would let it pass
+  if image.format == 'PNG':
+    _check_png(data)
   image.load()  # which turns a TIFF
   if image.mode.startswith('I'):
     deep = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
@@ -70,6 +70,14 @@ def _upright(data, image):
     image.info.pop('transparency', None)
     flat = np.asarray(image.convert('RGB'))
   return exif.upright(flat, orientation)
+
+
+def _check_png(data):
+  """Raises where checksums are wrong or the end is missing: Pillow lets that pass."""
+  with Image.open(io.BytesIO(data), formats=('PNG',)) as image:
+    image.verify()
+  if _PNG_END not in data:
+    raise DataError('image file is truncated')
 
 
 @functools.cache
