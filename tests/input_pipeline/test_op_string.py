@@ -38,7 +38,7 @@ def test_empty_is_no_ops_and_spaces_do_not_matter():
     ('"resize"', 'train', 'is not an op'),
     ('os.remove(1)', 'train', 'is not an op'),
     ('resize()', 'train', "missing a required argument: 'size'"),
-    ('resize(1, 2, 3, 4)', 'train', 'too many positional arguments'),
+    ('resize(1, 2, 3, 4, 5)', 'train', 'too many positional arguments'),
     ('resize(8, siez=9)', 'train', "unexpected keyword argument 'siez'"),
     ('resize(size)', 'train', 'must be literal'),
     ('resize(2.5)', 'train', 'must be a whole number, at least 1'),
