@@ -303,6 +303,16 @@ def test_a_platform_that_has_a_lowering_of_its_own_is_told_apart():
   assert set(lowering.PER_BACKEND) <= set(operations.PLATFORMS)
 
 
+def test_a_convolution_without_jit_has_the_same_numbers():
+  x, kernel = random((1, 4, 4, 2), 0), random((1, 1, 2, 3), 1)
+  run = functools.partial(loss, weights=1.0, lowering='sliced')
+  with jax.disable_jit():
+    plain = jax.value_and_grad(run, (0, 1))(x, kernel)
+  jitted = jax.jit(jax.value_and_grad(run, (0, 1)))(x, kernel)
+  for one, other in zip(*map(jax.tree.leaves, (plain, jitted)), strict=True):
+    np.testing.assert_allclose(one, other, 1e-5, 1e-5)
+
+
 def test_bfloat16_sums_are_float32():
   """The sum of many small products must not stall at bfloat16's eight bits."""
   x = jnp.full((1, 7, 7, 1), 1.0, jnp.bfloat16)
