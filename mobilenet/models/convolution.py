@@ -9,7 +9,8 @@ taken together, by `TANGENT` and, transposed, `GRADIENTS`: a compiled depthwise
 convolution has both gradients in one pass.
 
 Under `jax.vmap` more images are a larger batch. Where kernels differ too, as in an
-ensemble, arrays of five axes hold one for each member and arrays of four are shared.
+ensemble, arrays of five axes hold one for each member and arrays of four are shared;
+no compiled kernel takes such arrays, XLA does.
 """
 
 import functools
@@ -69,41 +70,23 @@ def conv(
 
 def _conv(a, b, *, wanted, window, lowering):
   del lowering
-  return _each(lambda a, b: native.convolve(wanted, a, b, window), jax.vmap, a, b)
+  return _each_member(functools.partial(native.convolve, window=window), wanted, a, b)
 
 
 def _write_conv(target, a, b, *, wanted, window, lowering):
   chosen = choose(lowering, target)
-  if chosen == 'native':
-    return _conv(a, b, wanted=wanted, window=window, lowering=lowering)
-
-  def one(a, b):
-    y = kernels.convolve(wanted, a, b, window) if chosen == 'compiled' else None
-    return sliced.convolve(wanted, a, b, window) if y is None else y
-
-  return _each(one, _in_turn, a, b)
+  if chosen == 'compiled' and a.ndim == b.ndim == 4:
+    y = kernels.convolve(wanted, a, b, window)
+    if y is not None:
+      return y
+  convolve = native.convolve if chosen == 'native' else sliced.convolve
+  return _each_member(functools.partial(convolve, window=window), wanted, a, b)
 
 
-def _each(one, over, a, b):
-  """`one` of two arrays, `over` the members that have arrays of their own."""
+def _each_member(convolve, wanted, a, b):
   axes = tuple(0 if array.ndim == 5 else None for array in (a, b))
-  return one(a, b) if axes == (None, None) else over(one, axes)(a, b)
-
-
-def _in_turn(function, axes):
-  """As `jax.vmap`, but one after the other: on a CPU each has all cores."""
-  own = [n for n, axis in enumerate(axes) if axis is not None]
-
-  def call(*arrays):
-    def member(values):
-      given = list(arrays)
-      for n, value in zip(own, values, strict=True):
-        given[n] = value
-      return function(*given)
-
-    return lax.map(member, [arrays[n] for n in own])
-
-  return call
+  one = functools.partial(convolve, wanted)
+  return one(a, b) if axes == (None, None) else jax.vmap(one, axes)(a, b)
 
 
 def _finished(x, kernel, bias, *, act, **how):
