@@ -63,7 +63,7 @@ ROWS = (
   *(Row(*_V1, kind) for kind in ('old uint8', 'int8', 'int16', 'float16')),
   *(Row(*_V2, kind) for kind in ('old uint8', 'int8', 'int16', 'weights')),
   *(Row(*_SMALL, kind, V3) for kind in ('old uint8', 'int8', 'weights', 'float16')),
-  *(Row(*_MINIMALISTIC, kind, PLAIN) for kind in ('old uint8', 'int8', 'int16')),
+  *(Row(*_MINIMALISTIC, kind, PLAIN) for kind in ('old uint8', 'int8')),
   Row('edgetpu', 'mobilenet_edgetpu', 0.5, 'int8'),
 )
 
