@@ -93,11 +93,12 @@ def evaluate_run(
   report = report_folder(folder, source, own=data_dir is None)
   examples = experiment.EvaluatedExamples(source)
   details = task.write_report(report, evaluation, run.outputs, examples)
-  where = '' if data_dir is None else f' of {source.origin}'
   metrics = {**evaluation.metrics, **details}
   shown = {
-    'config': f'{folder.name}, step {run.step}, on {source.split}{where}',
+    'config': f'{folder.name}, step {run.step}, on {source.split}',
     'metric': task.metric.name,
+    'data': source.origin,
+    'split': source.split,
     **{name: v if evaluation.count else None for name, v in metrics.items()},
     'num_examples': evaluation.count,
     'unreadable_examples': evaluation.unreadable,
@@ -106,18 +107,13 @@ def evaluate_run(
     shown['unlabelled_examples'] = evaluation.untold
   if trained_on:
     shown['examples_trained_on'] = trained_on
-  write_result(report, run, source, shown)
+  write_result(report, run, {**shown, 'examples_trained_on': trained_on})
   result.print_result(shown, unshown=task.unshown(len(run.outputs)))
   print(f'report: {report}')
 
 
-def write_result(
-  report: pathlib.Path,
-  run: trained.Run,
-  source: 'input_pipeline.Source',
-  shown: dict[str, Any],
-) -> None:
-  """Writes what was shown, and of which run and which data it is."""
+def write_result(report: pathlib.Path, run: trained.Run, shown: dict[str, Any]) -> None:
+  """Writes what was shown, and of which run it is."""
   parameters, multiply_adds = counting.count(run.model, run.config.resolution)
   not_trained_here = ('epochs', 'train_seconds', 'images_per_second')
   result.write_result(
@@ -126,8 +122,6 @@ def write_result(
       **shown,
       'run': str(run.folder),
       'model': run.config.model.name,
-      'data': source.origin,
-      'split': source.split,
       'steps': run.step,
       'parameters': parameters,
       'multiply_adds': multiply_adds,
@@ -191,10 +185,14 @@ def warn_of_overlap(
   before: run_data.RunData | None,
   source: 'input_pipeline.Source',
   data_dir: str | None,
-) -> int:
-  """Warns of examples that the run was trained on; returns how many there are."""
+) -> int | None:
+  """Warns of examples that the run was trained on.
+
+  Returns:
+    How many there are; None where nobody knows what the run was trained on.
+  """
   if before is None:
-    return 0
+    return None
   found = overlap.find(
     before, source, lambda split: experiment.open_source(config, split, data_dir)
   )

@@ -96,6 +96,7 @@ def test_folders_with_parts_say_themselves_what_is_in_them(
 def test_photos_that_were_trained_on_are_told(config, before, photos, capsys, tmp_path):
   val, _ = evaluate.open_data(config, before, None, None)
   assert overlap(config, before, val, capsys) == (0, '')
+  assert overlap(config, None, val, capsys) == (None, '')
   train, _ = evaluate.open_data(config, before, 'train', None)
   found, line = overlap(config, before, train, capsys)
   assert found == 16

@@ -213,7 +213,7 @@ def test_photos_must_end_up_in_one_size(tmp_path, batch_size):
   paths = grey_photos(tmp_path, [0, 1])
   Image.new('RGB', (8, 16)).save(paths[1])
   ops = parse_ops('resize_small(8)|value_range(0, 1)', 'eval')
-  said = r'00\.png is 10 x 8 and .*01\.png 16 x 8 pixels; add central_crop'
+  said = r'00\.png is 9 x 8 and .*01\.png 16 x 8 pixels; add central_crop'
   with pytest.raises(DataError, match=said):
     prediction.predict_photos(Anything(), Classification(), {}, paths, ops, batch_size)
 
