@@ -51,7 +51,6 @@ class Checkpointer:
     self._pending: int | None = None  # the step being written
     self._current: int | None = None  # the last step saved or restored here
     self._silence = orbax_noise.Silence()
-    self._has_failed = False
     try:
       self._open()
     except BaseException:
@@ -130,7 +129,7 @@ class Checkpointer:
       if reason:
         gc.collect()  # the rest of the failed read, while it cannot be heard
     if reason:
-      self._has_failed = True
+      self._silence.stay()
       raise TrainingError(self._unreadable(step, steps, reason))
     self._current = step
     return state
@@ -157,8 +156,7 @@ class Checkpointer:
         self._manager.close()
         self._manager = None
     finally:
-      if not self._has_failed:
-        self._silence.end()
+      self._silence.end()
 
   def __enter__(self) -> 'Checkpointer':
     return self
@@ -261,7 +259,7 @@ class Checkpointer:
     )
 
   def _write_failed(self, error: Exception) -> TrainingError:
-    self._has_failed = True
+    self._silence.stay()
     # The manager counts the failed step among its own: the next use lists the disk.
     step, self._pending, self._manager = self._pending, None, None
     code = _os_error(error)

@@ -3,22 +3,20 @@
 A write or read that fails raises an error, which the caller reports in one line. Orbax
 also logs each stage of each save, and every error once per thread that it passes
 through. Its event loop ends with the first failure. The callbacks of the other writes
-or reads then find it closed, and asyncio reports every failure that nobody retrieved.
-On a full disk these are hundreds of lines, some after the program's last statement.
+or reads then find it closed, asyncio reports every failure that nobody retrieved, and
+Python warns of coroutines that never began. On a full disk these are hundreds of lines, some after the program's last statement.
 """
 
 import contextlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 
 
 class Silence:
-  """Drops those lines, and no others, from `__init__` until `end`.
-
-  After a failure it should not end: threads of orbax and TensorStore outlive it.
-  """
+  """Drops those lines, and no others, from `__init__` until `end`."""
 
   def __init__(self):
     previous = sys.unraisablehook
@@ -28,12 +26,21 @@ class Silence:
       'asyncio': lambda record: not _is_never_retrieved(record),
     }
     self._previous = previous
+    self._ends = True
     self._hook = lambda raised: _is_of_a_closed_loop(raised) or previous(raised)
     sys.unraisablehook = self._hook
     for name, accepts in self._filters.items():
       logging.getLogger(name).addFilter(accepts)
 
+  def stay(self) -> None:
+    """To call after a failure: threads of orbax and TensorStore outlive it."""
+    self._ends = False
+    unawaited = "coroutine '.*' was never awaited"
+    warnings.filterwarnings('ignore', unawaited, RuntimeWarning)
+
   def end(self) -> None:
+    if not self._ends:
+      return
     if sys.unraisablehook is self._hook:
       sys.unraisablehook = self._previous
     for name, accepts in self._filters.items():

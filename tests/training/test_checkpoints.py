@@ -198,7 +198,12 @@ def main(argv):
     try:
       checkpointer.wait()
     except TrainingError as error:
+      # Some threads are stopped before they begin what they were given.
+      sys.left_over = never_awaited()
       sys.exit(f'error: {error}')
+
+async def never_awaited():
+  pass
 
 app.run(main)
 """
