@@ -1,8 +1,6 @@
 """The command line as a person uses it: jobs, errors, resuming."""
 
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -11,43 +9,12 @@ import time
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
-# As small as the experiment goes: what is tested is the road, not the destination.
-TINY = (
-  '--config=configs/v3_small.py:quick',
-  '--config.resolution=32',
-  '--config.data.made_examples=48',
-  '--config.epochs=2',
-  '--config.log_steps=2',
-  '--config.eval_every_epochs=1',
-  '--config.checkpoint_every_epochs=1',
-)
-
-
-def command(*arguments):
-  return [sys.executable, 'main.py', *map(str, arguments)]
-
-
-def environment():
-  """The tests' compile cache, on one device."""
-  return {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
-
-
-def main(*arguments):
-  return subprocess.run(
-    command(*arguments),
-    cwd=ROOT,
-    env=environment(),
-    capture_output=True,
-    text=True,
-    timeout=300,
-    check=False,
-  )
+from tests import tiny
 
 
 def error(*arguments):
   """The one line of a command that must fail."""
-  done = main(*arguments)
+  done = tiny.run(*arguments)
   assert done.returncode != 0, done.stdout
   assert 'Traceback' not in done.stderr
   lines = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
@@ -58,14 +25,14 @@ def error(*arguments):
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
   workdir = tmp_path_factory.mktemp('runs') / 'tiny'
-  done = main(*TINY, f'--workdir={workdir}')
+  done = tiny.run(*tiny.CONFIG, f'--workdir={workdir}')
   assert done.returncode == 0, done.stderr
   return workdir, done.stdout
 
 
 def test_a_run_leaves_what_the_readme_says(finished):
   workdir, out = finished
-  assert 'mobilenet_v3_small x0.25 at 32 px' in out
+  assert 'tiny x0.25 at 32 px' in out
   assert 'img/s' in out
   result = json.loads((workdir / 'result.json').read_text())
   assert result['steps'] == 6
@@ -86,7 +53,7 @@ def test_a_run_leaves_what_the_readme_says(finished):
 def test_the_same_command_again_trains_nothing_and_says_the_same(finished):
   workdir, _ = finished
   before = json.loads((workdir / 'result.json').read_text())
-  done = main(*TINY, f'--workdir={workdir}')
+  done = tiny.run(*tiny.CONFIG, f'--workdir={workdir}')
   assert done.returncode == 0, done.stderr
   assert 'nothing to train' in done.stdout
   after = json.loads((workdir / 'result.json').read_text())
@@ -95,7 +62,7 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(finished):
 
 def test_eval_of_a_workdir_says_what_training_said(finished):
   workdir, _ = finished
-  done = main('--job=eval', f'--workdir={workdir}')
+  done = tiny.run('--job=eval', f'--workdir={workdir}')
   assert done.returncode == 0, done.stderr
   assert (workdir / 'report-validation' / 'confusion.png').is_file()
   trained = (workdir / 'report' / 'classes.json').read_text()
@@ -105,7 +72,7 @@ def test_eval_of_a_workdir_says_what_training_said(finished):
   for name in ('loss', 'top1', 'num_examples', 'steps', 'data', 'split', 'parameters'):
     assert said[name] == result[name], name
   assert 'were trained on' not in done.stdout
-  done = main('--job=eval', f'--workdir={workdir}', '--split=train')
+  done = tiny.run('--job=eval', f'--workdir={workdir}', '--split=train')
   assert done.returncode == 0, done.stderr
   assert 'on train' in done.stdout
   assert '48' in done.stdout
@@ -115,7 +82,7 @@ def test_eval_of_a_workdir_says_what_training_said(finished):
 def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
   workdir, _ = finished
   before = (workdir / 'config.json').read_bytes()
-  done = main(*TINY, '--config.seed=7', f'--workdir={workdir}')
+  done = tiny.run(*tiny.CONFIG, '--config.seed=7', f'--workdir={workdir}')
   assert done.returncode == 1
   assert 'Traceback' not in done.stderr
   assert 'seed: 0 -> 7' in done.stderr
@@ -124,14 +91,14 @@ def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
 
 def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
   """The recipe's warm-up is an epoch: it gives way, and a note says so."""
-  arguments = (*TINY, f'--workdir={tmp_path}')
-  done = main(*arguments, '--config.epochs=1')
+  arguments = (*tiny.CONFIG, f'--workdir={tmp_path}')
+  done = tiny.run(*arguments, '--config.epochs=1')
   assert done.returncode == 0, done.stderr
   assert (
     'note: schedule.warmup_epochs = 1 is 3 steps, and the run has 3: the warm-up takes '
     'half of them, 1\n'
   ) in done.stdout
-  done = main(*arguments)
+  done = tiny.run(*arguments)
   assert done.returncode == 0, done.stderr
   assert (
     'note: the run of 1 epoch becomes one of 2 epochs: it goes on at step 3 of 6, and '
@@ -144,20 +111,17 @@ def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
   assert lengths == [{'epochs': 1.0, 'steps': None, 'until_step': 3}]
   line = error(*arguments, '--config.epochs=1.5')
   assert 'holds a run of 2 epochs: it can be lengthened, but not shortened' in line
-  done = main('--job=eval', f'--workdir={tmp_path}')
+  done = tiny.run('--job=eval', f'--workdir={tmp_path}')
   assert done.returncode == 0, done.stderr
 
 
 def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   """A real kill of the real command, as soon as a checkpoint is there."""
   reference, _ = finished
-  arguments = (*TINY, f'--workdir={tmp_path}')
+  arguments = (*tiny.CONFIG, f'--workdir={tmp_path}')
+  process = {'cwd': tiny.ROOT, 'stdout': subprocess.DEVNULL}
   running = subprocess.Popen(
-    command(*arguments),
-    cwd=ROOT,
-    env=environment(),
-    stdout=subprocess.DEVNULL,
-    stderr=subprocess.DEVNULL,
+    tiny.command(*arguments), stderr=subprocess.DEVNULL, **process
   )
   deadline = time.monotonic() + 240
   while not (tmp_path / 'checkpoints' / '3').is_dir():
@@ -166,8 +130,7 @@ def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
     time.sleep(0.02)
   running.send_signal(signal.SIGKILL)
   running.wait()
-  done = main(*arguments)
-  assert done.returncode == 0, done.stderr
+  subprocess.run(tiny.command(*arguments), check=True, **process)
 
   def metrics(workdir):
     clocked = ('images_per_second', 'waiting_share', 'seconds')
@@ -190,8 +153,7 @@ def main_without(modules, *arguments):
   )
   return subprocess.run(
     [sys.executable, '-c', program, *map(str, arguments)],
-    cwd=ROOT,
-    env=environment(),
+    cwd=tiny.ROOT,
     capture_output=True,
     text=True,
     timeout=300,
@@ -261,13 +223,16 @@ def test_a_flag_of_another_job_is_refused(arguments, flags, tmp_path):
     (['--config.epochs=3'], 'give a config'),
     ([], 'give a config'),
     (['--job=eval', '--workdir=/nowhere/at/all'], 'no run began there'),
-    ([*TINY, '--config.model.name=mobilenet_v9'], 'did you mean mobilenet_v'),
-    ([*TINY, '--config.optimizer.name=rmsprop'], 'did you mean rmsprop_'),
-    ([*TINY, '--config.schedule.name=cosin'], 'did you mean cosine'),
-    ([*TINY, '--config.data.train_ops=flipp|value_range(-1, 1)'], 'did you mean flip'),
-    ([*TINY, '--config.data.name=imagenet2013'], 'imagenet2012'),
-    ([*TINY, '--config.batch_size=0'], 'batch_size=0 must be a number'),
-    ([*TINY, '--config.epochs=-1'], 'epochs=-1.0 must be a number'),
+    ([*tiny.CONFIG, '--config.model.name=mobilenet_v9'], 'did you mean mobilenet_v'),
+    ([*tiny.CONFIG, '--config.optimizer.name=rmsprop'], 'did you mean rmsprop_'),
+    ([*tiny.CONFIG, '--config.schedule.name=cosin'], 'did you mean cosine'),
+    (
+      [*tiny.CONFIG, '--config.data.train_ops=flipp|value_range(-1, 1)'],
+      'did you mean flip',
+    ),
+    ([*tiny.CONFIG, '--config.data.name=imagenet2013'], 'imagenet2012'),
+    ([*tiny.CONFIG, '--config.batch_size=0'], 'batch_size=0 must be a number'),
+    ([*tiny.CONFIG, '--config.epochs=-1'], 'epochs=-1.0 must be a number'),
   ],
   ids=lambda value: ' '.join(value[-1:]) if isinstance(value, list) else '',
 )
@@ -305,7 +270,7 @@ def photos(tmp_path):
 
 
 FOLDER = (
-  '--config=configs/folder.py:width=0.25,resolution=32,epochs=1',
+  '--config=configs/folder.py:model=tiny,width=0.25,resolution=32,epochs=1',
   '--config.schedule.warmup_epochs=0',
   '--config.batch_size=4',
   '--config.eval_batch_size=4',
@@ -315,7 +280,7 @@ FOLDER = (
 
 def test_photos_that_come_and_go(photos, tmp_path):
   run = (*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
-  done = main(*run)
+  done = tiny.run(*run)
   assert done.returncode == 0, done.stderr
   assert 'since this run began' not in done.stdout
   record = json.loads((tmp_path / 'run' / 'data.json').read_text())
@@ -323,7 +288,7 @@ def test_photos_that_come_and_go(photos, tmp_path):
   before = (tmp_path / 'run' / 'report' / 'predictions.csv').read_text()
   for n in range(9):  # of 15 photos three would be put aside
     (photos / 'red' / f'new{n}.png').write_bytes((photos / 'red/0.png').read_bytes())
-  done = main(*run)
+  done = tiny.run(*run)
   assert done.returncode == 0, done.stderr
   assert (
     'note: 9 new (red/new0.png, red/new1.png, red/new2.png, ...) since this run began: '
@@ -331,7 +296,7 @@ def test_photos_that_come_and_go(photos, tmp_path):
   ) in done.stdout
   assert 'nothing to train' in done.stdout
   assert (tmp_path / 'run' / 'report' / 'predictions.csv').read_text() == before
-  done = main('--job=eval', f'--workdir={tmp_path / "run"}', '--split=all')
+  done = tiny.run('--job=eval', f'--workdir={tmp_path / "run"}', '--split=all')
   assert done.returncode == 0, done.stderr
   report = tmp_path / 'run' / 'report-all'
   said = json.loads((report / 'result.json').read_text())
@@ -343,7 +308,7 @@ def test_a_folder_with_a_corrupt_photo(photos, tmp_path):
   broken = photos / 'red' / 'broken.jpg'
   broken.write_bytes(b'\xff\xd8\xff\xe0 this is no photo')
   run = (*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
-  done = main(*run)
+  done = tiny.run(*run)
   assert done.returncode == 0, done.stderr
   assert 'broken.jpg' in done.stdout + done.stderr
   assert 'red' in done.stdout
@@ -373,5 +338,5 @@ def test_classes_that_changed_since_training(finished):
 def test_a_workdir_that_is_a_file(tmp_path):
   path = tmp_path / 'file'
   path.write_text('mine')
-  assert 'cannot' in error(*TINY, f'--workdir={path}')
+  assert 'cannot' in error(*tiny.CONFIG, f'--workdir={path}')
   assert path.read_text() == 'mine'

@@ -4,7 +4,8 @@ A write or read that fails raises an error, which the caller reports in one line
 also logs each stage of each save, and every error once per thread that it passes
 through. Its event loop ends with the first failure. The callbacks of the other writes
 or reads then find it closed, asyncio reports every failure that nobody retrieved, and
-Python warns of coroutines that never began. On a full disk these are hundreds of lines, some after the program's last statement.
+Python warns of coroutines that never began. On a full disk these are hundreds of lines,
+some after the program's last statement.
 """
 
 import contextlib

@@ -1,5 +1,7 @@
 """Building the accelerator, and what is said where it is not built."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -75,18 +77,29 @@ def test_sums_do_not_depend_on_the_threads(accelerator):
       assert bool(jnp.all(a == b))
 
 
-@pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
+KINDS = (  # kernel, stride, groups, rows of the image
+  (1, 1, 1, 7),  # tiles that are not full, and both vectors of a tile
+  (1, 1, 1, 100),
+  (1, 1, 1, kernels.LONG + 5),  # the other way to x^T g
+  (1, 2, 1, 9),
+  (3, 1, 1, 9),
+  (5, 2, 1, 9),
+  (3, 1, 16, 9),
+  (5, 2, 16, 9),
+)
+
+
+def is_heavy(act, kind):
+  """Every kind has one activation, and one kind has them all."""
+  acts = kernels.COMPILED_ACTIVATIONS
+  return kind != KINDS[0] and act != acts[KINDS.index(kind) % len(acts)]
+
+
 @pytest.mark.parametrize(
-  ('k', 'stride', 'groups', 'rows'),
+  ('act', 'k', 'stride', 'groups', 'rows'),
   [
-    (1, 1, 1, 7),  # tiles that are not full, and both vectors of a tile
-    (1, 1, 1, 100),
-    (1, 1, 1, kernels.LONG + 5),  # the other way to x^T g
-    (1, 2, 1, 9),
-    (3, 1, 1, 9),
-    (5, 2, 1, 9),
-    (3, 1, 16, 9),
-    (5, 2, 16, 9),
+    pytest.param(act, *kind, marks=pytest.mark.heavy if is_heavy(act, kind) else [])
+    for act, kind in itertools.product(kernels.COMPILED_ACTIVATIONS, KINDS)
   ],
 )
 def test_convolutions_with_bias_and_activation_have_the_gradients_of_xla(

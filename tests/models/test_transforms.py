@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import re
 
 import jax
@@ -188,8 +189,24 @@ def on_one_cpu(request, monkeypatch):
   monkeypatch.setattr(jax, 'device_count', lambda backend=None: 1)
 
 
-@pytest.mark.parametrize('lowering', ['auto', 'sliced', 'compiled'])
-@pytest.mark.parametrize('transform', TRANSFORMS, ids=lambda f: f.__name__)
+# On one CPU `auto` is `compiled`, but for what the target platform decides.
+CASES = [
+  *itertools.product(TRANSFORMS, ['sliced', 'compiled']),
+  *itertools.product([forwards, per_example_gradients, over_devices], ['auto']),
+]
+
+
+@pytest.mark.parametrize(
+  ('transform', 'lowering'),
+  [
+    pytest.param(
+      *case,
+      id=f'{case[0].__name__}-{case[1]}',
+      marks=[] if case in CASES else pytest.mark.heavy,
+    )
+    for case in itertools.product(TRANSFORMS, ['auto', 'sliced', 'compiled'])
+  ],
+)
 def test_numbers_do_not_depend_on_the_lowering(
   request, monkeypatch, transform, lowering
 ):

@@ -332,8 +332,7 @@ def test_the_real_thing(tmp_path):
   arguments = [
     *(sys.executable, 'main.py', f'--config={tmp_path / "tiny.py"}:quick'),
     *('--job=sweep', f'--workdir={folder}'),
-    # As in tests/test_main.py, whose compiled programs serve here too.
-    *('--config.resolution=32', '--config.data.made_examples=48'),
+    *('--config.model.name=squeezenet_1_1', '--config.data.made_examples=48'),
     *('--config.epochs=2', '--config.log_steps=2'),
     *('--config.eval_every_epochs=1', '--config.checkpoint_every_epochs=1'),
   ]
@@ -357,7 +356,7 @@ def test_the_real_thing(tmp_path):
   assert 'did you mean mobilenet_v' in bad['reason']
   ended = result.read_result(folder / 'good')
   assert float(good['top1']) == ended['top1']
-  assert good['model.name'] == 'mobilenet_v3_small'
+  assert good['model.name'] == 'squeezenet_1_1'
   assert workdir.read_config(folder / 'good')['model']['width'] == 0.25
   assert 'git revision' in (folder / 'sweep.md').read_text()
   # Without a device the finished run is still recognised: the sweep itself has none.

@@ -9,23 +9,13 @@ import pytest
 
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
-from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
 from mobilenet.tasks.classification import Classification
 from mobilenet.training import loop, optimizer, schedules, sharding
 from mobilenet.training.plan import Plan
 from mobilenet.training.programs import Programs
+from tests.tiny import NETWORK
 
 CLASSES, SIZE, TRAIN, EVAL = 4, 12, 20, 11
-
-NETWORK = Network(
-  rows=(
-    Conv(3, 8, 2, 'hard_swish'),
-    Inverted(3, 2, 8, 1, 0.25, 'relu'),
-    Conv(1, 16, 1, 'hard_swish'),
-  ),
-  head=Head(8, 'hard_swish'),
-  style=Style(norm_momentum=0.8),
-)
 
 
 def examples(count, seed):

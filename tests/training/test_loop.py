@@ -50,7 +50,14 @@ def uninterrupted(tmp_path_factory):
   return Run()(workdir), metrics(workdir)
 
 
-@pytest.mark.parametrize('step', range(12))
+# Before and after what is logged, evaluated and saved; `heavy` has the others.
+TELLING = (0, 5, 6, 11)
+
+
+@pytest.mark.parametrize(
+  'step',
+  [pytest.param(n, marks=[] if n in TELLING else pytest.mark.heavy) for n in range(12)],
+)
 def test_killed_at_any_step_it_ends_the_same_to_the_bit(
   step, uninterrupted, make_run, tmp_path
 ):

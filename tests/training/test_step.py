@@ -64,7 +64,7 @@ def test_a_step_is_what_the_formulas_say(run):
         value += 1e-4 * 0.5 * jnp.sum(w**2)
     return value, (logits, updates['batch_stats'])
 
-  gradients, (logits, new_stats) = jax.grad(loss, has_aux=True)(params)
+  gradients, (logits, new_stats) = jax.jit(jax.grad(loss, has_aux=True))(params)
   # rmsprop_tf, first step: ms starts at one, the momentum buffer at zero.
   rate = float(run.schedule()(0))
   expected = jax.tree.map(
