@@ -39,7 +39,7 @@ def complete(
   if moved:
     notes.append(
       f'the biases of {moved} convolution{"s" * (moved > 1)} went into the means of '
-      'their batch norms, which comes to the same'
+      'their batch norms, which is equivalent'
     )
   if made:
     notes.append(f'without a bias in the file, zeros here: {", ".join(made)}')

@@ -17,14 +17,13 @@ VERSIONS = (
 )
 HEAD = """# The same logits as the framework the weights came from
 
-Each row is a network with random arrays (batch norms' statistics, scales and shifts
-too, all away from zero and one), made there, saved there in the formats named, loaded
-here by `loading.load`, which has to recognise network, width and options. Both get the
-same two images; **difference** is the largest difference of their logits, relative to
-the largest logit, in float32. `pytest -m parity` wants 1e-4 at most.
+Each row is a network of another framework with random arrays (batch norms' statistics,
+scales and shifts too, all away from zero and one). That framework saves it in the formats
+named, and `loading.load` reads it here and has to recognise network, width and options.
+Both get the same two images. **Difference** is the largest difference of their logits,
+relative to the largest logit, in float32. `pytest -m parity` allows at most 1e-4.
 
-Convolutions here are XLA's own ones (`native`) or what is the default on a CPU
-(`auto`). TF-slim's checkpoints, TFLite files and those of tf2onnx are written from
+Convolutions here are XLA's own (`native`) or the default on a CPU (`auto`). TF-slim's checkpoints, TFLite files and those of tf2onnx are written from
 Keras's networks; a checkpoint has 1,001 classes, a TFLite file is run by TensorFlow's
 interpreter. ONNX files are exported at the first size, by the exporter of PyTorch that
 traces (`onnx`) or by its newer one (`onnx-dynamo`), and compared with the network that

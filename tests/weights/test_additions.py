@@ -29,7 +29,7 @@ def test_a_bias_before_a_norm_moves_its_mean(dialect):
   (note,) = additions.complete(dialect, tensors, pairs)
   assert note == (
     'the biases of 1 convolution went into the means of their batch norms, which '
-    'comes to the same'
+    'is equivalent'
   )
   assert tensors.keys() == set(names.values())
   after = norm(x, {a: tensors[name] for a, name in names.items()})
