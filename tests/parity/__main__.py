@@ -17,17 +17,19 @@ VERSIONS = (
 )
 HEAD = """# The same logits as the framework the weights came from
 
-Each row is a network of another framework with random arrays (batch norms' statistics,
-scales and shifts too, all away from zero and one). That framework saves it in the formats
-named, and `loading.load` reads it here and has to recognise network, width and options.
-Both get the same two images. **Difference** is the largest difference of their logits,
-relative to the largest logit, in float32. `pytest -m parity` allows at most 1e-4.
+Each row is a network of another framework with random arrays (batch norms'
+statistics, scales and shifts too, all away from zero and one). That framework saves
+it in the formats named, and `loading.load` reads it here and has to recognise
+network, width and options. Both get the same two images. **Difference** is the
+largest difference of their logits, relative to the largest logit, in float32. `pytest
+-m parity` allows at most 1e-4.
 
-Convolutions here are XLA's own (`native`) or the default on a CPU (`auto`). TF-slim's checkpoints, TFLite files and those of tf2onnx are written from
-Keras's networks; a checkpoint has 1,001 classes, a TFLite file is run by TensorFlow's
-interpreter. ONNX files are exported at the first size, by the exporter of PyTorch that
-traces (`onnx`) or by its newer one (`onnx-dynamo`), and compared with the network that
-they were exported from. Formats of one row hold the same arrays, to the bit.
+Convolutions here are XLA's own (`native`) or the default on a CPU (`auto`). TF-slim's
+checkpoints, TFLite files and those of tf2onnx are written from Keras's networks; a
+checkpoint has 1,001 classes, a TFLite file is run by TensorFlow's interpreter. ONNX
+files are exported at the first size, by the exporter of PyTorch that traces (`onnx`)
+or by its newer one (`onnx-dynamo`), and compared with the network that they were
+exported from. Formats of one row hold the same arrays, to the bit.
 """
 COLUMNS = (
   *('framework', 'network there', 'network here', 'width', 'padding', 'files'),
