@@ -15,3 +15,11 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 # Imports leave very many objects that stay: not to be searched for cycles so often.
 gc.set_threshold(100_000, 20, 20)
+
+
+def pytest_configure(config):
+  """The quick tests compile quickly; what `-m` asks for, as everybody does."""
+  if config.option.markexpr == 'not heavy and not parity':
+    os.environ['XLA_FLAGS'] += (
+      ' --xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1'
+    )

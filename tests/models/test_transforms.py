@@ -274,7 +274,9 @@ def of_a_kind(kind, lowering):
   return jax.tree.leaves(everything(x, kernel, bias))
 
 
-@pytest.mark.parametrize('lowering', ['sliced', 'compiled'])
+@pytest.mark.parametrize(
+  'lowering', [pytest.param('sliced', marks=pytest.mark.heavy), 'compiled']
+)
 @pytest.mark.parametrize('kind', KINDS)
 def test_every_kind_of_convolution_is_differentiated_and_batched(
   request, kind, lowering

@@ -19,6 +19,7 @@ from mobilenet.sweeps import runner as sweep
 from mobilenet.sweeps import table as sweep_table
 from mobilenet.training import logs, workdir
 from mobilenet.training.errors import TrainingError
+from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -329,20 +330,17 @@ def test_the_real_thing(tmp_path):
   pytest.importorskip('tensorflow', reason='training reads its data with TensorFlow')
   (tmp_path / 'tiny.py').write_text(TINY_SWEEP)
   folder = tmp_path / 'sweep'
-  arguments = [
-    *(sys.executable, 'main.py', f'--config={tmp_path / "tiny.py"}:quick'),
-    *('--job=sweep', f'--workdir={folder}'),
-    *('--config.model.name=squeezenet_1_1', '--config.data.made_examples=48'),
-    *('--config.epochs=2', '--config.log_steps=2'),
-    *('--config.eval_every_epochs=1', '--config.checkpoint_every_epochs=1'),
-  ]
+  arguments = tiny.command(
+    *(f'--config={tmp_path / "tiny.py"}:quick', '--job=sweep', f'--workdir={folder}'),
+    *tiny.CONFIG[1:],
+  )
 
-  def main(*more, **settings):
-    environment = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+  def main(**settings):
     return subprocess.run(
-      [*arguments, *more],
+      arguments,
       cwd=ROOT,
-      env=environment | settings,
+      # Runs begin as the sweep did: here by the path of tiny.py.
+      env=os.environ | {'PYTHONPATH': str(ROOT)} | settings,
       capture_output=True,
       text=True,
       timeout=240,
@@ -356,11 +354,12 @@ def test_the_real_thing(tmp_path):
   assert 'did you mean mobilenet_v' in bad['reason']
   ended = result.read_result(folder / 'good')
   assert float(good['top1']) == ended['top1']
-  assert good['model.name'] == 'squeezenet_1_1'
+  assert good['model.name'] == 'tiny'
   assert workdir.read_config(folder / 'good')['model']['width'] == 0.25
   assert 'git revision' in (folder / 'sweep.md').read_text()
   # Without a device the finished run is still recognised: the sweep itself has none.
-  done = main('--index=1', JAX_PLATFORMS='nowhere')
+  arguments.append('--index=1')
+  done = main(JAX_PLATFORMS='nowhere')
   assert 'good: done already' in done.stdout, done.stderr
   assert done.returncode == 0
   assert logs.from_json(ended) == result.read_result(folder / 'good')
