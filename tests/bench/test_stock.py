@@ -76,7 +76,13 @@ def test_the_twin_gives_the_same_logits(name, padding):
   np.testing.assert_allclose(theirs, ours, atol=2e-5 * np.abs(ours).max())
 
 
-@pytest.mark.parametrize('name', TWINS)
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(name, marks=[] if 'small' in name else pytest.mark.heavy)
+    for name in TWINS
+  ],
+)
 def test_the_whole_twin_has_our_variables(name):
   model = zoo.create(name)
   assert stock.why_not(model.network) is None

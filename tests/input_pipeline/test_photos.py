@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from input_pipeline import DataError, array_ops, catalogue, parse_ops, photos
 
@@ -306,3 +306,27 @@ def test_neither_tensorflow_nor_jax_is_imported(tmp_path):
     'assert not {"tensorflow", "jax"} & set(sys.modules)\n'
   )
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_a_process_ends_while_photos_are_read_ahead(tmp_path):
+  """Threads of tf.data that wait for Python, as those that read WebP, end with it."""
+  if not features.check('webp'):
+    pytest.skip('this Pillow has no WebP')
+  for n in range(40):
+    path = tmp_path / f'{"ab"[n % 2]}' / f'{n}.webp'
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(picture(60, 60)).save(path)
+  code = (
+    'import input_pipeline\n'
+    'source = input_pipeline.open_source(\n'
+    f'  "folder", "train", data_dir={os.fspath(tmp_path)!r}\n'
+    ')\n'
+    'batches = input_pipeline.train_batches(\n'
+    '  source, ops="resize(32)|value_range(0, 1)", batch_size=4, seed=0\n'
+    ')\n'
+    'print(next(batches)["image"].shape)\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=True, timeout=60
+  )
+  assert done.stdout == '(4, 32, 32, 3)\n'
