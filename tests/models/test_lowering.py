@@ -81,7 +81,7 @@ def fits(size, k, padding, dilation=1):
   return all(n + sum(pad) >= reach for n, pad in zip(size, padding, strict=True))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
   size=SIZES,
   k=st.sampled_from([1, 3, 5, 7]),

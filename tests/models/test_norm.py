@@ -51,13 +51,13 @@ SHAPES = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(shape=SHAPES, act=st.sampled_from(sorted(ACTIVATIONS)))
 def test_pure(shape, act):
   compare(functools.partial(norm.batch_norm, lowering='sliced'), shape, act)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(shape=SHAPES, act=st.sampled_from(kernels.COMPILED_ACTIVATIONS))
 def test_compiled(accelerator, shape, act):
   del accelerator

@@ -189,11 +189,16 @@ def on_one_cpu(request, monkeypatch):
   monkeypatch.setattr(jax, 'device_count', lambda backend=None: 1)
 
 
+# What others say as well, of programs that compile long: for `heavy`.
+REPEATS = (
+  *(gradient_of_a_batch, jacobian_forwards, jacobian_backwards, hessian),
+  *(rematerialised, scanned),
+)
 # What tells most: one batched, two differentiated, one on devices.
 TELLING = (over_images, gradient_penalty, hessian_vector_product, over_devices)
 CASES = [
-  *itertools.product(TRANSFORMS, ['compiled']),
-  *itertools.product(TELLING, ['sliced']),
+  *((transform, 'compiled') for transform in TRANSFORMS if transform not in REPEATS),
+  *((transform, 'sliced') for transform in TELLING),
   (over_devices, 'auto'),
 ]
 

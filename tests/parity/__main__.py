@@ -31,6 +31,18 @@ files are exported at the first size, by the exporter of PyTorch that traces (`o
 or by its newer one (`onnx-dynamo`), and compared with the network that they were
 exported from. Formats of one row hold the same arrays, to the bit.
 """
+TAIL = """
+## Images
+
+    pytest -m parity tests/parity/test_preparation.py
+
+compares how images are prepared for the same weights: with torchvision's `Resize` and
+`CenterCrop`, timm's `create_transform`, Keras's `load_img` and TF-slim's central crop
+and resize, on pictures of noise at nine odd sizes. Sizes and windows are the same to
+the pixel. Against TensorFlow the largest difference is 0.01 of 255 levels. PIL
+resizes bytes and rounds after each of its two passes, ours computes in floats: 0.3
+levels on average, 1.07 at most.
+"""
 COLUMNS = (
   *('framework', 'network there', 'network here', 'width', 'padding', 'files'),
   *('px', 'lowering', 'largest logit', 'difference'),
@@ -78,7 +90,7 @@ def write(out: pathlib.Path, rows: list[tuple[str, ...]], command: str) -> None:
     f'{datetime.date.today():%Y-%m-%d}; {versions()}; on a CPU. {len(rows)} rows, the '
     f'largest difference is {worst:.1e}.\n\n'
     + '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-    + '\n'
+    + f'\n{TAIL}'
   )
   out.write_text(text, encoding='utf-8')
 
