@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from mobilenet.training import workdir
 from tests import tiny
 
 
@@ -77,6 +78,13 @@ def test_eval_of_a_workdir_says_what_training_said(finished):
   assert 'on train' in done.stdout
   assert '48' in done.stdout
   assert 'warning: all of these 48 examples were trained on: new' in done.stdout
+
+
+def test_another_process_in_the_workdir_is_refused(tmp_path):
+  with workdir.alone(tmp_path):
+    line = error(*tiny.CONFIG, f'--workdir={tmp_path}')
+  assert f'another process is training in {tmp_path}: wait for it or stop it' in line
+  assert not list(tmp_path.iterdir())
 
 
 def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):

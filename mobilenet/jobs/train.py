@@ -96,50 +96,51 @@ def train(
     variables()  # raises if they don't fit, before anything is written
   workdir.check_classes(folder, outputs, config.data.train_split)
   notes = what_to_know(config, folder, held, plan, schedule)
-  workdir.write_config(folder, config.to_dict())
-  workdir.write_classes(folder, outputs)
-  run_data.write(folder, data.record)
-  announce(config, source, eval_source, len(outputs), size, folder, weights)
-  tell([*data.notes, *notes])
-  if weights is None:
-    warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
-  outcome = loop.train(
-    model=model,
-    task=task,
-    tx=tx,
-    learning_rate=schedule,
-    variables=variables,
-    data=loop.Data(
-      train=functools.partial(experiment.train_batches, config, source, mesh),
-      evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
-      num_eval_examples=eval_source.num_examples,
-    ),
-    plan=plan,
-    batch_size=config.batch_size,
-    seed=config.seed,
-    ema_decay=config.ema_decay,
-    workdir=str(folder),
-    mesh=mesh,
-    programs=programs,
-    unshown=task.unshown(len(outputs)),
-  )
-  if outcome.stopped:
-    step = int(outcome.state.step)
-    print(
-      f'{outcome.stopped}: saved at step {step}; the same command goes on from there'
-    )
-  elif jax.process_index() == 0:
-    run_report.write_training(
-      task,
-      outcome,
-      folder,
-      model=config.model.name,
-      outputs=outputs,
-      examples=experiment.EvaluatedExamples(eval_source),
+  with workdir.alone(folder):
+    workdir.write_config(folder, config.to_dict())
+    workdir.write_classes(folder, outputs)
+    run_data.write(folder, data.record)
+    announce(config, source, eval_source, len(outputs), size, folder, weights)
+    tell([*data.notes, *notes])
+    if weights is None:
+      warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
+    outcome = loop.train(
+      model=model,
+      task=task,
+      tx=tx,
+      learning_rate=schedule,
+      variables=variables,
+      data=loop.Data(
+        train=functools.partial(experiment.train_batches, config, source, mesh),
+        evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
+        num_eval_examples=eval_source.num_examples,
+      ),
       plan=plan,
-      size=size,
-      data=eval_source,
+      batch_size=config.batch_size,
+      seed=config.seed,
+      ema_decay=config.ema_decay,
+      workdir=str(folder),
+      mesh=mesh,
+      programs=programs,
+      unshown=task.unshown(len(outputs)),
     )
+    if outcome.stopped:
+      step = int(outcome.state.step)
+      print(
+        f'{outcome.stopped}: saved at step {step}; the same command goes on from there'
+      )
+    elif jax.process_index() == 0:
+      run_report.write_training(
+        task,
+        outcome,
+        folder,
+        model=config.model.name,
+        outputs=outputs,
+        examples=experiment.EvaluatedExamples(eval_source),
+        plan=plan,
+        size=size,
+        data=eval_source,
+      )
 
 
 class Data(NamedTuple):

@@ -8,14 +8,20 @@ folder is free. The files in it show whether something was trained, not the conf
 that folders of older versions are free as well.
 """
 
+import contextlib
 import enum
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+
+try:
+  import fcntl
+except ModuleNotFoundError:  # Windows
+  fcntl = None
 
 from mobilenet.training import files, logs, run_length
 from mobilenet.training.errors import TrainingError, require
@@ -35,6 +41,38 @@ class Held(enum.Enum):
   NOTHING = 'nothing that was trained'
   THIS_RUN = 'this run'
   SHORTER_RUN = 'this run, with fewer epochs or steps'
+
+
+@contextlib.contextmanager
+def alone(folder: str | os.PathLike) -> Iterator[None]:
+  """Makes a run's folder and keeps other runs out of it meanwhile; process 0 does.
+
+  Where the system or the folder's file system has no locks, nobody is kept out.
+
+  Raises:
+    TrainingError: another process is training there, or the folder cannot be made.
+  """
+  if jax.process_index() or fcntl is None:
+    yield
+    return
+  try:
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+  except OSError as error:
+    raise files.write_error(folder, error) from error
+  try:
+    try:
+      fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise TrainingError(
+        f'another process is training in {folder}: wait for it or stop it, or choose '
+        'another --workdir'
+      ) from None
+    except OSError:
+      pass
+    yield
+  finally:
+    os.close(descriptor)
 
 
 def local_path(workdir: str | os.PathLike) -> pathlib.Path:

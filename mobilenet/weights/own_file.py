@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from mobilenet.models import zoo
 from mobilenet.training import array_sums, workdir
 from mobilenet.weights import torch_file
 from mobilenet.weights.contract import Contract, make_contract
@@ -113,9 +114,10 @@ def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
 
 def exported(weights: Weights) -> dict[str, str]:
   """Metadata for what a framework's arrays don't say; `of_export` reads it."""
-  style = {field: weights.model.get(field) for field in ('padding', 'norm_epsilon')}
+  # Of the network as it is: what a run leaves to its default, the reader may not.
+  style = zoo.create(**weights.model).network.style
   said = {
-    'model': {field: value for field, value in style.items() if value is not None},
+    'model': {'padding': style.padding, 'norm_epsilon': style.norm_epsilon},
     'contract': weights.contract and weights.contract.as_dict(),
     'class_names': weights.class_names,
   }

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mobilenet.training import logs, run_length
+from mobilenet.training import logs, run_length, workdir
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.workdir import (
   Held,
@@ -279,3 +279,29 @@ def test_classes_are_checked_by_name_and_order(tmp_path):
   ):
     with pytest.raises(TrainingError, match=message):
       check_classes(tmp_path, names, 'test')
+
+
+def test_one_run_at_a_time_where_there_are_locks(tmp_path, monkeypatch):
+  folder = tmp_path / 'new' / 'run'
+  with workdir.alone(folder):
+    assert folder.is_dir()
+    with (
+      pytest.raises(TrainingError, match='another process is training in'),
+      workdir.alone(folder),
+    ):
+      pass
+    monkeypatch.setattr(workdir, 'fcntl', None)  # Windows
+    with workdir.alone(folder):
+      pass
+  monkeypatch.undo()
+  with workdir.alone(folder):
+    pass
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+  (tmp_path / 'file').touch()
+  with (
+    pytest.raises(TrainingError, match=r'cannot write .*file/run'),
+    workdir.alone(tmp_path / 'file' / 'run'),
+  ):
+    pass

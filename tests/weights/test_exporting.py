@@ -48,6 +48,9 @@ def exported(weights, framework, tmp_path):
     # timm computes with any padding and epsilon: arguments, and so not in the arrays.
     ('timm', 'mobilenet_v2', {'width': 0.35, **TF}),
     ('timm', 'mobilenet_v3_small', {'width': 0.5, 'stem_width': 16, **TF}),
+    # Left to their defaults, as a run from scratch leaves them.
+    ('timm', 'mobilenet_v2', {'width': 0.35, 'padding': None, 'norm_epsilon': None}),
+    ('timm', 'mobilenet_v3_small', {'width': 0.75}),
     ('timm', 'mobilenet_v3_small_minimalistic', TF),
     ('timm', 'mobilenet_v4_conv_small', {'width': 0.35, 'stem_width': 32, **TORCH}),
     ('keras', 'mobilenet_v1', {'width': 0.25, **KERAS_V1}),
