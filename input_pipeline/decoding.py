@@ -4,13 +4,11 @@ import functools
 
 import tensorflow as tf
 
-from input_pipeline import exif_ops, image_ops, keys, photo_reader
+from input_pipeline import exif, exif_ops, image_ops, keys, photo_reader
 
 # The exact cosine transform of Pillow, which other frameworks' weights were trained and
 # measured with; TensorFlow's default is darker by 0.8 levels and 2 % faster.
 _DCT = 'INTEGER_ACCURATE'
-
-_PNG = b'\x89PNG\r\n\x1a\n'
 
 
 def decode(encoded, window_of=None):
@@ -32,7 +30,7 @@ def decode(encoded, window_of=None):
   )
 
   def no_jpeg():
-    is_png = tf.strings.substr(encoded, 0, len(_PNG)) == _PNG
+    is_png = tf.strings.substr(encoded, 0, len(exif.PNG)) == exif.PNG
     return tf.cond(is_png, from_png, from_other)
 
   image = tf.cond(tf.image.is_jpeg(encoded), from_jpeg, no_jpeg)

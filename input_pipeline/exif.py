@@ -28,7 +28,8 @@ TURNED = (
   rb'II\*\x00\C*\x12\x01\x03\x00\x01\x00\x00\x00[\x02-\x08]\x00|'
   rb'MM\x00\*\C*\x01\x12\x00\x03\x00\x00\x00\x01\x00[\x02-\x08])\C*'
 )
-_EXIF, _PNG = b'Exif\0\0', b'\x89PNG\r\n\x1a\n'
+PNG = b'\x89PNG\r\n\x1a\n'  # what such a file begins with
+_EXIF = b'Exif\0\0'
 _ENTRY = {'little': b'\x12\1\3\0\1\0\0\0', 'big': b'\1\x12\0\3\0\0\0\1'}  # one short
 
 
@@ -44,7 +45,7 @@ def orientation(data: bytes) -> int:
   data = data[:HEAD]
   if data.startswith(b'\xff\xd8'):
     return of_block(_jpeg_block(data))
-  if data.startswith(_PNG):
+  if data.startswith(PNG):
     return of_block(_png_block(data))
   return 1
 
@@ -76,7 +77,7 @@ def _jpeg_block(data):
 
 
 def _png_block(data):
-  place = len(_PNG)
+  place = len(PNG)
   while place + 8 <= len(data):
     length, kind = int.from_bytes(data[place : place + 4]), data[place + 4 : place + 8]
     if kind == b'eXIf':

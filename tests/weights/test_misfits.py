@@ -19,6 +19,7 @@ from mobilenet.weights.starting import CLASSIFIER, start_from
 from mobilenet.weights.torch_file import write_safetensors
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 from tests.weights.made_weights import made, of_source, same_variables, source
+from tests.weights.refusals import complaint
 from tests.weights.torch_writer import FORMATS, whole
 
 TIMM_V1 = source('timm', 'mobilenet_v1')
@@ -127,15 +128,6 @@ def cut(path):
   path.write_bytes(data[: len(data) * 2 // 3])
 
 
-def one_line(path):
-  with pytest.raises(WeightsError) as error:
-    loading.load(path)
-  message = str(error.value)
-  assert '\n' not in message
-  assert path.name in message
-  return message
-
-
 @pytest.mark.parametrize('layout', FORMATS)
 def test_a_pth_file_that_was_cut_short(tensors, tmp_path, layout):
   saved = {name: whole(str(n), v) for n, (name, v) in enumerate(tensors.items())}
@@ -143,31 +135,31 @@ def test_a_pth_file_that_was_cut_short(tensors, tmp_path, layout):
   path.write_bytes(FORMATS[layout](saved))
   assert loading.load(path).model['width'] == 0.25
   cut(path)
-  assert 'cut short' in one_line(path)
+  assert 'cut short' in complaint(loading.load, path)
 
 
 def test_other_files_that_were_cut_short(tensors, tmp_path):
   path = tmp_path / 'v1.safetensors'
   write_safetensors(path, tensors)
   cut(path)
-  assert 'cut short' in one_line(path)
+  assert 'cut short' in complaint(loading.load, path)
   of = source('keras.applications', 'mobilenet_v1')
   tensors = exporting._tensors(of_source(of, width=0.25), of)
   path = tmp_path / 'v1.h5'
   write_keras(path, tensors, dict.fromkeys(n.split('/')[0] for n in tensors))
   assert loading.load(path).model['width'] == 0.25
   cut(path)
-  assert 'broken' in one_line(path)
+  assert 'broken' in complaint(loading.load, path)
 
 
 def test_what_is_no_weight_file(tmp_path):
   path = tmp_path / 'cat.jpg'
   path.write_bytes(b'\xff\xd8\xff\xe0 a photo, and no weights at all')
-  assert 'is no weight file known here; Keras' in one_line(path)
-  assert 'does not exist' in one_line(tmp_path / 'nowhere.pth')
+  assert 'is no weight file known here; Keras' in complaint(loading.load, path)
+  assert 'does not exist' in complaint(loading.load, tmp_path / 'nowhere.pth')
   path = tmp_path / 'empty.h5'
   path.write_bytes(b'')
-  one_line(path)
+  complaint(loading.load, path)
 
 
 def drawn(name='mobilenet_v1', **options):

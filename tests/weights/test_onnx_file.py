@@ -8,6 +8,7 @@ import pytest
 from mobilenet.weights import loading, onnx_file
 from mobilenet.weights.weight_file import WeightsError
 from tests.weights.onnx_writer import SIZE, Writer
+from tests.weights.refusals import complaint
 
 RNG = np.random.default_rng(0)
 
@@ -67,15 +68,6 @@ def assert_arrays(file, arrays=ARRAYS, rtol=0.0):
   for name, array in arrays.items():
     assert file.tensors[name].dtype == np.float32
     np.testing.assert_allclose(file.tensors[name], array, rtol=rtol, atol=rtol)
-
-
-def complaint(path):
-  with pytest.raises(WeightsError) as error:
-    onnx_file.read_onnx(path)
-  message = str(error.value)
-  assert '\n' not in message
-  assert path.name in message
-  return message
 
 
 def test_layers_in_our_layout(path):
@@ -220,7 +212,7 @@ def computed_padding(path, *, even):
 def test_padding_that_is_computed_is_known_by_its_rule(path):
   (layer,) = onnx_file.read_onnx(computed_padding(path, even=False)).metadata['layers']
   assert (layer['padding'], layer['pad']) == ('SAME', None)
-  message = complaint(computed_padding(path, even=True))
+  message = complaint(onnx_file.read_onnx, computed_padding(path, even=True))
   assert 'its Pad before its first layer pads by what is no padding' in message
 
 
@@ -354,14 +346,14 @@ def two_maps(writer):
 )
 def test_what_cannot_be_mapped_is_named(path, make, said):
   writer = Writer(opset=21)  # the first with scales of blocks
-  assert said in complaint(writer.save(path, make(writer)))
+  assert said in complaint(onnx_file.read_onnx, writer.save(path, make(writer)))
 
 
 def test_two_outputs(path):
   writer = Writer()
   x = writer.conv('images', STEM)
   assert 'has 1 inputs and 2 outputs' in complaint(
-    writer.save(path, x, writer.node('Relu', x))
+    onnx_file.read_onnx, writer.save(path, x, writer.node('Relu', x))
   )
 
 
@@ -369,11 +361,11 @@ def test_truncated(path):
   data = exported(path).read_bytes()
   for length in range(20, len(data), len(data) // 25):
     path.write_bytes(data[:length])
-    assert 'truncated' in complaint(path), length
+    assert 'truncated' in complaint(onnx_file.read_onnx, path), length
 
 
 def test_missing_file(path):
-  assert 'No such file' in complaint(path)
+  assert 'No such file' in complaint(onnx_file.read_onnx, path)
 
 
 def test_weights_in_another_file(path, onnx):
@@ -384,7 +376,7 @@ def test_weights_in_another_file(path, onnx):
   tensors = onnx_file.read_onnx(path).tensors
   np.testing.assert_array_equal(tensors['0:conv/kernel'], STEM)
   path.with_name('w.bin').unlink()
-  message = complaint(path)
+  message = complaint(onnx_file.read_onnx, path)
   assert 'keeps its weights in another file, which is not beside it' in message
   assert 'w.bin' in message
 
@@ -392,7 +384,9 @@ def test_weights_in_another_file(path, onnx):
 def test_without_the_package(path, monkeypatch):
   exported(path)
   monkeypatch.setitem(__import__('sys').modules, 'onnx', None)
-  assert complaint(path).endswith('needs the onnx package; pip install onnx')
+  assert complaint(onnx_file.read_onnx, path).endswith(
+    'needs the onnx package; pip install onnx'
+  )
 
 
 def test_known_by_its_content(path, tmp_path):

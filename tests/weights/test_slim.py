@@ -6,6 +6,7 @@ import pytest
 from mobilenet.models import counting, zoo
 from mobilenet.weights import slim_file, slim_names
 from mobilenet.weights.weight_file import WeightsError
+from tests.weights.refusals import complaint
 
 tf = pytest.importorskip('tensorflow')
 
@@ -41,15 +42,6 @@ def assert_same(tensors, arrays):
   for name, array in arrays.items():
     assert tensors[name].dtype == np.float32
     np.testing.assert_array_equal(tensors[name], array)
-
-
-def complaint(function, path):
-  with pytest.raises(WeightsError) as error:
-    function(path)
-  message = str(error.value)
-  assert '\n' not in message
-  assert path.name in message
-  return message
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from mobilenet.weights import tflite_file, tflite_metadata
 from mobilenet.weights.weight_file import WeightsError
+from tests.weights.refusals import complaint
 from tests.weights.tflite_writer import (
   ARRAYS,
   REDUCE,
@@ -30,27 +31,8 @@ def small():
   return converted(small_network)
 
 
-@pytest.fixture
-def read(tmp_path):
-  def write_and_read(data):
-    path = tmp_path / 'model.tflite'
-    path.write_bytes(data)
-    return tflite_file.read_tflite(path)
-
-  return write_and_read
-
-
-def complaint(read, data):
-  with pytest.raises(WeightsError) as error:
-    read(data)
-  message = str(error.value)
-  assert '\n' not in message
-  assert 'model.tflite' in message
-  return message
-
-
-def test_layers_come_in_running_order_in_our_layout(read, small):
-  file = read(small)
+def test_layers_come_in_running_order_in_our_layout(read_tflite, small):
+  file = read_tflite(small)
   assert file.dialect == 'tflite'
   assert list(file.tensors) == list(ARRAYS)
   for name, array in ARRAYS.items():
@@ -58,8 +40,8 @@ def test_layers_come_in_running_order_in_our_layout(read, small):
     np.testing.assert_allclose(file.tensors[name], array, rtol=0, atol=1e-6)
 
 
-def test_metadata_says_what_a_contract_needs(read, small):
-  metadata = read(small).metadata
+def test_metadata_says_what_a_contract_needs(read_tflite, small):
+  metadata = read_tflite(small).metadata
   layers = metadata['layers']
   assert layers[0] == {
     'name': '0:conv',
@@ -82,9 +64,11 @@ def test_metadata_says_what_a_contract_needs(read, small):
   assert 'normalisation' not in metadata
 
 
-def test_input_scaled_by_channel_and_logits(read):
+def test_input_scaled_by_channel_and_logits(read_tflite):
   mean = np.array([123.0, 117.0, 104.0], np.float32)
-  file = read(converted(lambda x: tf.nn.conv2d((x - mean) / 58.0, STEM, 1, 'SAME')))
+  file = read_tflite(
+    converted(lambda x: tf.nn.conv2d((x - mean) / 58.0, STEM, 1, 'SAME'))
+  )
   # The converter may move the division into the kernel.
   scale, offset = file.metadata['input_scale'], file.metadata['input_offset']
   np.testing.assert_allclose(np.divide(offset, scale), -mean, rtol=1e-6)
@@ -94,14 +78,14 @@ def test_input_scaled_by_channel_and_logits(read):
   np.testing.assert_array_equal(file.tensors['0:conv/bias'], np.zeros(8))
 
 
-def test_float16_is_widened(read):
+def test_float16_is_widened(read_tflite):
   settings = {
     'optimizations': [tf.lite.Optimize.DEFAULT],
     'target_spec': tf.lite.TargetSpec(supported_types=[tf.float16]),
   }
   data = converted(lambda x: tf.nn.conv2d(x, WIDE, 1, 'SAME'), **settings)
   assert len(data) < WIDE.nbytes  # the file does hold halves
-  kernel = read(data).tensors['0:conv/kernel']
+  kernel = read_tflite(data).tensors['0:conv/kernel']
   assert kernel.dtype == np.float32
   np.testing.assert_array_equal(kernel, WIDE.astype(np.float16).astype(np.float32))
 
@@ -166,18 +150,20 @@ def padded_and_pooled(x):
     (channels_reversed, 'before its first layer'),
   ],
 )
-def test_what_cannot_be_mapped_is_named(read, function, said):
-  assert said in complaint(read, converted(function))
+def test_what_cannot_be_mapped_is_named(read_tflite, function, said):
+  assert said in complaint(read_tflite, converted(function), 'model.tflite')
 
 
-def test_truncated(read, small):
+def test_truncated(read_tflite, small):
   for length in range(16, len(small), len(small) // 25):
-    assert 'truncated' in complaint(read, small[:length]), length
+    assert 'truncated' in complaint(read_tflite, small[:length], 'model.tflite'), length
 
 
-def test_no_tflite_file(read):
-  assert 'no TFLite file' in complaint(read, b'')
-  assert 'no TFLite file' in complaint(read, b'PK\x03\x04' + bytes(100))
+def test_no_tflite_file(read_tflite):
+  assert 'no TFLite file' in complaint(read_tflite, b'', 'model.tflite')
+  assert 'no TFLite file' in complaint(
+    read_tflite, b'PK\x03\x04' + bytes(100), 'model.tflite'
+  )
 
 
 def test_missing_file(tmp_path):
@@ -204,8 +190,8 @@ def zipped(files):
     ({'one.txt': 'a', 'two.txt': 'b'}, None),
   ],
 )
-def test_labels_of_the_archive_behind_the_model(read, small, files, labels):
-  assert read(small + zipped(files)).metadata.get('labels') == labels
+def test_labels_of_the_archive_behind_the_model(read_tflite, small, files, labels):
+  assert read_tflite(small + zipped(files)).metadata.get('labels') == labels
 
 
 def metadata_buffer(mean, std):

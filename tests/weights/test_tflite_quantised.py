@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mobilenet.weights import tflite_file, tflite_graph
+from mobilenet.weights import tflite_graph
 from mobilenet.weights.weight_file import WeightsError
 from tests.weights import tflite_writer
 from tests.weights.tflite_writer import (
@@ -51,19 +51,9 @@ def files():
 NAMES = ('int8', 'uint8 in and out', 'one scale', 'uint8', 'int4')
 
 
-@pytest.fixture
-def read(tmp_path):
-  def write_and_read(data):
-    path = tmp_path / 'model.tflite'
-    path.write_bytes(data)
-    return tflite_file.read_tflite(path)
-
-  return write_and_read
-
-
 @pytest.mark.parametrize('name', ['int8', 'uint8 in and out', 'one scale', 'uint8'])
-def test_arrays_are_what_the_numbers_stand_for(files, read, name):
-  tensors, numbers = read(files[name]).tensors, stored(files[name])
+def test_arrays_are_what_the_numbers_stand_for(files, read_tflite, name):
+  tensors, numbers = read_tflite(files[name]).tensors, stored(files[name])
   assert list(tensors) == list(ARRAYS)
   for (full, array), (short, exact) in zip(
     tensors.items(), numbers.items(), strict=True
@@ -79,9 +69,9 @@ def test_arrays_are_what_the_numbers_stand_for(files, read, name):
 @pytest.mark.parametrize(
   ('name', 'levels'), [('int8', 127), ('one scale', 127), ('uint8', 127), ('int4', 7)]
 )
-def test_arrays_are_within_half_a_step_of_the_network(files, read, name, levels):
+def test_arrays_are_within_half_a_step_of_the_network(files, read_tflite, name, levels):
   per_channel = name in ('int8', 'int4')
-  tensors = read(files[name]).tensors
+  tensors = read_tflite(files[name]).tensors
   for full, array in ARRAYS.items():
     axes = tuple(range(array.ndim - 1)) if per_channel else None
     step = np.abs(array).max(axis=axes) / levels
@@ -92,8 +82,8 @@ def test_arrays_are_within_half_a_step_of_the_network(files, read, name, levels)
     assert np.all(np.abs(tensors[full] - array) <= 0.501 * step), full
 
 
-def test_old_files_hold_what_the_new_one_does(files, read):
-  new, old = read(files['one scale']), read(files['uint8'])
+def test_old_files_hold_what_the_new_one_does(files, read_tflite):
+  new, old = read_tflite(files['one scale']), read_tflite(files['uint8'])
   for name, array in new.tensors.items():
     np.testing.assert_array_equal(old.tensors[name], array)
   # The interpreter takes the old file for what it was made of, too; to a few steps.
@@ -102,26 +92,26 @@ def test_old_files_hold_what_the_new_one_does(files, read):
   assert np.abs(before - after).max() <= 4 / 256
 
 
-def test_what_a_range_clips_is_an_activation(files, read):
+def test_what_a_range_clips_is_an_activation(files, read_tflite):
   for name in NAMES:
-    layers = read(files[name]).metadata['layers']
+    layers = read_tflite(files[name]).metadata['layers']
     activations = [layer['activation'] for layer in layers]
     assert activations == ['RELU6', 'NONE', 'RELU', 'HARD_SIGMOID', 'NONE'], name
 
 
-def test_two_weights_a_byte(files, read):
+def test_two_weights_a_byte(files, read_tflite):
   # The interpreter shows which half of a byte comes first.
   image = IMAGE.astype(np.float32)
   of_bytes, of_halves = files['four bits in int8'], files['int4']
   np.testing.assert_array_equal(run(of_halves, image), run(of_bytes, image))
-  one, other = read(of_bytes).tensors, read(of_halves).tensors
+  one, other = read_tflite(of_bytes).tensors, read_tflite(of_halves).tensors
   for name, array in one.items():
     np.testing.assert_array_equal(other[name], array)
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_the_input_is_of_pixels_that_the_file_scales(files, read, name):
-  metadata = read(files[name]).metadata
+def test_the_input_is_of_pixels_that_the_file_scales(files, read_tflite, name):
+  metadata = read_tflite(files[name]).metadata
   assert metadata['input_scale'] == pytest.approx(1 / 127.5, rel=1e-3)
   assert metadata['input_offset'] == pytest.approx(-1.0, rel=1e-3)
   assert metadata['input_range'] == pytest.approx((0, 255), abs=0.1)
@@ -135,24 +125,24 @@ def slims_hard_swish(x):
   return tf.nn.conv2d(x, REDUCE, 1, 'SAME')
 
 
-def test_hard_swish_that_is_written_out(read):
+def test_hard_swish_that_is_written_out(read_tflite):
   data = quantised(slims_hard_swish, low=-1, high=1)
   graph, _ = tflite_graph.parse(data)
   kinds = [op.kind for op in graph.ops]
   assert kinds == ['same', 'conv', 'add', 'mul', 'mul', 'conv', 'same']
-  file = read(data)
+  file = read_tflite(data)
   assert file.metadata['input_range'] == pytest.approx((-1, 1), abs=0.01)
   assert np.abs(file.tensors['0:conv/kernel'] - STEM).max() <= np.abs(STEM).max() / 254
   np.testing.assert_allclose(file.tensors['0:conv/bias'], STEM_BIAS, atol=1e-3)
 
 
-def test_a_constant_that_is_no_hard_sigmoids_is_refused(read):
+def test_a_constant_that_is_no_hard_sigmoids_is_refused(read_tflite):
   def doubled(x):
     x = tf.nn.conv2d(x, STEM, 1, 'SAME')
     return tf.nn.conv2d(x * tf.nn.relu6(x + 2.9), REDUCE, 1, 'SAME')
 
   with pytest.raises(WeightsError, match='has ADD with a constant of shape'):
-    read(quantised(doubled, low=-1, high=1))
+    read_tflite(quantised(doubled, low=-1, high=1))
 
 
 def wide(x):
@@ -160,9 +150,9 @@ def wide(x):
   return tf.nn.depthwise_conv2d(x, np.tile(DEPTHWISE, (1, 1, 8, 1)), (1,) * 4, 'SAME')
 
 
-def test_weights_alone(read):
+def test_weights_alone(read_tflite):
   """Dynamic range: large kernels are int8, the rest is float32."""
-  file = read(converted(wide, optimizations=[tf.lite.Optimize.DEFAULT]))
+  file = read_tflite(converted(wide, optimizations=[tf.lite.Optimize.DEFAULT]))
   step = np.tile(np.abs(STEM).max((0, 1, 2)), 8) / 127
   kernel = np.tile(STEM, (1, 1, 1, 8))
   off = np.abs(file.tensors['0:conv/kernel'] - kernel)
@@ -172,9 +162,9 @@ def test_weights_alone(read):
   assert file.metadata['quantised'].startswith('the file holds int8 weights')
 
 
-def test_what_rounding_cost_is_told(files, read):
-  told = read(files['one scale']).metadata['quantised']
-  tensors = read(files['one scale']).tensors
+def test_what_rounding_cost_is_told(files, read_tflite):
+  told = read_tflite(files['one scale']).metadata['quantised']
+  tensors = read_tflite(files['one scale']).tensors
   errors = []
   for name, array in ARRAYS.items():
     if name.endswith('kernel'):
@@ -190,11 +180,11 @@ def test_what_rounding_cost_is_told(files, read):
   assert most == pytest.approx(max(errors), rel=0.25)
 
 
-def test_a_float_file_is_not_called_quantised(read):
-  assert 'quantised' not in read(converted(small_network)).metadata
+def test_a_float_file_is_not_called_quantised(read_tflite):
+  assert 'quantised' not in read_tflite(converted(small_network)).metadata
 
 
-def test_compiled_for_the_edge_tpu(files, read):
+def test_compiled_for_the_edge_tpu(files, read_tflite):
   def compile_all(schema, model, graph):
     code = model.operatorCodes[graph.operators[1].opcodeIndex]
     code.builtinCode = schema.BuiltinOperator.CUSTOM
@@ -202,7 +192,7 @@ def test_compiled_for_the_edge_tpu(files, read):
     code.customCode = b'edgetpu-custom-op'
 
   with pytest.raises(WeightsError) as error:
-    read(changed(files['int8'], compile_all))
+    read_tflite(changed(files['int8'], compile_all))
   assert 'give the file that it was compiled from' in str(error.value)
   assert '\n' not in str(error.value)
 
@@ -233,29 +223,29 @@ def in_two_bits(schema, model, graph):
     (in_two_bits, 'the kernel of layer 0:conv is stored as int2, which cannot be read'),
   ],
 )
-def test_what_cannot_be_read_is_named(files, read, change, said):
+def test_what_cannot_be_read_is_named(files, read_tflite, change, said):
   with pytest.raises(WeightsError) as error:
-    read(changed(files['int8'], change))
+    read_tflite(changed(files['int8'], change))
   assert said in str(error.value)
   assert '\n' not in str(error.value)
 
 
-def test_scales_that_do_not_fit_are_damage(files, read):
+def test_scales_that_do_not_fit_are_damage(files, read_tflite):
   def one_less(schema, model, graph):
     how = kernel_of(graph).quantization
     how.scale, how.zeroPoint = how.scale[1:], how.zeroPoint[1:]
 
   with pytest.raises(WeightsError, match='truncated or damaged'):
-    read(changed(files['int8'], one_less))
+    read_tflite(changed(files['int8'], one_less))
 
 
-def test_the_gates_three_is_taken_off(files, read):
+def test_the_gates_three_is_taken_off(files, read_tflite):
   for name in NAMES[:-1]:
-    bias = read(files[name]).tensors['3:conv/bias']
+    bias = read_tflite(files[name]).tensors['3:conv/bias']
     np.testing.assert_allclose(bias, EXPAND_BIAS, atol=0.01, err_msg=name)
 
 
-def test_the_writer_leaves_a_file_as_it_is_where_nothing_changes(files, read):
+def test_the_writer_leaves_a_file_as_it_is_where_nothing_changes(files, read_tflite):
   same = tflite_writer.changed(files['int8'], lambda *parts: None)
-  for name, array in read(files['int8']).tensors.items():
-    np.testing.assert_array_equal(read(same).tensors[name], array)
+  for name, array in read_tflite(files['int8']).tensors.items():
+    np.testing.assert_array_equal(read_tflite(same).tensors[name], array)
