@@ -9,6 +9,7 @@ TensorFlow is imported by what opens data, not by this package, so that reading 
 string (and reporting a typo in it) costs nothing.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -52,11 +53,10 @@ def _import_tensorflow():
   """
   if 'tensorflow' in sys.modules or 'keras' in sys.modules:
     return
-  # Its start-up lines are no concern of ours; a user's own setting stays.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   sys.modules['keras.src'] = None
   try:
-    importlib.import_module('tensorflow')
+    with _quiet():
+      importlib.import_module('tensorflow')
   except ModuleNotFoundError as error:
     if error.name != 'tensorflow':
       raise
@@ -66,3 +66,24 @@ def _import_tensorflow():
     ) from error
   finally:
     del sys.modules['keras.src']
+
+
+@contextlib.contextmanager
+def _quiet():
+  """TensorFlow, imported here, prints nothing of its own for the rest of the process.
+
+  Its lines on starting and on each photo that cannot be read say less than the errors
+  that it raises as well. '1' is what JAX's import leaves behind; any other setting is a
+  person's own and stays.
+  """
+  name = 'TF_CPP_MIN_LOG_LEVEL'
+  before = os.environ.get(name)
+  if before in (None, '1'):
+    os.environ[name] = '3'
+  try:
+    yield
+  finally:
+    if before is None:
+      os.environ.pop(name, None)
+    else:
+      os.environ[name] = before

@@ -11,7 +11,6 @@ os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(CACHE))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.3')
 # Four devices of one CPU: what is said of meshes is tested, not believed.
 os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 # Imports leave very many objects that stay: not to be searched for cycles so often.
 gc.set_threshold(100_000, 20, 20)

@@ -28,6 +28,11 @@ def save_png(figure, path: str | os.PathLike) -> pathlib.Path:
   Raises:
     TrainingError: the picture cannot be written.
   """
+  return files.replace_file(path, png(figure))
+
+
+def png(figure, dpi: int = _DPI) -> bytes:
+  """A Figure as PNG; a letter that no installed font has becomes '?'."""
   from matplotlib import text
 
   for artist in figure.findobj(text.Text):
@@ -36,8 +41,8 @@ def save_png(figure, path: str | os.PathLike) -> pathlib.Path:
     for letter in letters - _written(letters):
       artist.set_text(artist.get_text().replace(letter, '?'))
   data = io.BytesIO()
-  figure.savefig(data, format='png', dpi=_DPI)
-  return files.replace_file(path, data.getvalue())
+  figure.savefig(data, format='png', dpi=dpi)
+  return data.getvalue()
 
 
 def drawable(names: Sequence[str]) -> list[str]:
