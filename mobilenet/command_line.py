@@ -219,7 +219,9 @@ def _check_flags(name: str, job: types.ModuleType, argv: Sequence[str]) -> None:
   for typed in dict.fromkeys(_flag_names(argv)):
     for flag in {typed, typed.removeprefix('no')} - own:
       if knowing := [other for other, known in others.items() if flag in known]:
-        wrong.append(f'--{flag} belongs to --job={" or ".join(knowing)}')
+        own_way = getattr(job, 'INSTEAD', {}).get(flag)
+        belongs = f'--{flag} belongs to --job={" or ".join(knowing)}'
+        wrong.append(f'{belongs} (here it is {own_way})' if own_way else belongs)
   require(not wrong, f'{", ".join(wrong)}; not to --job={name}')
 
 

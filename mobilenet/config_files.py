@@ -78,9 +78,15 @@ def config_file(argument: str) -> str:
   """
   path = argument.partition(':')[0]
   if not pathlib.Path(path).is_file():
-    folder = pathlib.Path(path).parent
-    known = sorted(str(file) for file in folder.glob('[!_]*.py'))
-    close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
+    folders = {pathlib.Path(path).parent, pathlib.Path('configs')}
+    known = {
+      file.stem: str(file)
+      for folder in sorted(folders)
+      for file in sorted(folder.glob('[!_]*.py'))
+    }
+    stem = pathlib.Path(path).stem
+    near = difflib.get_close_matches(stem, known, n=3, cutoff=0.5)
+    close = [known[name] for name in near]
     hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/'
     raise ValueError(f'config file {path!r} does not exist; {hint}')
   return path

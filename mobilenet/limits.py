@@ -82,7 +82,9 @@ def check(config: ConfigDict) -> None:
   for field, (low, high) in {**NUMBERS, **OPTIONAL}.items():
     value, there = _get(config, field)
     # A resolution of None means that of the weights, which are not read yet.
-    missing = value is None and (field in OPTIONAL or (field == 'resolution'))
+    weights = config.get('init') or not config.get('model', {}).get('name')
+    from_weights = field == 'resolution' and weights
+    missing = value is None and (field in OPTIONAL or from_weights)
     if not there or missing:
       continue
     valid = isinstance(value, int | float) and math.isfinite(value)

@@ -36,6 +36,19 @@ def test_a_job_that_is_none_or_several(name, message):
     parse(f'--job={name}')
 
 
+def test_a_flag_of_another_job_says_what_to_type_here():
+  with pytest.raises(TrainingError, match=r'\(here it is --config\.data\.dir\)'):
+    parse(QUICKSTART, '--data_dir=photos')
+
+
+@pytest.mark.parametrize(
+  'typed', ['quickstart', 'config/quickstart.py', 'quikstart.py']
+)
+def test_a_config_is_found_by_its_name(typed):
+  with pytest.raises(TrainingError, match=r'did you mean configs/quickstart\.py\?'):
+    parse(f'--config={typed}')
+
+
 def printed(capsys, *arguments):
   with pytest.raises(SystemExit) as ended:
     parse(*arguments)

@@ -57,3 +57,8 @@ def test_a_resolution_may_be_that_of_the_weights():
   config = finetune.get_config()
   assert config.resolution is None
   limits.check(config)
+  config.model.name = 'mobilenet_v2'
+  with pytest.raises(TrainingError, match=r'resolution=None must be'):
+    limits.check(config)
+  config.init = 'mobilenet_v2.pth'
+  limits.check(config)

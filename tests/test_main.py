@@ -316,10 +316,14 @@ def test_a_folder_with_a_corrupt_photo(photos, tmp_path):
   broken = photos / 'red' / 'broken.jpg'
   broken.write_bytes(b'\xff\xd8\xff\xe0 this is no photo')
   run = (*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
-  done = tiny.run(*run)
+  # A process of its own: TensorFlow's lines would not pass Python.
+  done = subprocess.run(
+    tiny.command(*run), cwd=tiny.ROOT, capture_output=True, text=True, check=False
+  )
   assert done.returncode == 0, done.stderr
-  assert 'broken.jpg' in done.stdout + done.stderr
-  assert 'red' in done.stdout
+  # The decoder's own words, which it writes past TensorFlow.
+  assert set(done.stderr.splitlines()) <= {'Input file read error'}
+  assert f'left out, since it cannot be read: {broken}\n' in done.stdout
   line = error(
     *run[:-1], '--config.data.corrupt_limit=0', f'--workdir={tmp_path / "b"}'
   )

@@ -5,6 +5,7 @@ A job's file has
   a docstring: the job's help; the overview of `--help` shows its first line,
   FLAGS: a tuple of `command_line.Flag`, the job's own flags,
   ARGUMENTS: what the command line takes besides flags; left out if nothing,
+  INSTEAD: flags of other jobs -> what a person should type here; left out if nothing,
   run(given): does the job; takes a `command_line.Given`, returns the exit code.
 
 To add a job, add a file here; nothing else changes. Jobs do not import each other.

@@ -28,6 +28,7 @@ from mobilenet.training.schedules import Schedule, fitted, make_schedule
 from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
+INSTEAD = {'data_dir': '--config.data.dir', 'init': '--config.init'}
 
 # With less than this share of their first values left, runs did as well as longer ones.
 _STATISTICS_LEFT = 0.25

@@ -93,5 +93,13 @@ class Classifier(nn.Module):
   def features(
     self, images: jax.Array, *, train: bool = False
   ) -> tuple[jax.Array, dict[int, jax.Array]]:
-    """The last feature map and the endpoints by stride."""
+    """The last feature map and the endpoints by stride.
+
+    Raises:
+      ModelError: the images are no batch.
+    """
+    if images.ndim != 4:
+      raise rows.ModelError(
+        f'images must be (N, height, width, channels), not {images.shape}'
+      )
     return self.backbone(images.astype(self.network.style.dtype), train=train)

@@ -228,8 +228,9 @@ class Checkpointer:
       return None, _reason(error)
     if sums is None and jax.process_index() == 0:
       print(
-        f'note: checkpoint {self.folder / str(step)} was made without checksums: '
-        'damage to it would go unnoticed'
+        f'note: checkpoint {self.folder / str(step)} has no checksums (an older '
+        f'version made it, or its folder {_SUMS} was removed): damage to it would go '
+        'unnoticed'
       )
     return state, array_sums.difference(sums, state) if sums else ''
 

@@ -16,6 +16,7 @@ _A_FOLDER_IS_THERE = 'a folder is where a file must be: move it away'
 
 _REMEDIES = {
   errno.ENOSPC: 'free some space and run the same command again',
+  errno.EFBIG: 'choose a --workdir on a disk that takes files of this size',
   errno.EDQUOT: 'free some of the quota and run the same command again',
   errno.EROFS: 'choose a --workdir that can be written',
   errno.EACCES: 'choose a --workdir that can be written',

@@ -141,10 +141,10 @@ def _to_timm(weights: Weights, path: pathlib.Path) -> list[str]:
   known = TIMM[source.network]
   call, stem = known.get(model['width'], (None, None))
   if call is None or _stem(model) != stem:
-    widths = ', '.join(f'{width:g}' for width in known)
+    there = ', '.join(f'{w:g} ({channels})' for w, (_, channels) in known.items())
     raise WeightsError(
-      f'timm has {source.network} of width {widths}, with a stem of its own; not of '
-      f'width {model["width"]:g} with a stem of {_stem(model)} channels'
+      f'timm has {source.network} at width (channels of the stem) {there}; this one is '
+      f'{model["width"]:g} ({_stem(model)}); --format=own takes every network'
     )
   style = _style(model)
   arguments = [f"'{call}'", f'num_classes={model["num_classes"]}']

@@ -17,9 +17,9 @@ from mobilenet.models import zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 
-# Where 32 px are too few: for the pools, for attention to have more than one key, or for
-# the norms of a deep network, whose maps have one place there: over four images the
-# gradients are so steep that the step is lost in rounding.
+# Where 32 px are too few: for the pools, for attention to have more than one key, or
+# for the norms of a deep network, whose maps have one place there: over four images
+# the gradients are so steep that the step is lost in rounding.
 PIXELS = {
   'alexnet': 63,
   'alexnet_2012': 63,

@@ -287,3 +287,10 @@ def test_errors_are_for_people(kwargs, message):
 def test_none_keeps_the_family_default():
   assert zoo.create('mobilenet_v1', padding=None).network.style.init == 'slim'
   assert zoo.create('mobilenet_v1', init='fan_out').network.style.init == 'fan_out'
+
+
+def test_one_image_is_no_batch():
+  with pytest.raises(
+    ModelError, match=r'images must be \(N, height, width, channels\)'
+  ):
+    jax.eval_shape(tiny().init, jax.random.key(0), jnp.zeros((32, 32, 3)))

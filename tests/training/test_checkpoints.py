@@ -216,8 +216,8 @@ def test_a_full_disk_is_one_line_on_the_terminal(tmp_path, limit):
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   assert done.returncode == 1
   assert done.stderr == (
-    f'error: cannot write {tmp_path}/checkpoints/2: File too large; make it writable '
-    'and run the same command again\n'
+    f'error: cannot write {tmp_path}/checkpoints/2: File too large; choose a '
+    '--workdir on a disk that takes files of this size\n'
   )
   assert done.stdout == ''
 
@@ -407,8 +407,8 @@ def test_a_checkpoint_without_checksums_is_read_and_said(tmp_path, state, capsys
   with Checkpointer(tmp_path) as checkpointer:
     same_bits(checkpointer.restore(like(state)), state)
     assert capsys.readouterr().out == (
-      f'note: checkpoint {folder}/5 was made without checksums: damage to it would go '
-      'unnoticed\n'
+      f'note: checkpoint {folder}/5 has no checksums (an older version made it, or its '
+      'folder checksums was removed): damage to it would go unnoticed\n'
     )
     narrower = like(state)
     narrower.params['scale'] = jax.ShapeDtypeStruct((6,), jnp.bfloat16)
