@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilenet.models import counting, zoo
+from mobilenet.models import counting, rows, zoo
 from mobilenet.weights import additions, dialects, keras_computation, tops
 from mobilenet.weights.outputs import as_softmax
 from mobilenet.weights.sources import Source
@@ -77,7 +77,9 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
     _unfold(tensors, names, source.norm_epsilon)
   classes, offset = 1, 0
   if top.has_classifier:
-    outputs = as_softmax(file, tensors, names[-1])
+    head = zoo.create(source.network).network.head
+    own = 'relu' if isinstance(head, rows.ConvHead) else ''  # SqueezeNet's
+    outputs = as_softmax(file, tensors, names[-1], own)
     tensors, classes, offset = outputs.tensors, outputs.count, outputs.left_out
     notes += outputs.notes
   epsilon = file.metadata.get('norm_epsilon', source.norm_epsilon)

@@ -33,7 +33,7 @@ class Outputs:
 
 
 def as_softmax(
-  file: WeightFile, tensors: Mapping[str, np.ndarray], layer: str
+  file: WeightFile, tensors: Mapping[str, np.ndarray], layer: str, own: str = ''
 ) -> Outputs:
   """The arrays with a classifier whose outputs are logits of a softmax.
 
@@ -42,6 +42,7 @@ def as_softmax(
       what they were trained for ('loss'), where it says so.
     tensors: its arrays.
     layer: the name of its classifier.
+    own: the activation that the network has on its classifier, before it averages.
 
   Raises:
     WeightsError: its outputs are not probabilities of classes that exclude each other.
@@ -49,7 +50,7 @@ def as_softmax(
   count = dialects.outputs(file.dialect, tensors, layer)
   if count is None:  # which is a difference that is told later
     return Outputs(dict(tensors), 1)
-  activation, loss = _activation(file), _plain(file.metadata.get('loss', ''))
+  activation, loss = _activation(file, own), _plain(file.metadata.get('loss', ''))
   if count == 1:
     regression = activation == 'linear' and loss and 'crossentropy' not in loss
     if regression or activation not in ('sigmoid', 'linear', ''):
@@ -77,13 +78,13 @@ def as_softmax(
   return Outputs(dict(tensors), count)
 
 
-def _activation(file: WeightFile) -> str:
-  """What the outputs go through, '' where the file does not say."""
+def _activation(file: WeightFile, own: str) -> str:
+  """What the outputs go through besides `own`, '' where the file does not say."""
   said = file.metadata.get('output', '')
   # TFLite's layers may have an activation in them.
   *_, last = file.metadata.get('layers') or [{}]
   fused = last.get('activation', 'NONE').lower()
-  if fused != 'none':
+  if fused not in ('none', own):
     said = fused if said in ('', 'logits') else f'{fused}, {said}'
   return SPELLED.get(said, said)
 

@@ -114,7 +114,8 @@ def test_the_network_is_recognised(prepared):
   dtype = {'old uint8': 'uint8', 'float16': 'float16'}.get(row.kind, 'int8')
   assert weights.notes[-1].startswith(f'the file holds {dtype} weights')
   # A quantised input has a range; without it the scaling is assumed.
-  assert len(weights.notes) == (2 if row.kind in ('weights', 'float16') else 1)
+  assert len(weights.notes) == 1
+  assert bool(weights.assumed) == (row.kind in ('weights', 'float16'))
 
 
 def test_kernels_are_the_numbers_of_the_file(prepared):

@@ -93,6 +93,14 @@ def test_other_outputs_are_refused_in_one_line(count, metadata, message):
   assert '\n' not in str(error.value)
 
 
+def test_the_activation_of_the_networks_own_classifier_is_no_surprise():
+  """SqueezeNet's ReLU, before it averages."""
+  metadata = {'output': 'softmax', 'layers': [{'activation': 'RELU'}]}
+  file = classifier('keras', KERNEL.repeat(3, axis=1), BIAS.repeat(3), **metadata)
+  made = as_softmax(file, file.tensors, 'fc', 'relu')
+  assert (made.count, made.notes) == (3, ())
+
+
 @pytest.mark.parametrize(
   'metadata',
   [
