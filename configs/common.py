@@ -36,9 +36,15 @@ def base() -> ConfigDict:
   config.model.init = placeholder(str)
   config.model.dtype = 'float32'
   config.model.lowering = 'auto'
+  config.model.trained = 'all'  # or 'classifier', 'head', 'last 3': the rest is frozen
 
   config.init = ''  # a weight file, or a finished workdir, to start from
   config.new_head = False  # replace its classifier by a new one
+  # Before the run the classifier alone may learn, on images without augmentation, while
+  # the rest of the network is frozen.
+  config.head_first = ConfigDict()
+  config.head_first.epochs = 0.0
+  config.head_first.learning_rate = 0.003
   # How images are prepared for those weights; None means as the weights have it. In op
   # strings {contract} stands for all of it, {normalize} for its last step.
   config.contract = ConfigDict()

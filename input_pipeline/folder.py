@@ -207,6 +207,7 @@ def _source(root, parts, classes, labelled, by_seed, notes):
     read=read,
     origin=os.path.realpath(root),
     names=names,
+    labels=tuple(label for _, label in labelled),
     by_seed=by_seed,
     notes=notes,
   )

@@ -15,6 +15,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -22,7 +23,7 @@ import input_pipeline
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
 from mobilenet.tasks import make_task
-from mobilenet.training import sharding
+from mobilenet.training import optimizer, parts, sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
@@ -54,10 +55,27 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
   return make_task(config).make_model(dict(config.model), len(outputs))
 
 
+def make_optimizer(
+  config: ConfigDict, model: nn.Module, schedule: optax.Schedule
+) -> optax.GradientTransformation:
+  """The config's optimizer, for the part of a network that learns.
+
+  Raises:
+    TrainingError: see `training.optimizer`.
+  """
+  return parts.optimizer_of(model, optimizer.make_optimizer(config.optimizer, schedule))
+
+
 def initial_variables(
-  config: ConfigDict, model: nn.Module, weights: Weights | None = None
+  config: ConfigDict,
+  model: nn.Module,
+  weights: Weights | None = None,
+  *,
+  new_head: bool | None = None,
 ) -> dict[str, Any]:
   """A run's variables before its first step: drawn, or those of `weights`.
+
+  `new_head` is the config's, unless it is given.
 
   Raises:
     WeightsError: the weights do not fit the network.
@@ -66,7 +84,8 @@ def initial_variables(
   drawn = init_variables(model, shape, config.seed)
   if weights is None:
     return drawn
-  return start_from(weights, drawn, new_head=config.new_head)
+  new_head = config.new_head if new_head is None else new_head
+  return start_from(weights, drawn, new_head=new_head)
 
 
 def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:

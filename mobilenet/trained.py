@@ -23,7 +23,6 @@ from mobilenet.models import folding
 from mobilenet.training import averages, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
-from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.state import create, restore
 from mobilenet.weights import loading, own_file
 from mobilenet.weights.contract import Contract, make_contract
@@ -87,7 +86,7 @@ def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
 
 def _checkpoint(folder, config, model, mesh):
   """(variables, step) of the newest checkpoint; (None, 0) if there is none."""
-  tx = make_optimizer(config.optimizer, lambda step: 0.0)
+  tx = experiment.make_optimizer(config, model, lambda step: 0.0)
   task = experiment.make_task(config)
 
   def new_state():

@@ -6,6 +6,7 @@ The folder of the run keeps the config, the metrics, checkpoints and the report.
 and Ctrl-C save a checkpoint before they end the run.
 """
 
+import copy
 import dataclasses
 import functools
 import pathlib
@@ -15,19 +16,20 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import experiment, limits, run_data, trained
+from mobilenet import embeddings, experiment, limits, run_data, trained
 from mobilenet.command_line import Given
 from mobilenet.models import counting
+from mobilenet.models.classifier import OnEmbeddings
 from mobilenet.reports import run_report
 from mobilenet.training import loop, memory, run_length, sharding, workdir
 from mobilenet.training.errors import require
-from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.programs import Programs
 from mobilenet.training.schedules import Schedule, fitted, make_schedule
 from mobilenet.weights.own_file import Weights
 
 FLAGS = ()
+HEAD_FOLDER = 'head'  # in the run's folder: the run of `config.head_first`
 INSTEAD = {'data_dir': '--config.data.dir', 'init': '--config.init'}
 
 # With less than this share of their first values left, runs did as well as longer ones.
@@ -41,14 +43,19 @@ def run(given: Given) -> int:
 
 
 def train(
-  config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None = None
-) -> None:
+  config: ConfigDict,
+  folder: pathlib.Path,
+  compiled: pathlib.Path | None = None,
+  *,
+  report: bool = True,
+) -> loop.Outcome:
   """Trains or resumes, evaluates and reports.
 
   Args:
     config: the whole config, with the fields of `configs/common.py`.
     folder: the run's; made if missing.
     compiled: folder of programs that equal runs compiled; None keeps none.
+    report: whether to write and print the report and the result.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
@@ -81,12 +88,14 @@ def train(
     steps_per_epoch=plan.steps_per_epoch,
     batch_size=config.batch_size,
   )
-  tx = make_optimizer(config.optimizer, schedule)
+  tx = experiment.make_optimizer(config, model, schedule)
   memory.check(
     memory.needed(
       shapes,
       tx,
-      counting.kept_for_backward(layers),
+      counting.kept_for_backward(
+        [layer for layer in layers if model.learns(tuple(layer.name.split('/')))]
+      ),
       image_shape=(config.resolution, config.resolution, 3),
       batch_size=config.batch_size // jax.device_count(),
       ema=config.ema_decay is not None,
@@ -103,19 +112,24 @@ def train(
     run_data.write(folder, data.record)
     announce(config, source, eval_source, len(outputs), size, folder, weights)
     tell([*data.notes, *notes])
-    if weights is None:
+    if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
+    if config.head_first.epochs and workdir.newest_step(folder) is None:
+      outcome = train_head(config, folder / HEAD_FOLDER, compiled)
+      if outcome.stopped:
+        return outcome
+      weights = trained.load_weights(str(folder / HEAD_FOLDER))
+      variables = functools.partial(
+        experiment.initial_variables, config, model, weights, new_head=False
+      )
+    learner, batches = to_learn(config, model, variables, source, eval_source, mesh)
     outcome = loop.train(
-      model=model,
+      model=learner,
       task=task,
       tx=tx,
       learning_rate=schedule,
       variables=variables,
-      data=loop.Data(
-        train=functools.partial(experiment.train_batches, config, source, mesh),
-        evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
-        num_eval_examples=eval_source.num_examples,
-      ),
+      data=batches,
       plan=plan,
       batch_size=config.batch_size,
       seed=config.seed,
@@ -130,7 +144,7 @@ def train(
       print(
         f'{outcome.stopped}: saved at step {step}; the same command goes on from there'
       )
-    elif jax.process_index() == 0:
+    elif report and jax.process_index() == 0:
       run_report.write_training(
         task,
         outcome,
@@ -142,6 +156,52 @@ def train(
         size=size,
         data=eval_source,
       )
+    return outcome
+
+
+def train_head(
+  config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None
+) -> loop.Outcome:
+  """Trains the classifier alone, before the rest of the network learns with it.
+
+  Steps through a classifier of random values would undo what the rest has learned
+  elsewhere. It is a run of its own, on images without augmentation, so that the network
+  computes each of them once.
+  """
+  head = copy.deepcopy(config)
+  head.model.trained = embeddings.CLASSIFIER
+  head.epochs, head.steps = config.head_first.epochs, None
+  head.schedule.learning_rate = config.head_first.learning_rate
+  head.schedule.warmup_epochs = 0.0
+  head.head_first.epochs = 0.0
+  head.data.train_ops, head.data.batch_ops = config.data.eval_ops, ''
+  head.eval_every_epochs = head.checkpoint_every_epochs = head.epochs
+  head.ema_decay = None
+  if jax.process_index() == 0:
+    print(f'first the classifier alone, for {head.epochs:g} epochs:')
+  return train(head, folder, compiled, report=False)
+
+
+def to_learn(
+  config: ConfigDict, model, variables, source, eval_source, mesh
+) -> tuple[Any, loop.Data]:
+  """(model, data) for the loop: of images, or of what a frozen network makes of it."""
+  if embeddings.suffice(config):
+    first = variables()
+    kept = (
+      embeddings.of_source(config, model, first, part) for part in (source, eval_source)
+    )
+    train_part, eval_part = kept
+    return OnEmbeddings.like(model), loop.Data(
+      train=functools.partial(train_part.train_batches, config.batch_size, config.seed),
+      evaluate=functools.partial(eval_part.eval_batches, config.eval_batch_size),
+      num_eval_examples=eval_source.num_examples,
+    )
+  return model, loop.Data(
+    train=functools.partial(experiment.train_batches, config, source, mesh),
+    evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
+    num_eval_examples=eval_source.num_examples,
+  )
 
 
 class Data(NamedTuple):

@@ -2,10 +2,12 @@
 
 import flax.linen as nn
 import jax
+from jax import lax
 
 from mobilenet.models import (
   alexnet,
   blocks,
+  freezing,
   googlenet,
   heads,
   resnet,
@@ -44,11 +46,13 @@ class Backbone(nn.Module):
 
   Returns the last map and the endpoints, a dict from stride to the last map at that
   stride. `stochastic_depth` is the drop rate of the last row; rows before it have less,
-  linearly (1603.09382).
+  linearly (1603.09382). The first `frozen` rows do not train: they normalise with their
+  running statistics, and no gradient enters them.
   """
 
   network: Network
   stochastic_depth: float = 0.0
+  frozen: int = 0
 
   @nn.compact
   def __call__(
@@ -62,7 +66,9 @@ class Backbone(nn.Module):
         self.network,
         drop_rate=self.stochastic_depth * n / last,
         name='stem' if n == 0 else f'block_{n - 1:02d}',
-      )(x, train=train)
+      )(x, train=train and n >= self.frozen)
+      if n + 1 == self.frozen:
+        x = lax.stop_gradient(x)
       stride *= row.stride
       endpoints[stride] = x
     return x, endpoints
@@ -73,22 +79,43 @@ class Classifier(nn.Module):
 
   Static and hashable; `apply` is pure. Images are NHWC in the value range that the
   recipe or the imported weights declare. `train=True` needs the rng 'dropout' if any
-  rate is above zero, and mutable 'batch_stats'.
+  rate is above zero, and mutable 'batch_stats'. The first `frozen` parts do not train
+  (see `freezing`).
   """
 
   network: Network
   num_classes: int
   dropout: float = 0.0
   stochastic_depth: float = 0.0
+  frozen: int = 0
 
   def setup(self):
-    self.backbone = Backbone(self.network, self.stochastic_depth)
+    self.backbone = Backbone(self.network, self.stochastic_depth, self.frozen)
     head = HEADS[type(self.network.head)]
     self.head = head(self.network, self.num_classes, self.dropout)
 
   def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
+    if self.frozen > len(self.network.rows):
+      return self.classify(lax.stop_gradient(self.embed(images)), train=train)
     features, _ = self.features(images, train=train)
     return self.head(features, train=train)
+
+  def embed(self, images: jax.Array) -> jax.Array:
+    """What the classifier is given of images, without dropout: (N, D) for most heads.
+
+    Of SqueezeNet it is the last feature map.
+    """
+    features, _ = self.features(images)
+    return self.head(features, part='embedding')
+
+  def classify(self, embeddings: jax.Array, *, train: bool = False) -> jax.Array:
+    """Logits of what `embed` gives."""
+    return self.head(embeddings, train=train, part='classifier')
+
+  @nn.nowrap
+  def learns(self, path: tuple[str, ...]) -> bool:
+    """Whether the variable below modules of these names learns."""
+    return freezing.learns(self.network, self.frozen, path)
 
   def features(
     self, images: jax.Array, *, train: bool = False
@@ -103,3 +130,17 @@ class Classifier(nn.Module):
         f'images must be (N, height, width, channels), not {images.shape}'
       )
     return self.backbone(images.astype(self.network.style.dtype), train=train)
+
+
+class OnEmbeddings(Classifier):
+  """A `Classifier`, and its variables, for what `embed` gave of images."""
+
+  def __call__(self, embeddings: jax.Array, *, train: bool = False) -> jax.Array:
+    return self.classify(embeddings, train=train)
+
+  @classmethod
+  def like(cls, model: Classifier) -> 'OnEmbeddings':
+    return cls(*(getattr(model, name) for name in _FIELDS))
+
+
+_FIELDS = ('network', 'num_classes', 'dropout', 'stochastic_depth', 'frozen')

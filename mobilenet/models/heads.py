@@ -1,4 +1,8 @@
-"""What each kind of head is interpreted as: a feature map to logits."""
+"""What each kind of head is interpreted as: a feature map to logits.
+
+`part` computes a part of it alone: 'embedding' is what the classifier, its last layer,
+is given (without dropout); 'classifier' takes that for the feature map.
+"""
 
 import functools
 
@@ -21,17 +25,20 @@ class HeadModule(nn.Module):
   dropout: float = 0.0
 
   @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+  def __call__(self, x: jax.Array, *, train: bool = False, part: str = '') -> jax.Array:
     head, style = self.network.head, self.network.style
     dense = _dense(style)
-    x = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(style.dtype)
-    if head.hidden:
-      width = head.exact or self.network.scale(head.hidden, shrink=False)
-      x = dense(width, use_bias=not head.norm, name='hidden')(x)
-      if head.norm:
-        x = make_norm(style, head.act)(x, train=train)
-      else:
-        x = ACTIVATIONS[head.act](x)
+    if part != 'classifier':
+      x = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(style.dtype)
+      if head.hidden:
+        width = head.exact or self.network.scale(head.hidden, shrink=False)
+        x = dense(width, use_bias=not head.norm, name='hidden')(x)
+        if head.norm:
+          x = make_norm(style, head.act)(x, train=train)
+        else:
+          x = ACTIVATIONS[head.act](x)
+    if part == 'embedding':
+      return x
     x = nn.Dropout(self.dropout)(x, deterministic=not train)
     return dense(self.num_classes, name='classifier')(x).astype(jnp.float32)
 
@@ -49,7 +56,9 @@ class ConvHeadModule(nn.Module):
   dropout: float = 0.0
 
   @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+  def __call__(self, x: jax.Array, *, train: bool = False, part: str = '') -> jax.Array:
+    if part == 'embedding':
+      return x
     x = nn.Dropout(self.dropout)(x, deterministic=not train)
     x = Conv(
       self.num_classes,
@@ -71,13 +80,24 @@ class FlatHeadModule(nn.Module):
   dropout: float = 0.0
 
   @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+  def __call__(self, x: jax.Array, *, train: bool = False, part: str = '') -> jax.Array:
     head, style = self.network.head, self.network.style
     dense = _dense(style)
-    x = pool_to(x, head.size).reshape(x.shape[0], -1)
-    for n, width in enumerate(head.hidden):
-      x = nn.relu(dense(self.network.scale(width), name=f'hidden_{n}')(x))
-      x = nn.Dropout(self.dropout)(x, deterministic=not train)
+
+    def dropped(x, n):  # after hidden layer n
+      # Named, since the name decides what is drawn, whatever the part.
+      layer = nn.Dropout(self.dropout, name=f'Dropout_{n}')
+      return layer(x, deterministic=not train)
+
+    if part != 'classifier':
+      x = pool_to(x, head.size).reshape(x.shape[0], -1)
+      for n, width in enumerate(head.hidden):
+        x = x if n == 0 else dropped(x, n - 1)
+        x = nn.relu(dense(self.network.scale(width), name=f'hidden_{n}')(x))
+    if part == 'embedding':
+      return x
+    if head.hidden:
+      x = dropped(x, len(head.hidden) - 1)
     return dense(self.num_classes, name='classifier')(x).astype(jnp.float32)
 
 

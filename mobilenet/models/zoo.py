@@ -5,6 +5,7 @@ import difflib
 
 from mobilenet.models import (
   alexnet,
+  freezing,
   googlenet,
   mobilenet_edgetpu,
   mobilenet_v1,
@@ -63,6 +64,7 @@ def create(
   hidden_act: str | None = None,
   act: str | None = None,
   expansion: str | None = None,
+  trained: str = freezing.ALL,
   **style,
 ) -> Classifier:
   """Makes a named network: `create('mobilenet_v3_large', width=0.75)`.
@@ -81,6 +83,7 @@ def create(
       than the table: ReLU for ReLU6.
     expansion: 'printed' multiplies the widths that a table prints for expansions, as
       torchvision's V3 does; None the width that comes in (see `rows.Inverted`).
+    trained: what learns, see `freezing.frozen_parts`.
     **style: fields of `rows.Style` that differ from the family's own; None keeps it.
 
   Raises:
@@ -127,7 +130,8 @@ def create(
     network = _with_printed_expansions(network)
   elif expansion is not None:
     raise ModelError(f"model expansion is {expansion!r}: it must be 'printed' or None")
-  return Classifier(network, num_classes, dropout, stochastic_depth)
+  frozen = freezing.frozen_parts(network, trained)
+  return Classifier(network, num_classes, dropout, stochastic_depth, frozen)
 
 
 def widths(name: str) -> str:

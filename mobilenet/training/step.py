@@ -9,7 +9,7 @@ import optax
 from jax import lax
 from jax.sharding import Mesh
 
-from mobilenet.training import sharding
+from mobilenet.training import parts, sharding
 from mobilenet.training.state import TrainState, ema_decay_at
 
 # What the seed of a config is folded with, so that no two uses share a stream.
@@ -38,25 +38,30 @@ def make_train_step(
     # In here: outside, these would be operations of their own, compiled at every start.
     dropout_key = jax.random.fold_in(jax.random.key(seed), DROPOUT)
 
+    learned, fixed = parts.split(model, state.variables)
+    averaged, fixed_averages = parts.split(model, state.ema or {})
+
     def loss_fn(params):
+      variables = parts.join({**learned, 'params': params}, fixed)
       outputs, updates = model.apply(
-        {**state.variables, 'params': params},
+        variables,
         batch['image'],
         train=True,
         mutable=['batch_stats'],
         rngs={'dropout': jax.random.fold_in(dropout_key, state.step)},
       )
-      return task.loss(params, outputs, batch), (outputs, updates)
+      return task.loss(variables['params'], outputs, batch), (outputs, updates)
 
-    params = state.variables['params']
+    params = learned['params']
     (loss, (outputs, statistics)), gradients = jax.value_and_grad(
       loss_fn, has_aux=True
     )(params)
     good = all_finite((loss, gradients))
     updates, opt_state = tx.update(gradients, state.opt_state, params)
+    statistics, _ = parts.split(model, statistics)
     variables = {'params': jax.tree.map(lax.add, params, updates), **statistics}
     sums = jax.tree.map(jnp.add, state.sums, task.sums(outputs, batch))
-    ema = state.ema
+    ema = averaged
     if ema_decay is not None:
       decay = ema_decay_at(state.step, ema_decay)
       ema = jax.tree.map(
@@ -65,15 +70,15 @@ def make_train_step(
     kept = jax.tree.map(
       lambda new, old: lax.select_n(good, old, new),
       (variables, opt_state, ema, sums),
-      (state.variables, state.opt_state, state.ema, state.sums),
+      (learned, state.opt_state, averaged, state.sums),
     )
     variables, opt_state, ema, sums = kept
     bad = 1 - good.astype(jnp.int32)
     state = TrainState(
       step=state.step + 1,
-      variables=variables,
+      variables=parts.join(variables, fixed),
       opt_state=opt_state,
-      ema=ema,
+      ema=None if state.ema is None else parts.join(ema, fixed_averages),
       sums=sums,
       skipped=state.skipped + bad,
       skipped_in_a_row=(state.skipped_in_a_row + bad) * bad,

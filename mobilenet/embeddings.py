@@ -1,0 +1,291 @@
+"""What a frozen network makes of photos: computed once, kept, and trained on.
+
+While only the classifier learns and images are prepared without any draw, a photo gives
+the same numbers in every epoch. They are computed once and kept in the user's cache, so
+that each epoch takes a fraction of a second:
+
+    if embeddings.suffice(config):
+      kept = embeddings.of_source(config, model, variables, source)
+      data = loop.Data(train=functools.partial(kept.train_batches, ...), ...)
+"""
+
+import dataclasses
+import hashlib
+import io
+import os
+import pathlib
+import time
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+import input_pipeline
+from mobilenet import experiment
+from mobilenet.models import folding, user_cache
+from mobilenet.models.classifier import Classifier
+from mobilenet.training import files
+from mobilenet.training.errors import TrainingError, require
+from mobilenet.weights.own_file import flatten
+
+CLASSIFIER = 'classifier'  # the value of config.model.trained
+
+# Images at once; more is slower on CPUs, whose caches hold no more.
+_BATCH = 32
+# Of all numbers of a split; they are held in memory.
+_MOST_BYTES = 4 * 2**30
+_VERSION = '1'
+
+
+@dataclasses.dataclass(frozen=True)
+class Embeddings:
+  """Of all examples of a split, in their order.
+
+  values: float32 (N, ...), what `Classifier.embed` gave. label: int32 (N,). ok: (N,),
+  whether the photo could be read; the values of others are zero. names: of the
+  examples, for messages.
+  """
+
+  values: np.ndarray
+  label: np.ndarray
+  ok: np.ndarray
+  names: tuple[str, ...]
+
+  @property
+  def corrupt(self) -> list[str]:
+    """Names of the photos that could not be read, sorted."""
+    return sorted(name for name, ok in zip(self.names, self.ok, strict=True) if not ok)
+
+  def train_batches(self, batch_size: int, seed: int, start_step: int = 0) -> 'Batches':
+    """Endless batches, a pure function of (seed, step).
+
+    Every epoch is a permutation of what could be read; a batch may reach from one epoch
+    into the next.
+    """
+    return Batches(self._train_batches(batch_size, seed, start_step), self.corrupt)
+
+  def _train_batches(self, batch_size, seed, step):
+    readable = np.flatnonzero(self.ok)
+    count = len(readable)
+
+    def places(epoch):
+      return readable[np.random.default_rng((seed, epoch)).permutation(count)]
+
+    epoch, place = divmod(step * batch_size, count)
+    order = places(epoch)[place:]
+    while True:
+      while len(order) < batch_size:
+        epoch += 1
+        order = np.concatenate([order, places(epoch)])
+      chosen, order = order[:batch_size], order[batch_size:]
+      yield {'image': self.values[chosen], 'label': self.label[chosen]}
+
+  def eval_batches(self, batch_size: int) -> 'Batches':
+    """Every example once, as `input_pipeline.eval_batches` gives them."""
+    return Batches(self._eval_batches(batch_size), self.corrupt)
+
+  def _eval_batches(self, batch_size):
+    for first in range(0, len(self.ok), batch_size):
+      rows = np.arange(first, min(first + batch_size, len(self.ok)))
+      missing = batch_size - len(rows)
+      filled = np.concatenate([rows, np.zeros(missing, int)])
+      real = np.arange(batch_size) < len(rows)
+      yield {
+        'image': self.values[filled],
+        'label': self.label[filled],
+        'mask': (self.ok[filled] & real).astype(np.float32),
+        'index': np.where(real, filled, -1),
+      }
+
+
+class Batches(Iterator):
+  """An iterator that knows what could not be read."""
+
+  def __init__(self, batches, corrupt: list[str]):
+    self._batches, self.corrupt = batches, corrupt
+
+  def __next__(self):
+    return next(self._batches)
+
+
+def suffice(config: ConfigDict) -> bool:
+  """Whether a run can train on embeddings: nothing of its images is ever drawn.
+
+  Also, it is one process: several would compute everything each.
+  """
+  text, eval_text = (experiment.ops(config, name) for name in ('train_ops', 'eval_ops'))
+  drawn = input_pipeline.parse_ops(text, 'train')
+  return (
+    config.model.trained == CLASSIFIER
+    and drawn == input_pipeline.parse_ops(eval_text, 'eval')
+    and not config.data.batch_ops
+    and jax.process_count() == 1
+  )
+
+
+def of_source(
+  config: ConfigDict,
+  model: Classifier,
+  variables: dict[str, Any],
+  source: 'input_pipeline.Source',
+) -> Embeddings:
+  """The embeddings of a split; what is kept of an earlier call is not computed again.
+
+  They are kept in the user's cache by the weights, the network, the op string and the
+  origin of the data. Of a folder, photos that are new or changed (by size and time) are
+  computed and the others are reused; of other data, a split is kept as a whole.
+
+  Args:
+    config: of the run; its `data.eval_ops` prepare the images.
+    model: whose `embed` is computed.
+    variables: {'params', 'batch_stats'} of the model.
+    source: the split.
+
+  Raises:
+    DataError: too many photos cannot be read.
+    TrainingError: the split is too large to be held in memory.
+  """
+  shape = _shape(model, config.resolution)
+  size = 4 * source.num_examples * int(np.prod(shape))
+  require(
+    size <= _MOST_BYTES,
+    f'the embeddings of {source.num_examples:,} images of {source.split} need '
+    f'{size / 2**30:.1f} GiB; give --config.data.train_ops an op that draws, such as '
+    'flip, to train without keeping them',
+  )
+  path = _path(config, model, variables, source)
+  stamps = _stamps(source)
+  kept = _read(path)
+  rows = [kept.get(stamp) for stamp in stamps]
+  missing = [n for n, row in enumerate(rows) if row is None]
+  if missing:
+    began = time.monotonic()
+    for n, row in _computed(config, model, variables, source, missing):
+      rows[n] = row
+    kept.update(zip(stamps, rows, strict=True))
+    _write(path, kept)
+    tell = f'computed for {len(missing):,} in {time.monotonic() - began:.0f} s'
+  else:
+    tell = 'all kept from an earlier run'
+  print(f'embeddings of {source.num_examples:,} images of {source.split}: {tell}')
+  values, labels, ok = zip(*rows, strict=True)
+  names = tuple(source.describe(n) for n in range(source.num_examples))
+  label = np.asarray(labels if source.labels is None else source.labels, np.int32)
+  return Embeddings(np.stack(values), label, np.asarray(ok), names)
+
+
+def _computed(config, model, variables, source, missing):
+  """(place, (values, label, ok)) of the missing examples."""
+  if source.names is None:
+    part, places = source, list(range(source.num_examples))
+  else:
+    only = [source.names[n] for n in missing]
+    part, places = experiment.open_source(config, source.split, only=only), missing
+  folded, constants = folding.fold(model, jax.tree.map(np.asarray, variables))
+  constants = jax.device_put(constants)
+  embed = jax.jit(lambda v, images: folded.apply(v, images, method='embed'))
+  batches = input_pipeline.eval_batches(
+    part,
+    ops=experiment.ops(config, 'eval_ops'),
+    batch_size=_BATCH,
+    corrupt_limit=config.data.corrupt_limit,
+  )
+  waiting = None
+  for batch in batches:
+    computed = embed(constants, batch['image'])
+    if waiting is not None:
+      yield from _rows(*waiting, places)
+    waiting = batch, computed  # read while the next batch is computed
+  if waiting is not None:
+    yield from _rows(*waiting, places)
+
+
+def _rows(batch, computed, places):
+  values = np.asarray(computed, np.float32)
+  for n, index in enumerate(batch['index']):
+    if index >= 0:
+      ok = bool(batch['mask'][n])
+      value = values[n] if ok else np.zeros_like(values[n])
+      yield places[index], (value, int(batch['label'][n]), ok)
+
+
+def _shape(model, resolution) -> tuple[int, ...]:
+  """Of the embedding of one image."""
+  image = jax.ShapeDtypeStruct((1, resolution, resolution, 3), np.float32)
+  made = jax.eval_shape(
+    lambda key, x: model.init_with_output(key, x, method='embed')[0],
+    jax.random.key(0),
+    image,
+  )
+  return made.shape[1:]
+
+
+# ---- what is kept --------------------------------------------------------------------
+
+
+def _path(config, model, variables, source) -> pathlib.Path:
+  digest = hashlib.sha256(_VERSION.encode())
+  for name, value in sorted(flatten(jax.tree.map(np.asarray, variables)).items()):
+    if not name.startswith('params/head/classifier/'):
+      digest.update(f'{name} {value.shape} {value.dtype}'.encode())
+      digest.update(np.ascontiguousarray(value))
+  place = source.origin if source.names is not None else (source.origin, source.split)
+  rest = (model.network, experiment.ops(config, 'eval_ops'), place)
+  digest.update(repr(rest).encode())
+  return user_cache.folder('embeddings') / f'{digest.hexdigest()[:32]}.npz'
+
+
+def _stamps(source) -> list[tuple]:
+  """What tells each example, and each version of it, from all others."""
+  if source.names is None:
+    return [(str(n), 0, 0) for n in range(source.num_examples)]
+  stamps = []
+  for name in source.names:
+    try:
+      about = os.stat(os.path.join(source.origin, name))
+      stamps.append((os.fsencode(name).hex(), about.st_size, about.st_mtime_ns))
+    except OSError:
+      stamps.append((os.fsencode(name).hex(), -1, 0))
+  return stamps
+
+
+def _read(path: pathlib.Path) -> dict[tuple, tuple]:
+  """Stamp -> (values, label, ok); nothing where the file is not there or damaged."""
+  try:
+    with np.load(path) as stored:
+      names, numbers = stored['names'], stored['numbers']
+      values, labels, ok = (stored[k] for k in ('values', 'label', 'ok'))
+  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    return {}
+  stamps = [
+    (str(name), int(size), int(when))
+    for name, (size, when) in zip(names, numbers, strict=True)
+  ]
+  rows = zip(values, labels.tolist(), ok.tolist(), strict=True)
+  return dict(zip(stamps, rows, strict=True))
+
+
+def _write(path: pathlib.Path, kept: dict[tuple, tuple]) -> None:
+  """Keeps them; where that is impossible a line says so, and they are still used.
+
+  Of a photo that changed the older version is dropped.
+  """
+  newest = {stamp[0]: stamp for stamp in kept}
+  stamps = list(newest.values())
+  values, labels, ok = zip(*(kept[stamp] for stamp in stamps), strict=True)
+  data = io.BytesIO()
+  np.savez(
+    data,
+    names=np.asarray([stamp[0] for stamp in stamps]),
+    numbers=np.asarray([stamp[1:] for stamp in stamps], np.int64),
+    values=np.stack(values),
+    label=np.asarray(labels, np.int32),
+    ok=np.asarray(ok),
+  )
+  try:
+    files.replace_file(path, data.getvalue())
+  except TrainingError as error:
+    print(f'note: embeddings are not kept: {error}')
