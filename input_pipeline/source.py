@@ -38,6 +38,7 @@ class Source:
     origin: where the data comes from, whatever it is called: a folder's absolute path,
       TFDS' full name with the version.
     names: of a folder, the examples' paths relative to `origin`, with / between.
+    labels: of a folder, the examples' labels, in the order of `names`.
     by_seed: whether a seed made the split, and not whoever made the data.
     unlabelled: those of the parts of a split whose first example has no label (-1).
     notes: on the data, a line each, that a person should see before a run.
@@ -54,6 +55,7 @@ class Source:
   slices: Callable[[int, int], tuple[FileSlice, ...]] | None = None
   origin: str = ''
   names: tuple[str, ...] | None = None
+  labels: tuple[int, ...] | None = None
   by_seed: bool = False
   unlabelled: tuple[str, ...] = ()
   notes: tuple[str, ...] = ()
