@@ -108,8 +108,10 @@ def _copies(facts, what, belongs):
       exact += group.exact
   if not groups:
     return []
-  changed = len(groups) - exact
-  how = f'{exact:,} exact, {changed:,} re-encoded, resized or edited'
+  changed = 're-encoded, resized or edited'
+  how = {0: changed, len(groups): 'the same files'}.get(
+    exact, f'{exact:,} the same files, others {changed}'
+  )
   names = tuple(name for group in groups for name in group)
   line = f'{counted(len(groups), "photo")} {what} ({how})'
   return [Found(line, names, tuple(groups))]

@@ -99,14 +99,14 @@ def _findings(findings, facts, pictured):
     yield page.text(finding.advice)
     shown = _shown(finding, facts)
     pictures = [
-      page.picture(pictured[name], _caption(name, found.remarks), side=SIDE)
+      page.picture(pictured[name], _caption(name, found), side=SIDE)
       for name in shown
       if name in pictured
     ]
     if pictures:
       yield page.gallery(pictures, small=True)
     if found.groups:
-      lines = [' = '.join(group) for group in found.groups]
+      lines = [f'{n}: {" = ".join(g)}' for n, g in enumerate(found.groups, 1)]
     elif found.photos:
       lines = [_with(name, found.remarks) for name in found.photos]
     else:
@@ -126,8 +126,11 @@ def _with(name, remarks):
   return f'{name}: {remarks[name]}' if name in remarks else name
 
 
-def _caption(name, remarks):
-  return printable(_with(name, remarks))
+def _caption(name, found):
+  """The number of its group, a word about the photo, its name."""
+  numbers = [f'{n}:' for n, group in enumerate(found.groups, 1) if name in group]
+  remark = [f'{found.remarks[name]};'] if name in found.remarks else []
+  return printable(' '.join([*numbers, *remark, name]))
 
 
 def _upper(line):
