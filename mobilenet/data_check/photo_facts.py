@@ -2,13 +2,12 @@
 
 import dataclasses
 import hashlib
-import io
 import os
 import stat
 
 import numpy as np
 
-from input_pipeline import DataError, exif, photo_files
+from input_pipeline import DataError, exif, photo_reader
 
 SIGHT = 256  # px; facts of pixels are those of a longer side below twice this
 HASH_SIDE = 16
@@ -94,45 +93,56 @@ def read_file(path: str) -> bytes:
 
 
 def of_file(data: bytes) -> dict:
-  """The facts of an encoded photo that need no pixels; few if it is none."""
-  from PIL import Image
-
+  """The facts of an encoded photo that need no pixels; two of what is no photo."""
   facts = {
     'bytes': len(data),
     'content': hashlib.blake2b(data, digest_size=16).hexdigest(),
   }
   try:
-    with Image.open(io.BytesIO(data), formats=photo_files.formats()) as image:
-      facts |= _of_header(image, data)
+    image = photo_reader.opened(data)
   except Exception:  # decoders raise anything; the reader of photos says what is wrong
     return facts
-  return facts
+  with image:
+    # An MPO is a JPEG with further pictures behind the first, which are no animation.
+    still = image.format in ('JPEG', 'MPO')
+    return {
+      **facts,
+      'width': image.width,
+      'height': image.height,
+      'mode': image.mode,
+      'bits': _bits(image, data),
+      'format': 'JPEG' if still else image.format,
+      'orientation': _orientation(image, data),
+      'camera': _of_broken(_camera, image, ''),
+      'frames': 1 if still else _of_broken(_frames, image, 1),
+      'transparent': 'A' in image.mode or 'transparency' in image.info,
+    }
 
 
-def _of_header(image, data):
+def _of_broken(read, image, unknown):
+  """What is read of an image; `unknown` where that part of the file is broken."""
+  try:
+    return read(image)
+  except Exception:  # decoders raise anything, and the pixels may be whole
+    return unknown
+
+
+def _camera(image):
   tags = image.getexif()
   words = [str(tags.get(tag) or '').strip('\0 ') for tag in (_MAKE, _MODEL)]
   if words[0] and words[1].lower().startswith(words[0].lower()):
     words = words[1:]  # 'Canon', 'Canon EOS 5D'
+  return ' '.join(filter(None, words))
+
+
+def _frames(image):
+  return getattr(image, 'n_frames', 1)
+
+
+def _orientation(image, data):
   if image.format in ('JPEG', 'MPO', 'PNG'):
-    orientation = exif.orientation(data)
-  else:
-    orientation = exif.of_block(
-      (image.info.get('exif') or b'').removeprefix(b'Exif\0\0')
-    )
-  # An MPO is a JPEG with further pictures behind the first, which are no animation.
-  still = image.format in ('JPEG', 'MPO')
-  return {
-    'width': image.width,
-    'height': image.height,
-    'mode': image.mode,
-    'bits': _bits(image, data),
-    'format': 'JPEG' if still else image.format,
-    'orientation': orientation,
-    'camera': ' '.join(filter(None, words)),
-    'frames': 1 if still else getattr(image, 'n_frames', 1),
-    'transparent': 'A' in image.mode or 'transparency' in image.info,
-  }
+    return exif.orientation(data)
+  return exif.of_block((image.info.get('exif') or b'').removeprefix(b'Exif\0\0'))
 
 
 def _bits(image, data):
