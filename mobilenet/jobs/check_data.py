@@ -118,6 +118,11 @@ def check(
     doubts=judge and judge.doubts(photos),
     resolution=config.resolution if config else None,
   )
+  if judge and facts.doubts is None:
+    not_done.append(
+      'Labels were not judged: fewer than two classes have '
+      f'{mislabelled.FEWEST} photos that can be read.'
+    )
   found = findings.find(facts)
   measured = shortcuts.strengths(facts)
   samples = None
