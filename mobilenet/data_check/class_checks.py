@@ -67,7 +67,7 @@ def in_two_classes(facts: Facts) -> list[Found]:
   return _copies(
     facts,
     'shown in two classes',
-    lambda own, others: len({p.class_name for p in own}) > 1,
+    lambda own, others: len({p.class_name for p in own if p.class_name}) > 1,
   )
 
 
@@ -109,8 +109,8 @@ def _copies(facts, what, belongs):
   if not groups:
     return []
   changed = 're-encoded, resized or edited'
-  how = {0: changed, len(groups): 'the same files'}.get(
-    exact, f'{exact:,} the same files, others {changed}'
+  how = {0: changed, len(groups): 'byte for byte'}.get(
+    exact, f'{exact:,} byte for byte, the others {changed}'
   )
   names = tuple(name for group in groups for name in group)
   line = f'{counted(len(groups), "photo")} {what} ({how})'

@@ -18,6 +18,7 @@ SIDE = 112  # px of a thumbnail: 4 kB in the page
 # Thumbnails in all: with them the page stays below 5 MB.
 SHEET, PER_CLASS, SAMPLES = 360, 12, 12
 GROUPS, DOUBTED = 8, 24
+FEW_NAMES = 12  # are not folded away where there is no picture
 NAMES, ROWS = 100, 300  # in lists and tables; check.json has all of them
 _TITLES = {SERIOUS: 'Serious', 'look': 'To look at', NOTE: 'Good to know'}
 
@@ -112,14 +113,14 @@ def _findings(findings, facts, pictured):
     else:
       lines = [_with(name, found.remarks) for name in found.remarks]
     if lines:
-      yield _list(lines)
+      yield _list(lines, folded=bool(pictures) or len(lines) > FEW_NAMES)
 
 
-def _list(lines) -> Markup:
+def _list(lines, *, folded: bool) -> Markup:
   kept = [printable(line) for line in lines[:NAMES]]
   if len(lines) > NAMES:
     kept.append(f'and {len(lines) - NAMES:,} more: see {JSON_FILE}')
-  return page.details('Names', page.items(kept))
+  return page.details('Names', page.items(kept)) if folded else page.items(kept)
 
 
 def _with(name, remarks):

@@ -196,7 +196,7 @@ figure img { max-width: 100%; height: auto }
 figcaption { color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
 .gallery { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)) }
-.gallery.small { gap: .6rem; align-items: end;
+.gallery.small { gap: .6rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)) }
 .gallery.small figcaption { font-size: .75rem; line-height: 1.3 }
 .gallery figure { margin: 0 }
