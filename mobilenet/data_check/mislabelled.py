@@ -165,7 +165,7 @@ def probabilities(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
   # A strong penalty: a wrong label must not be learned by heart. scikit-learn weighs it
   # against the sum over all photos. Classes are not weighted, which found fewer swapped
   # labels where classes are unbalanced.
-  classifier = LogisticRegression(C=FIT / len(labels), max_iter=200, tol=1e-3)
+  classifier = LogisticRegression(C=FIT / len(labels), max_iter=200, tol=1e-2)
   folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
   with warnings.catch_warnings():
     warnings.simplefilter('ignore', ConvergenceWarning)  # nearly there is enough
