@@ -20,6 +20,7 @@ from input_pipeline.op_string import check_ops, parse_ops
 __all__ = [
   'DataError',
   'Source',
+  'augmented',
   'check_ops',
   'eval_batches',
   'open_source',
@@ -33,6 +34,7 @@ _NEED_TENSORFLOW = {
   'Source': 'input_pipeline.source',
   'open_source': 'input_pipeline.opening',
   'originals': 'input_pipeline.original_photos',
+  'augmented': 'input_pipeline.augmented_photos',
   'train_batches': 'input_pipeline.pipeline',
   'eval_batches': 'input_pipeline.pipeline',
 }

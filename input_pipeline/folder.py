@@ -1,13 +1,12 @@
 """A folder of class folders of images, with a split of its own or made by a seed."""
 
 import collections
-import hashlib
 import os
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from input_pipeline import folder_layout, photo_files
+from input_pipeline import folder_layout, folder_split, photo_files
 from input_pipeline.errors import DataError, some
 from input_pipeline.folder_layout import ALL
 from input_pipeline.folder_walk import files_below, visible_folders
@@ -75,7 +74,7 @@ def open_folder(
   if by_seed:
     notes = _notes(images, classes)
     if only is None:
-      images = _held_out(images, parts == ('train',), root, seed, holdout)
+      images = folder_split.held_out(images, parts == ('train',), root, seed, holdout)
   labelled = [(name, label) for label, names in images for name in names]
   if only is not None:
     labelled = _chosen(labelled, only, root, dir_flag)
@@ -134,28 +133,6 @@ def _images(root, classes, prefix=''):
   return images
 
 
-def _held_out(images, train, root, seed, holdout):
-  """The training or the validation part of every class."""
-  if not 0 < holdout < 1:
-    raise DataError(f'--config.data.holdout={holdout!r} must lie between 0 and 1')
-
-  def order(name):
-    within_class = name.partition('/')[2]
-    text = f'{seed}/{within_class}'
-    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).digest()
-
-  parts = []
-  for label, names in images:
-    count = min(max(1, round(holdout * len(names))), len(names) - 1)
-    shuffled = sorted(names, key=order)
-    parts.append((label, sorted(shuffled[count:] if train else shuffled[:count])))
-  if not any(names for _, names in parts):
-    raise DataError(
-      f'no class in {root} has two images: nothing is left to evaluate on; add some'
-    )
-  return parts
-
-
 def _notes(images, classes):
   """On classes that are too small to be split."""
   alone = [classes[label] for label, names in images if len(names) == 1]
@@ -183,9 +160,10 @@ def _chosen(labelled, only, root, dir_flag):
 
 def _source(root, parts, classes, labelled, by_seed, notes):
   names = tuple(name for name, _ in labelled)
+  labels = tuple(label for _, label in labelled)
   base = f'{root}{os.sep}'
   paths = tf.constant([os.fsencode(base + name) for name in names])
-  label_of = tf.constant([label for _, label in labelled], tf.int32)
+  label_of = tf.constant(labels, tf.int32)
 
   def read(index):
     return {
@@ -207,7 +185,7 @@ def _source(root, parts, classes, labelled, by_seed, notes):
     read=read,
     origin=os.path.realpath(root),
     names=names,
-    labels=tuple(label for _, label in labelled),
+    labels=labels,
     by_seed=by_seed,
     notes=notes,
   )

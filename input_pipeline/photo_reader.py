@@ -44,14 +44,23 @@ def pixels(data: bytes) -> np.ndarray:
     DataError: it is not a whole image, of no format that is read here, or too large;
       the message does not say which photo it is.
   """
-  _silence()
   # Decoders raise whatever a broken file leads them to: OSError, SyntaxError, EOFError,
   # struct.error, IndexError and more.
   try:
-    with Image.open(io.BytesIO(data), formats=_formats()) as image:
+    with opened(data) as image:
       return _upright(data, image)
   except Exception as error:
     raise DataError(_reason(error)) from error
+
+
+def opened(data: bytes) -> Image.Image:
+  """An encoded photo as Pillow's image, of which only the header is read.
+
+  Raises:
+    Exception: whatever Pillow's decoders raise of what is no photo.
+  """
+  _silence()
+  return Image.open(io.BytesIO(data), formats=_formats())
 
 
 def _upright(data, image):

@@ -47,6 +47,21 @@ def find(trained: RunData, source, open_split: Callable) -> Overlap:
   return Overlap(source.num_examples if same else 0)
 
 
+def between(source, eval_source) -> Overlap:
+  """The examples of a folder's evaluation split that its training split holds too.
+
+  The same path, or a copy to the byte. Only files of equal size are read.
+
+  Args:
+    source, eval_source: opened splits of a folder.
+  """
+  there = {os.path.join(source.origin, name) for name in source.names}
+  here = [os.path.join(eval_source.origin, name) for name in eval_source.names]
+  copies = set(_copies([path for path in here if path not in there], there))
+  found = [n for n, path in enumerate(here) if path in there or path in copies]
+  return Overlap(len(found), tuple(found[:3]))
+
+
 def described(found: Overlap, source) -> str:
   """The line of a warning, of an overlap that is not empty."""
   total = source.num_examples

@@ -108,7 +108,9 @@ def test_foreign_frameworks_are_imported_where_they_are_needed(path):
 def test_configs_models_and_data_meet_in_few_places_only(path):
   """In the experiment, what is trained of it, the jobs, and what shows photos."""
   rooms = [
-    f for room in ('bench', 'reports', 'tasks') for f in under('mobilenet', room)
+    f
+    for room in ('bench', 'data_check', 'reports', 'tasks')
+    for f in under('mobilenet', room)
   ]
   if path in (EXPERIMENT, TRAINED, *JOBS, *rooms):
     return
@@ -166,11 +168,13 @@ BELOW = {
   'tasks': ('models', 'training', 'weights', 'reports'),
   'tables': ('models', 'training', 'reports'),
   'sweeps': ('training', 'reports', 'config_files'),
+  'data_check': ('models', 'training', 'reports'),
   'bench': ('models', 'training', 'weights', 'reports', 'tasks'),
   'config_files': ('training',),
   'limits': ('training',),
   'run_data': ('training',),
   'overlap': ('run_data',),
+  'data_summary': ('overlap', 'reports'),
   'experiment': ('models', 'training', 'weights', 'tasks'),
   'trained': ('models', 'training', 'weights', 'experiment'),
   'command_line': ('training', 'config_files', 'jobs'),

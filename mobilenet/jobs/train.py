@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import embeddings, experiment, limits, run_data, trained
+from mobilenet import (
+  data_summary,
+  embeddings,
+  experiment,
+  limits,
+  run_data,
+  trained,
+)
 from mobilenet.command_line import Given
 from mobilenet.models import counting
 from mobilenet.models.classifier import OnEmbeddings
@@ -272,6 +279,7 @@ def announce(
       f'{eval_source.num_examples:,} for evaluation, {outputs} outputs\n'
       f'{jax.device_count()} x {device.device_kind}; workdir {folder}'
     )
+    data_summary.tell(source, eval_source)
     if weights is not None:
       head = ', with a new classifier' if config.new_head else ''
       print(f'from {weights.origin}{head}')

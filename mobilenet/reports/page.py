@@ -107,9 +107,21 @@ def picture(pixels: np.ndarray, caption: str, *, side: int = 320) -> Markup:
   return _figure(thumbnail(pixels, side), 'image/jpeg', caption)
 
 
-def gallery(pictures: Iterable[Markup]) -> Markup:
-  """Pictures beside each other, as many in a row as there is room for."""
-  return Markup('<div class="gallery">{}</div>').format(Markup('').join(pictures))
+def gallery(pictures: Iterable[Markup], *, small: bool = False) -> Markup:
+  """Pictures beside each other, as many in a row as there is room for.
+
+  Args:
+    pictures: of `picture` or `figure`.
+    small: about 100 px wide each instead of twice that.
+  """
+  return Markup('<div class="gallery{}">{}</div>').format(
+    ' small' if small else '', Markup('').join(pictures)
+  )
+
+
+def heading(line: str) -> Markup:
+  """A heading within a section."""
+  return Markup('<h3>{}</h3>').format(line)
 
 
 def details(summary: str, *parts: Markup) -> Markup:
@@ -162,6 +174,7 @@ body { margin: 0 auto; max-width: 60rem; padding: 1.2rem; color: var(--ink);
   background: var(--paper); font: 16px/1.5 system-ui, sans-serif }
 h1 { margin: 0; font-size: 1.7rem; overflow-wrap: anywhere }
 h2 { margin: 2.2rem 0 .6rem; font-size: 1.25rem; border-bottom: 1px solid var(--line) }
+h3 { margin: 1.6rem 0 .4rem; font-size: 1.05rem; overflow-wrap: anywhere }
 .subtitle { margin: .2rem 0 1rem; color: var(--soft) }
 nav a { display: inline-block; margin: 0 1rem .3rem 0; color: var(--link) }
 p, li { max-width: 46rem; overflow-wrap: anywhere }
@@ -183,6 +196,9 @@ figure img { max-width: 100%; height: auto }
 figcaption { color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
 .gallery { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)) }
+.gallery.small { gap: .6rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)) }
+.gallery.small figcaption { font-size: .75rem; line-height: 1.3 }
 .gallery figure { margin: 0 }
 .gallery img { width: 100%; border-radius: 3px }
 summary { cursor: pointer; color: var(--link) }

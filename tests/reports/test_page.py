@@ -44,7 +44,8 @@ def whole_page():
     page.items(['a', '<b>']),
     page.table(('class', 'recall'), [('rose', 0.5), ('<script>', '12.5 %')]),
     page.figure(drawn, 'A line "up"'),
-    page.details('more', page.gallery([page.picture(photo, 'x.jpg')] * 2)),
+    page.heading('pictures <of> it'),
+    page.details('more', page.gallery([page.picture(photo, 'x.jpg')] * 2, small=True)),
   )
   return made
 
@@ -66,7 +67,7 @@ def test_nothing_is_fetched_and_nothing_runs():
 def test_text_of_people_is_text():
   seen = Seen(whole_page().html())
   words = ''.join(seen.words)
-  for given in ('cats & <dogs>', '<script>', '<b>'):
+  for given in ('cats & <dogs>', '<script>', '<b>', 'pictures <of> it'):
     assert given in words
 
 

@@ -1,0 +1,94 @@
+"""How many examples of each class a run trains and is measured on, for a folder.
+
+counts = per_class(source, eval_source)  # {'daisy': Counts(train=512, evaluation=121)}
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import rich.console
+
+from mobilenet.reports import terminal
+
+MOST_ROWS = 15  # classes in the table; of more it says what matters
+FEW = 10  # examples to train on
+UNBALANCED = 5  # the largest class, in times the smallest
+
+
+class Counts(NamedTuple):
+  """Examples of one class in the two splits of a run."""
+
+  train: int
+  evaluation: int
+
+
+def per_class(source, eval_source) -> dict[str, Counts]:
+  """Class -> its counts, in the order of the labels.
+
+  Empty where a source does not know its labels without reading, as all but folders.
+
+  Args:
+    source, eval_source: the two opened splits (`input_pipeline.Source`).
+  """
+  if source.labels is None or eval_source.labels is None:
+    return {}
+  train, evaluation = Counter(source.labels), Counter(eval_source.labels)
+  return {
+    name: Counts(train[label], evaluation[label])
+    for label, name in enumerate(source.class_names)
+  }
+
+
+def imbalance(counts: Mapping[str, Counts]) -> str | None:
+  """A line, where the largest class has many times the examples of the smallest."""
+  smallest = min(counts, key=lambda name: counts[name].train)
+  largest = max(counts, key=lambda name: counts[name].train)
+  few, many = counts[smallest].train, counts[largest].train
+  if many <= UNBALANCED * few:
+    return None
+  times = f'{many / few:.0f} times' if few else 'and'
+  return (
+    f'the classes are unbalanced: {largest} has {many:,} images for training, '
+    f'{times} the {few:,} of {smallest}'
+  )
+
+
+def show(
+  counts: Mapping[str, Counts], console: rich.console.Console | None = None
+) -> None:
+  """Prints a table: each class, or of many the smallest, the median and the largest."""
+  table = terminal.make_table(
+    '', [('class', 'left'), ('training', 'right'), ('evaluation', 'right')]
+  )
+  for row in _rows(counts):
+    terminal.add_row(table, *row)
+  terminal.show(table, console)
+
+
+def _rows(counts):
+  if len(counts) <= MOST_ROWS:
+    return [
+      (_printable(name), f'{n.train:,}', f'{n.evaluation:,}')
+      for name, n in counts.items()
+    ]
+  by_size = sorted(counts, key=lambda name: counts[name])
+  ends = [('smallest', by_size[0]), ('largest', by_size[-1])]
+  rows = [
+    (f'{what}: {_printable(name)}', *(f'{n:,}' for n in counts[name]))
+    for what, name in ends
+  ]
+  columns = list(zip(*counts.values(), strict=True))
+  median = [f'{statistics.median(column):g}' for column in columns]
+  few = [f'{sum(n < FEW for n in column):,}' for column in columns]
+  return [
+    rows[0],
+    (f'median of {len(counts):,} classes', *median),
+    rows[1],
+    (f'classes below {FEW}', *few),
+  ]
+
+
+def _printable(name: str) -> str:
+  return name.encode('utf-8', 'backslashreplace').decode()
