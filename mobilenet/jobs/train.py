@@ -18,7 +18,8 @@ from ml_collections import ConfigDict
 from mobilenet import experiment, limits, run_data, trained
 from mobilenet.command_line import Given
 from mobilenet.models import counting
-from mobilenet.reports import run_report
+from mobilenet.reports import curves, run_report
+from mobilenet.tasks import Evaluated
 from mobilenet.training import loop, memory, run_length, sharding, workdir
 from mobilenet.training.errors import require
 from mobilenet.training.optimizer import make_optimizer
@@ -133,10 +134,18 @@ def train(
       run_report.write_training(
         task,
         outcome,
-        folder,
-        model=config.model.name,
-        outputs=outputs,
-        examples=experiment.EvaluatedExamples(eval_source),
+        Evaluated(
+          folder=folder / curves.REPORT_FOLDER,
+          evaluation=None,  # that of the better weights, which the outcome holds
+          outputs=outputs,
+          examples=experiment.EvaluatedExamples(eval_source),
+          split=eval_source.split,
+          num_examples=eval_source.num_examples,
+          run=trained.Run(folder, config, model, None, outputs, step=0),
+          ops=experiment.both_ops(config),
+          chose=True,
+          decide=True,
+        ),
         plan=plan,
         size=size,
         data=eval_source,

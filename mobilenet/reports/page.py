@@ -97,19 +97,38 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
   ).format(head, body)
 
 
-def figure(drawn, caption: str, *, dpi: int = 110) -> Markup:
-  """A matplotlib Figure (see `canvas`) with a caption, which describes it as well."""
-  return _figure(canvas.png(drawn, dpi=dpi), 'image/png', caption)
+def figure(drawn, caption: str, *, dpi: int = 160) -> Markup:
+  """A matplotlib Figure (see `canvas`) with a caption, which describes it as well.
+
+  It is shown at its own size where there is room, an inch as 96 pixels: one of at most
+  4.6 inches is readable on a phone.
+  """
+  width = round(96 * drawn.get_figwidth())
+  return _figure(canvas.png(drawn, dpi=dpi), 'image/png', caption, width)
 
 
 def picture(pixels: np.ndarray, caption: str, *, side: int = 320) -> Markup:
   """A photo, uint8 (H, W, 3), shrunk to at most `side` pixels, with a caption."""
-  return _figure(thumbnail(pixels, side), 'image/jpeg', caption)
+  return jpeg(thumbnail(pixels, side), caption)
 
 
-def gallery(pictures: Iterable[Markup]) -> Markup:
-  """Pictures beside each other, as many in a row as there is room for."""
-  return Markup('<div class="gallery">{}</div>').format(Markup('').join(pictures))
+def jpeg(data: bytes, caption: str) -> Markup:
+  """A photo that is a JPEG already, see `thumbnail`, with a caption."""
+  return _figure(data, 'image/jpeg', caption)
+
+
+def gallery(pictures: Iterable[Markup], *, wide: bool = False) -> Markup:
+  """Pictures beside each other, as many in a row as there is room for.
+
+  `wide` ones get twice the room.
+  """
+  kind = 'gallery wide-pictures' if wide else 'gallery'
+  return Markup('<div class="{}">{}</div>').format(kind, Markup('').join(pictures))
+
+
+def beside(*parts: Markup) -> Markup:
+  """Figures beside each other where there is room, else below each other."""
+  return Markup('<div class="beside">{}</div>').format(Markup('').join(parts))
 
 
 def details(summary: str, *parts: Markup) -> Markup:
@@ -130,10 +149,12 @@ def thumbnail(pixels: np.ndarray, side: int) -> bytes:
   return data.getvalue()
 
 
-def _figure(data: bytes, kind: str, caption: str) -> Markup:
+def _figure(data: bytes, kind: str, caption: str, width: int | None = None) -> Markup:
+  size = Markup(' width="{}"').format(width) if width else ''
   return Markup(
-    '<figure><img src="data:{};base64,{}" alt="{}"><figcaption>{}</figcaption></figure>'
-  ).format(kind, base64.b64encode(data).decode(), caption, caption)
+    '<figure><img src="data:{};base64,{}"{} alt="{}"><figcaption>{}</figcaption>'
+    '</figure>'
+  ).format(kind, base64.b64encode(data).decode(), size, caption, caption)
 
 
 def _cells(row: Sequence[object]) -> Markup:
@@ -183,7 +204,11 @@ figure img { max-width: 100%; height: auto }
 figcaption { color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
 .gallery { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)) }
-.gallery figure { margin: 0 }
+.gallery.wide-pictures { grid-template-columns:
+  repeat(auto-fill, minmax(min(20rem, 100%), 1fr)) }
+.gallery figure { margin: 0; min-width: 0 }
+.beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem }
+.beside figure { max-width: 100%; flex: 0 1 auto }
 .gallery img { width: 100%; border-radius: 3px }
 summary { cursor: pointer; color: var(--link) }
 @media print {

@@ -39,6 +39,7 @@ def predict_photos(
   batch_size: int = 32,
   *,
   tell: Callable[[str], None] = print,
+  advance: Callable[[int], None] = lambda number: None,
 ) -> Predicted:
   """What a task predicts of every photo.
 
@@ -53,6 +54,7 @@ def predict_photos(
     ops: `parse_ops(string, 'eval')`.
     batch_size: photos per batch.
     tell: gets one line for each photo that is left out, as soon as it is found.
+    advance: is told how many more photos were read.
 
   Raises:
     DataError: no photo can be read, or the ops leave photos of different sizes.
@@ -61,6 +63,7 @@ def predict_photos(
 
   def leave_out(reason: str):
     unreadable.append(reason)
+    advance(1)
     tell(f'left out: {reason}')
 
   named, waiting, rows, first = [], None, [], None
@@ -69,6 +72,7 @@ def predict_photos(
     _check_sizes(first, batch)
     names, images = zip(*batch, strict=True)
     named += names
+    advance(len(names))
     filled = np.stack([*images, *[images[-1]] * (batch_size - len(images))])
     computed = _predictions(model, task, variables, filled)
     # Fetched one batch late: photos are read while the network runs.
