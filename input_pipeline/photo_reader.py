@@ -75,7 +75,9 @@ def _upright(data, image):
     flat = np.repeat(deep.astype(np.uint8)[..., None], 3, axis=-1)
   else:
     image.info.pop('transparency', None)
-    flat = np.asarray(image.convert('RGB'))
+    # Of a photo that is RGB already, Pillow would make a copy: a third of the time that
+    # decoding takes.
+    flat = np.asarray(image if image.mode == 'RGB' else image.convert('RGB'))
   return exif.upright(flat, orientation)
 
 

@@ -338,7 +338,11 @@ def test_classes_that_changed_since_training(finished):
   names = json.loads(path.read_text())
   path.write_text(json.dumps([*names[:-1], 'zebra']))
   try:
-    assert 'zebra' in error('--job=eval', f'--workdir={workdir}')
+    for job in ('eval', 'predict'):
+      line = error(
+        f'--job={job}', f'--workdir={workdir}', *['cat.jpg'][: job[0] == 'p']
+      )
+      assert f'{path} was changed since the run was made' in line
   finally:
     path.write_text(json.dumps(names))
 

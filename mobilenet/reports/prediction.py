@@ -1,5 +1,6 @@
 """Runs photos through a network: reads, prepares and batches them."""
 
+import collections
 import concurrent.futures
 import functools
 import itertools
@@ -110,16 +111,25 @@ def _batches(
 
 
 def _readable(paths, ops, at_once: int, leave_out):
-  """(path, image) of the photos that can be read, in order; some are read at once."""
+  """(path, image) of the photos that can be read, in order.
 
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    prepare = functools.partial(_prepare, ops=ops)
-    while some := list(itertools.islice(paths, at_once)):
-      for path, image in zip(some, pool.map(prepare, some), strict=True):
-        if isinstance(image, DataError):
-          leave_out(str(image))
-        else:
-          yield path, image
+  Some are read ahead all the time, also while the network runs. Twice as many as there
+  are cores keep all of these busy; a batch of them keeps the network from waiting.
+  """
+  cores = os.cpu_count() or 1
+  ahead = max(at_once, 2 * cores)
+  reading: collections.deque = collections.deque()
+  with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+    # What follows the last photo pushes the ones that are still read out of the queue.
+    for path in itertools.chain(paths, [None] * ahead):
+      reading.append((path, path and pool.submit(_prepare, path, ops)))
+      if len(reading) <= ahead:
+        continue
+      path, image = reading.popleft()
+      if isinstance(image := image.result(), DataError):
+        leave_out(str(image))
+      else:
+        yield path, image
 
 
 def _prepare(path, ops) -> np.ndarray | DataError:

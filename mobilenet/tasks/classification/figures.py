@@ -22,7 +22,7 @@ def confusion(matrix, class_names, path: str | os.PathLike) -> pathlib.Path:
   return canvas.save_png(draw_confusion(matrix, class_names), path)
 
 
-def draw_confusion(matrix, class_names, *, listed: bool = True):
+def draw_confusion(matrix, class_names, *, compact: bool = False):
   """A Figure of the confusion matrix, each row as shares of its true class.
 
   Up to 20 classes have their counts in the cells. With more, the most frequent
@@ -32,7 +32,7 @@ def draw_confusion(matrix, class_names, *, listed: bool = True):
   Args:
     matrix: counts (K, K), rows true, columns predicted.
     class_names: K names.
-    listed: whether to list the most frequent confusions of many classes.
+    compact: without that list and the bar of colours, small enough for a phone.
   """
   from matplotlib import colormaps, colors
 
@@ -41,10 +41,10 @@ def draw_confusion(matrix, class_names, *, listed: bool = True):
   shares = 100.0 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
   shares[matrix.sum(axis=1) == 0] = np.nan
   many = count > 20
-  listed = listed and many
+  listed = many and not compact
   block = -(-count // 250)
-  side = 6.6 if many else min(8.5, 3.4 + 0.34 * count)
-  figure = canvas.new_figure(side + (3.9 if listed else 1.0), side)
+  side = 6.6 if many else min(8.5, (2.2 if compact else 3.4) + 0.34 * count)
+  figure = canvas.new_figure(side + (0.0 if compact else 3.9 if listed else 1.0), side)
   axes = figure.subplots()
 
   # Most confusions are a few per cent; a power scale makes them visible.
@@ -53,13 +53,10 @@ def draw_confusion(matrix, class_names, *, listed: bool = True):
   pooled = _largest_of_blocks(shares, block)
   extent = (-0.5, len(pooled) * block - 0.5, len(pooled) * block - 0.5, -0.5)
   image = axes.imshow(pooled, cmap=colours, norm=norm, extent=extent)
-  bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.02)
-  bar.set_label('Share of the true class (%)', fontsize=9)
-  bar.set_ticks([0, 1, 5, 20, 50, 100] if many else [0, 5, 20, 50, 100])
-  bar.ax.yaxis.set_major_formatter('{x:g}')
-  bar.ax.minorticks_off()
-  bar.ax.tick_params(labelsize=8)
-  bar.outline.set_visible(False)
+  if not compact:
+    _colour_bar(
+      figure, axes, image, [0, 1, 5, 20, 50, 100] if many else [0, 5, 20, 50, 100]
+    )
 
   step = -(-count // 40)
   ticks = np.arange(0, count, step)
@@ -87,6 +84,16 @@ def draw_confusion(matrix, class_names, *, listed: bool = True):
   elif not many:
     _write_counts(axes, matrix, norm(np.nan_to_num(shares)))
   return figure
+
+
+def _colour_bar(figure, axes, image, ticks) -> None:
+  bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.02)
+  bar.set_label('Share of the true class (%)', fontsize=9)
+  bar.set_ticks(ticks)
+  bar.ax.yaxis.set_major_formatter('{x:g}')
+  bar.ax.minorticks_off()
+  bar.ax.tick_params(labelsize=8)
+  bar.outline.set_visible(False)
 
 
 def _largest_of_blocks(shares: np.ndarray, block: int) -> np.ndarray:

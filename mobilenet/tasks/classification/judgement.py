@@ -248,7 +248,7 @@ RULES: tuple[Callable[[Facts], Line | None], ...] = (
 
 
 def _percent(share: float, digits: int = 1) -> str:
-  return f'{100 * share:.{digits}f} %'
+  return f'{100 * share:.{digits}f}\N{NO-BREAK SPACE}%'
 
 
 def _name(facts: Facts, place: int) -> str:

@@ -85,9 +85,9 @@ def where_it_fails(
   drawn = canvas.drawable(facts.names)
   parts = [
     page.figure(
-      figures.draw_confusion(facts.matrix, drawn, listed=False),
-      'The confusion matrix: rows are the true classes, columns the answers.',
-      dpi=110,
+      figures.draw_confusion(facts.matrix, drawn, compact=True),
+      'Rows are the true classes, columns the answers. The darker a cell, the larger '
+      'the share of the true class.',
     )
   ]
   confusions = figures.confusions(facts.matrix, _MOST_CONFUSIONS)
@@ -239,8 +239,8 @@ def _held_out(numbers: Mapping[str, Any]) -> str:
 
 
 def _with_ends(row: Mapping[str, Any], name: str) -> str:
-  if row[name] is None:
-    return '–'
+  if row[name] is None or row[f'{name}_low'] is None:
+    return '–'  # nothing is there to divide by
   low, high = (100 * row[f'{name}_{end}'] for end in ('low', 'high'))
   return f'{100 * row[name]:.1f} ({low:.0f}–{high:.0f})'
 
