@@ -108,6 +108,7 @@ def evaluate_run(
       run=run,
       ops=experiment.both_ops(config),
       history=logs.read_metrics(folder),
+      trained=run_data.described(before.train, before.origin) if before else '',
       chose=own and source.split == before.evaluation.split,
       trained_on=trained_on,
     ),

@@ -143,6 +143,7 @@ def train(
           num_examples=eval_source.num_examples,
           run=trained.Run(folder, config, model, None, outputs, step=0),
           ops=experiment.both_ops(config),
+          trained=run_data.described(data.record.train, data.record.origin),
           chose=True,
           decide=True,
         ),

@@ -51,7 +51,7 @@ def rows(
   start = config['init'] or 'drawn at random'
   if config['init'] and config['new_head']:
     start += ', with a new classifier'
-  length = f'{config["epochs"]:g} epochs'
+  length = '1 epoch' if config['epochs'] == 1 else f'{config["epochs"]:g} epochs'
   if config['steps'] is not None:
     length = f'{config["steps"]:,} steps'
   where = result.environment()

@@ -97,6 +97,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
   ).format(head, body)
 
 
+def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
+  """A table of (what, value) without a heading; nothing is right-aligned."""
+  rows = _join('<tr><th scope="row">{}</th><td>{}</td></tr>\n', pairs)
+  return Markup(
+    '<div class="wide"><table class="facts"><tbody>\n{}</tbody></table></div>'
+  ).format(rows)
+
+
 def figure(drawn, caption: str, *, dpi: int = 160) -> Markup:
   """A matplotlib Figure (see `canvas`) with a caption, which describes it as well.
 
@@ -198,6 +206,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .
 th, td { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line) }
 th { color: var(--soft); font-weight: 600 }
+.facts td, .facts th { white-space: normal; overflow-wrap: anywhere }
+.facts th { min-width: 8rem }
 td.number { text-align: right; white-space: nowrap }
 figure { margin: 1rem 0 }
 figure img { max-width: 100%; height: auto }
@@ -214,6 +224,7 @@ summary { cursor: pointer; color: var(--link) }
 @media print {
   body { max-width: none; padding: 0; font-size: 11pt }
   nav { display: none }
+  h2, summary { break-after: avoid }
   figure, tr, .notice { break-inside: avoid }
   details::details-content { content-visibility: visible; block-size: auto }
 }

@@ -109,16 +109,15 @@ def write_report(task, evaluated, *, size: tuple[int, int], data) -> dict[str, f
   made.section('The data', *_data(evaluated, data))
   made.section(
     'About this network',
-    page.table(
-      ('', ''),
+    page.facts(
       model_card.rows(
         run.config,
         outputs=len(evaluated.outputs),
         size=size,
         step=run.step,
         ops=evaluated.ops,
-        data={'Evaluated on': f'{evaluated.split} of {data.origin}'},
-      ),
+        data=_origins(evaluated, data),
+      )
     ),
     page.text(f'What it is for. {model_card.INTENDED}', 'What to be careful about:'),
     page.items(model_card.LIMITS),
@@ -147,6 +146,12 @@ def _training(task, history) -> list:
   ]
 
 
+def _origins(evaluated, data) -> dict[str, str]:
+  here = f'{evaluated.num_examples:,} examples of {evaluated.split}: {data.origin}'
+  trained = {'Trained on': evaluated.trained} if evaluated.trained else {}
+  return {**trained, 'Evaluated on': here}
+
+
 def _data(evaluated, data) -> list:
   counts: Mapping[str, Mapping[str, int]] = evaluated.counts or {}
   parts: list[Any] = []
@@ -162,9 +167,9 @@ def _data(evaluated, data) -> list:
     )
     if len(rows) > _MOST_COUNTED:
       parts.append(page.text(f'The first {_MOST_COUNTED} of {len(rows):,} classes.'))
-  said = [f'{evaluated.num_examples:,} examples of {evaluated.split}: {data.origin}']
+  said = [f'{what}: {value}' for what, value in _origins(evaluated, data).items()]
   if evaluated.trained_on:
-    said.append(f'{evaluated.trained_on:,} of them were trained on')
+    said.append(f'Trained on, among those evaluated: {evaluated.trained_on:,}')
   if unreadable := evaluated.unreadable():
     more = f' and {len(unreadable) - 20:,} more' if len(unreadable) > 20 else ''
     said.append(f'Left out, since unreadable: {", ".join(unreadable[:20])}{more}')

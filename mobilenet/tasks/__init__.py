@@ -63,6 +63,7 @@ class Evaluated(NamedTuple):
   history: lines of the run's metrics.
   counts: by part of the data ('training', 'evaluation') the examples of each output;
     None where nobody counted.
+  trained: what the run was trained on, in words; '' where nobody knows.
   chose: whether this split chose the weights: its numbers flatter them then.
   trained_on: how many of the examples were trained on; None where nobody knows.
   decide: whether to choose from it how the run's predictions are to be read.
@@ -78,6 +79,7 @@ class Evaluated(NamedTuple):
   ops: Mapping[str, str] = {}
   history: Sequence[Mapping[str, Any]] = ()
   counts: Mapping[str, Mapping[str, int]] | None = None
+  trained: str = ''
   chose: bool = False
   trained_on: int | None = None
   decide: bool = False
