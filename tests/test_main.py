@@ -45,7 +45,7 @@ def test_a_run_leaves_what_the_readme_says(finished):
     assert (workdir / name).exists(), name
   for name in ('curves', 'confusion', 'mistakes'):
     assert (workdir / 'report' / f'{name}.png').read_bytes()[:4] == b'\x89PNG'
-  for name in ('classes.csv', 'classes.json', 'predictions.csv'):
+  for name in ('report.html', 'classes.csv', 'classes.json', 'predictions.csv'):
     assert (workdir / 'report' / name).stat().st_size > 0
   assert len((workdir / 'report' / 'predictions.csv').read_text().splitlines()) == 13
   assert (workdir / 'checkpoints' / '6').is_dir()
