@@ -9,6 +9,7 @@ from mobilenet.tasks.classification.calibration import Bin
 from mobilenet.tasks.classification.thresholds import Row
 
 _SIDE = (4.2, 3.9)  # inches; readable on a phone
+_SHAPES = ('o', 's', '^', 'D')
 _INK, _MARK, _SOFT = '#1b6e53', '#c1611f', '#9aa5b1'
 
 
@@ -51,7 +52,11 @@ def draw_roc(curve: Mapping[str, np.ndarray], marked: Sequence[Row], area: float
   x = np.concatenate([[0], 100 * (1 - curve['specificity'])])
   y = np.concatenate([[0], 100 * curve['sensitivity']])
   axes.plot(x, y, color=_INK, linewidth=1.8, drawstyle='steps-post')
-  _mark(axes, [(100 * (1 - r.specificity), 100 * r.sensitivity, r) for r in marked])
+  _mark(
+    axes,
+    [(100 * (1 - r.specificity), 100 * r.sensitivity, r) for r in marked],
+    'lower right',
+  )
   axes.set_xlabel('False alarms: 100 - specificity (%)', fontsize=9.5)
   axes.set_ylabel('Found: sensitivity (%)', fontsize=9.5)
   return figure
@@ -76,23 +81,18 @@ def draw_precision_recall(
     for r in marked
     if r.precision is not None
   ]
-  _mark(axes, points)
+  _mark(axes, points, 'lower left')
   axes.set_xlabel('Found: sensitivity, recall (%)', fontsize=9.5)
   axes.set_ylabel('Right among the flagged: precision (%)', fontsize=9.5)
   return figure
 
 
-def _mark(axes, points) -> None:
-  for x, y, row in points:
-    axes.plot(x, y, 'o', color=_MARK, markersize=6)
-    axes.annotate(
-      f'{100 * row.threshold:.3g} %',
-      (x, y),
-      xytext=(7, -11),
-      textcoords='offset points',
-      fontsize=8.5,
-      color=_MARK,
-    )
+def _mark(axes, points, where: str) -> None:
+  """Marks rows on a curve and names them in a legend: side by side they overlap."""
+  for (x, y, row), shape in zip(points, _SHAPES, strict=False):
+    label = f'{100 * row.threshold:.3g} %: {row.mark.split("; ")[0]}'
+    axes.plot(x, y, shape, color=_MARK, markersize=7, label=label)
+  axes.legend(fontsize=8, frameon=False, loc=where)
 
 
 def _square(title: str):

@@ -186,7 +186,7 @@ def flagging(found: Flagging) -> tuple[str, list]:
     page.beside(
       page.figure(
         diagrams.draw_roc(found.curve, marked, found.area),
-        'Dots: the marked thresholds. Dashed: guessing.',
+        'Orange: the marked thresholds. Dashed: guessing.',
       ),
       page.figure(
         diagrams.draw_precision_recall(found.curve, marked, found.share),
@@ -202,9 +202,9 @@ def how_sure(
   """Calibration, the temperature and 'none of these'."""
   numbers = sureness.numbers
   said = [
-    f'Confidence and accuracy are {_percent(numbers["calibration_error"])} apart on '
+    f'Confidence and accuracy are {_points(numbers["calibration_error"])} apart on '
     'average (expected calibration error, 15 bins). A perfectly calibrated network '
-    f'would show {_percent(numbers["calibration_error_by_chance"])} on as many photos.'
+    f'would show {_points(numbers["calibration_error_by_chance"])} on as many photos.'
   ]
   parts = [
     page.figure(
@@ -216,7 +216,7 @@ def how_sure(
     softer = 'less sure' if decided.temperature > 1 else 'surer'
     said.append(
       f'At a temperature of {decided.temperature:.3f}, which makes it {softer} and '
-      f'changes no class, it is {_percent(numbers["calibration_error_scaled"])}'
+      f'changes no class, it is {_points(numbers["calibration_error_scaled"])}'
       f'{_held_out(numbers)}. {decision.FILE} keeps the temperature, and prediction '
       'uses it.'
     )
@@ -235,7 +235,7 @@ def _held_out(numbers: Mapping[str, Any]) -> str:
   held_out = numbers.get('calibration_error_held_out')
   if held_out is None:
     return ''
-  return f' (each half with the temperature of the other half: {_percent(held_out)})'
+  return f' (each half with the temperature of the other half: {_points(held_out)})'
 
 
 def _with_ends(row: Mapping[str, Any], name: str) -> str:
@@ -250,6 +250,10 @@ def _ends(overall: Mapping[str, Any], name: str) -> str:
   if low is None:
     return 'no interval without a mistake'
   return f'{100 * low:.1f} to {100 * high:.1f} %'
+
+
+def _points(share: float) -> str:
+  return f'{100 * share:.1f} points'
 
 
 def _percent(share: float) -> str:

@@ -124,7 +124,7 @@ def table(
   marked = [
     (0.5, 'even chances'),
     (best_balanced(is_positive, scores), 'best balanced accuracy'),
-    (sensitive(is_positive, scores), f'sensitivity of {SENSITIVITY:.0%} or more'),
+    (sensitive(is_positive, scores), f'sensitivity {100 * SENSITIVITY:.0f} % or more'),
   ]
   if own is not None:
     marked.append((own, 'that of decision.json'))

@@ -63,10 +63,10 @@ def test_marked_rows_are_in_the_table_which_goes_up():
     'even chances',
     'best balanced accuracy',
     'that of decision.json',
-    'sensitivity of 95% or more',
+    'sensitivity 95 % or more',
   }
   assert marks['best balanced accuracy'] is marks['that of decision.json']
-  assert marks['sensitivity of 95% or more'].sensitivity == 1
+  assert marks['sensitivity 95 % or more'].sensitivity == 1
   assert marks['even chances'].threshold == 0.5
 
 
