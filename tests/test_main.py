@@ -332,16 +332,16 @@ def test_an_empty_class_folder(photos, tmp_path):
   assert 'blue' in line
 
 
-def test_classes_that_changed_since_training(finished):
+def test_classes_that_changed_since_training(finished, tmp_path):
   workdir, _ = finished
   path = workdir / 'classes.json'
   names = json.loads(path.read_text())
   path.write_text(json.dumps([*names[:-1], 'zebra']))
   try:
-    for job in ('eval', 'predict'):
-      line = error(
-        f'--job={job}', f'--workdir={workdir}', *['cat.jpg'][: job[0] == 'p']
-      )
+    photo = tmp_path / 'cat.jpg'
+    photo.write_bytes(b'not opened')
+    for job in (['--job=eval'], ['--job=predict', photo]):
+      line = error(*job, f'--workdir={workdir}')
       assert f'{path} was changed since the run was made' in line
   finally:
     path.write_text(json.dumps(names))
