@@ -111,6 +111,12 @@ def base() -> ConfigDict:
   config.loss.l2 = 0.0  # factor of 0.5 * sum(w^2), in the loss
   config.loss.l2_depthwise = False
 
+  config.report = ConfigDict()
+  config.report.positive = (
+    ''  # of two classes the one that is looked for; '': the second
+  )
+  config.report.accept_share = 0.95  # of right answers; fewer: more 'none of these'
+
   config.ema_decay = placeholder(float)
   config.max_skipped_in_a_row = 20  # non-finite steps before the run stops
   config.log_steps = 100

@@ -1,6 +1,6 @@
 """The photos of examples as they are, for people: before any op, upright."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,28 +11,24 @@ from input_pipeline.source import Source
 
 
 def originals(
-  source: Source, indexes: Sequence[int], *, max_side: int = 320
-) -> list[np.ndarray]:
-  """Pictures of some examples, in the order of `indexes`.
+  source: Source, indexes: Sequence[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+  """Pictures of some examples, one in memory at a time, in the order of the split.
 
   Args:
     source: an opened split.
     indexes: places in the split, of examples that can be read.
-    max_side: px; larger pictures are shrunk.
 
-  Returns:
-    uint8 (height, width, 3) arrays.
+  Yields:
+    (index, uint8 (height, width, 3)).
   """
-  wanted = {int(index) for index in indexes}
-  found: dict[int, np.ndarray] = {}
-  for index, item in _items(source, wanted):
+  for index, item in _items(source, {int(index) for index in indexes}):
     example = source.read(item)
     if 'encoded' in example:
       image = decoding.decode(example['encoded'])
     else:
       image = decoding.three_channels(example['image'])
-    found[index] = _no_larger(image, max_side).numpy()
-  return [found[int(index)] for index in indexes]
+    yield index, image.numpy()
 
 
 def _items(source: Source, wanted: set[int]):
@@ -50,12 +46,3 @@ def _items(source: Source, wanted: set[int]):
     if int(index) in wanted:
       left -= 1
       yield int(index), record
-
-
-def _no_larger(image: tf.Tensor, side: int) -> tf.Tensor:
-  longest = max(image.shape[:2])
-  if longest <= side:
-    return image
-  shape = [max(1, round(side * length / longest)) for length in image.shape[:2]]
-  small = tf.image.resize(image, shape, 'area')
-  return tf.cast(tf.round(small), tf.uint8)

@@ -9,7 +9,7 @@ The config is an argument: this module imports no config.
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -35,6 +35,8 @@ HARMLESS = (
   'data.dir',
   'data.corrupt_limit',
   'eval_batch_size',
+  'report.positive',
+  'report.accept_share',
 )
 
 
@@ -245,6 +247,11 @@ def ops(config: ConfigDict, name: str) -> str:
   )
 
 
+def both_ops(config: ConfigDict) -> dict[str, str]:
+  """The op strings by which images are prepared, for a report."""
+  return {'training': ops(config, 'train_ops'), 'evaluation': ops(config, 'eval_ops')}
+
+
 class EvaluatedExamples:
   """A split's examples for the pages of a report (`tasks.Examples`)."""
 
@@ -254,7 +261,7 @@ class EvaluatedExamples:
   def describe(self, index: int) -> str:
     return self._source.describe(index)
 
-  def pictures(self, indexes: np.ndarray) -> list[np.ndarray]:
+  def pictures(self, indexes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     return input_pipeline.originals(self._source, indexes)
 
 

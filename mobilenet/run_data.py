@@ -159,6 +159,11 @@ def some(names: Iterable[str], most: int = 3) -> str:
   return ', '.join([*shown, '...'] if len(names) > most else shown)
 
 
+def described(part: Part, origin: str) -> str:
+  """'2,934 examples of train: photos', for a report."""
+  return f'{part.num_examples:,} examples of {part.split}: {origin}'
+
+
 def _names(data: RunData) -> set[str] | None:
   if data.train.names is None or data.evaluation.names is None:
     return None

@@ -70,7 +70,9 @@ def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
   config = ConfigDict(stored)
   names = workdir.read_classes(folder)
   require(
-    names is not None, f'{folder} holds no {workdir.CLASSES_FILE}: nothing to use'
+    names is not None,
+    f'{folder} holds no {workdir.CLASSES_FILE}, which names what the network answers: '
+    'give it back (of a trained run, the training command writes it anew)',
   )
   model = experiment.make_model(config, names)
   variables, step = _checkpoint(folder, config, model, mesh)
@@ -80,7 +82,13 @@ def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
       path.is_file(),
       f'{folder} holds no checkpoint and no {own_file.FILE}: nothing is trained yet',
     )
-    variables = jax.device_put(loading.load(path).variables, sharding.replicated(mesh))
+    weights = loading.load(path)
+    require(
+      weights.model['num_classes'] == len(names),
+      f'{folder / workdir.CLASSES_FILE} names {len(names)} classes, the weights have '
+      f'{weights.model["num_classes"]}: give it back as it was',
+    )
+    variables = jax.device_put(weights.variables, sharding.replicated(mesh))
   return Run(folder, config, model, variables, names, step)
 
 

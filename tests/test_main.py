@@ -45,7 +45,7 @@ def test_a_run_leaves_what_the_readme_says(finished):
     assert (workdir / name).exists(), name
   for name in ('curves', 'confusion', 'mistakes'):
     assert (workdir / 'report' / f'{name}.png').read_bytes()[:4] == b'\x89PNG'
-  for name in ('classes.csv', 'classes.json', 'predictions.csv'):
+  for name in ('report.html', 'classes.csv', 'classes.json', 'predictions.csv'):
     assert (workdir / 'report' / name).stat().st_size > 0
   assert len((workdir / 'report' / 'predictions.csv').read_text().splitlines()) == 13
   assert (workdir / 'checkpoints' / '6').is_dir()
@@ -336,13 +336,17 @@ def test_an_empty_class_folder(photos, tmp_path):
   assert 'blue' in line
 
 
-def test_classes_that_changed_since_training(finished):
+def test_classes_that_changed_since_training(finished, tmp_path):
   workdir, _ = finished
   path = workdir / 'classes.json'
   names = json.loads(path.read_text())
   path.write_text(json.dumps([*names[:-1], 'zebra']))
   try:
-    assert 'zebra' in error('--job=eval', f'--workdir={workdir}')
+    photo = tmp_path / 'cat.jpg'
+    photo.write_bytes(b'not opened')
+    for job in (['--job=eval'], ['--job=predict', photo]):
+      line = error(*job, f'--workdir={workdir}')
+      assert f'{path} was changed since the run was made' in line
   finally:
     path.write_text(json.dumps(names))
 

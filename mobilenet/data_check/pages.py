@@ -105,7 +105,7 @@ def _findings(findings, facts, pictured):
       if name in pictured
     ]
     if pictures:
-      yield page.gallery(pictures, small=True)
+      yield page.gallery(pictures, size='small')
     if found.groups:
       lines = [f'{n}: {" = ".join(g)}' for n, g in enumerate(found.groups, 1)]
     elif found.photos:
@@ -183,7 +183,7 @@ def _sheets(facts, pictured):
       page.picture(pictured[photo], printable(photo.rpartition('/')[2]), side=SIDE)
       for photo in photos
     ]
-    yield page.gallery(pictures, small=True)
+    yield page.gallery(pictures, size='small')
   if len(facts.listing.classes) > len(chosen):
     yield page.text(
       f'The first {len(chosen):,} of {len(facts.listing.classes):,} classes are shown.'
@@ -244,5 +244,5 @@ def _samples(samples):
         )
         for n, picture in enumerate(pictures, 1)
       ],
-      small=True,
+      size='small',
     )

@@ -21,8 +21,9 @@ import input_pipeline
 from mobilenet import experiment, overlap, run_data, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
-from mobilenet.reports import result
-from mobilenet.training import sharding, workdir
+from mobilenet.reports import result, run_report
+from mobilenet.tasks import Evaluated
+from mobilenet.training import logs, sharding, workdir
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
@@ -62,7 +63,10 @@ def evaluate_run(
   mesh = sharding.make_mesh()
   run = trained.load_run(folder, mesh)
   config = run.config
-  config.update_from_flattened_dict(harmless(overrides or {}))
+  if 'report' not in config:  # a run of an older version
+    config.report = ConfigDict()
+  with config.unlocked():
+    config.update_from_flattened_dict(harmless(overrides or {}))
   task = experiment.make_task(config)
   if data_dir and config.data.dir and _same_place(data_dir, config.data.dir):
     data_dir = None
@@ -91,8 +95,26 @@ def evaluate_run(
   if not first:
     return
   report = report_folder(folder, source, own=data_dir is None)
-  examples = experiment.EvaluatedExamples(source)
-  details = task.write_report(report, evaluation, run.outputs, examples)
+  own = before is not None and source.origin == before.origin
+  details = run_report.write_report(
+    task,
+    Evaluated(
+      folder=report,
+      evaluation=evaluation,
+      outputs=run.outputs,
+      examples=experiment.EvaluatedExamples(source),
+      split=source.split,
+      num_examples=source.num_examples,
+      run=run,
+      ops=experiment.both_ops(config),
+      history=logs.read_metrics(folder),
+      trained=run_data.described(before.train, before.origin) if before else '',
+      chose=own and source.split == before.evaluation.split,
+      trained_on=trained_on,
+    ),
+    size=counting.count(run.model, config.resolution),
+    data=source,
+  )
   metrics = {**evaluation.metrics, **details}
   shown = {
     'config': f'{folder.name}, step {run.step}, on {source.split}',
@@ -109,7 +131,7 @@ def evaluate_run(
     shown['examples_trained_on'] = trained_on
   write_result(report, run, {**shown, 'examples_trained_on': trained_on})
   result.print_result(shown, unshown=task.unshown(len(run.outputs)))
-  print(f'report: {report}')
+  print(f'report: {report / run_report.PAGE}')
 
 
 def write_result(report: pathlib.Path, run: trained.Run, shown: dict[str, Any]) -> None:

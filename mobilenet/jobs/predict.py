@@ -12,7 +12,7 @@ import input_pipeline
 from input_pipeline import photos as photo_files
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
-from mobilenet.reports import prediction
+from mobilenet.reports import counter, prediction
 from mobilenet.tasks import Shown
 from mobilenet.training import workdir
 from mobilenet.training.errors import require
@@ -22,6 +22,7 @@ FLAGS = (
   Flag('top', int, 5, 'Number of answers per photo, the most probable first.'),
   Flag('out', str, None, 'A folder for predictions as CSV and JSON.'),
   Flag('cam', bool, False, 'Draw where the network sees the first answer.'),
+  Flag('own_size', bool, False, 'With --cam: also over the photo at its own size.'),
 )
 
 
@@ -33,6 +34,7 @@ def run(given: Given) -> int:
     top=given.flags.top,
     out=out,
     activation=given.flags.cam,
+    own_size=given.flags.own_size,
   )
   return 0
 
@@ -44,6 +46,7 @@ def predict(
   top: int = 5,
   out: pathlib.Path | None = None,
   activation: bool = False,
+  own_size: bool = False,
 ) -> None:
   """Prints what is in photos; TensorFlow is not needed.
 
@@ -51,8 +54,10 @@ def predict(
     folder: the run's.
     photos: files and folders, which are searched.
     top: answers per photo.
-    out: a folder for predictions.csv and predictions.json, and for the pictures.
+    out: a folder for predictions.csv, predictions.json, predictions.html, and for the
+      pictures.
     activation: draw where in each photo the first answer is seen (Grad-CAM).
+    own_size: with `activation`, also over the photo at its own size.
 
   Raises:
     TrainingError, ModelError, DataError: no run, no photos, or none that can be read.
@@ -62,24 +67,27 @@ def predict(
     out is not None or not activation,
     '--cam draws pictures: say where with --out=FOLDER',
   )
+  require(activation or not own_size, '--own_size is for the pictures of --cam: add it')
   paths = photo_files.find_photos(photos)
   run = trained.load_run(folder)
   ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')
   batch_size = min(len(paths), 32)
   task = experiment.make_task(run.config)
   model, variables = trained.folded(run)
-  predicted = prediction.predict_photos(model, task, variables, paths, ops, batch_size)
+  with counter.counting(len(paths), 'photos') as advance:
+    predicted = prediction.predict_photos(
+      model, task, variables, paths, ops, batch_size, advance=advance
+    )
   if contract := experiment.contract_of(run.config):
     seen = photo_files.read_photo(predicted.photos[0])
     experiment.warn_of_range(contract, photo_files.prepare(seen, ops))
   shown = Shown(
     title=f'{run.config.model.name}, {folder.name}',
-    outputs=run.outputs,
-    model=run.model,
-    variables=run.variables,
+    run=run,
     ops=ops,
     top=top,
     out=out,
     activation=activation,
+    own_size=own_size,
   )
   task.show_predictions(predicted.photos, predicted.outputs, shown)

@@ -27,7 +27,8 @@ from mobilenet import (
 from mobilenet.command_line import Given
 from mobilenet.models import counting
 from mobilenet.models.classifier import OnEmbeddings
-from mobilenet.reports import run_report
+from mobilenet.reports import curves, run_report
+from mobilenet.tasks import Evaluated
 from mobilenet.training import loop, memory, run_length, sharding, workdir
 from mobilenet.training.errors import require
 from mobilenet.training.plan import Plan, make_plan
@@ -155,10 +156,19 @@ def train(
       run_report.write_training(
         task,
         outcome,
-        folder,
-        model=config.model.name,
-        outputs=outputs,
-        examples=experiment.EvaluatedExamples(eval_source),
+        Evaluated(
+          folder=folder / curves.REPORT_FOLDER,
+          evaluation=None,  # that of the better weights, which the outcome holds
+          outputs=outputs,
+          examples=experiment.EvaluatedExamples(eval_source),
+          split=eval_source.split,
+          num_examples=eval_source.num_examples,
+          run=trained.Run(folder, config, model, None, outputs, step=0),
+          ops=experiment.both_ops(config),
+          trained=run_data.described(data.record.train, data.record.origin),
+          chose=True,
+          decide=True,
+        ),
         plan=plan,
         size=size,
         data=eval_source,

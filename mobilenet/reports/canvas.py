@@ -1,7 +1,9 @@
 """Figures as objects, without pyplot: the process keeps its backend and settings."""
 
+import contextlib
 import functools
 import io
+import logging
 import os
 import pathlib
 from collections.abc import Sequence
@@ -41,8 +43,21 @@ def png(figure, dpi: int = _DPI) -> bytes:
     for letter in letters - _written(letters):
       artist.set_text(artist.get_text().replace(letter, '?'))
   data = io.BytesIO()
-  figure.savefig(data, format='png', dpi=dpi)
+  with _quiet():
+    figure.savefig(data, format='png', dpi=dpi)
   return data.getvalue()
+
+
+@contextlib.contextmanager
+def _quiet():
+  """matplotlib logs which font stands in for another: no concern of the reader's."""
+  log = logging.getLogger('matplotlib.font_manager')
+  before = log.level
+  log.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    log.setLevel(before)
 
 
 def drawable(names: Sequence[str]) -> list[str]:
@@ -85,7 +100,9 @@ def _letters(family: str) -> frozenset[str]:
   from matplotlib import font_manager, ft2font
 
   try:
-    font = ft2font.FT2Font(font_manager.findfont(family, fallback_to_default=False))
+    with _quiet():
+      path = font_manager.findfont(family, fallback_to_default=False)
+    font = ft2font.FT2Font(path)
   except (OSError, RuntimeError, ValueError):
     return frozenset()  # listed, but it cannot be drawn with
   return frozenset(map(chr, font.get_charmap()))

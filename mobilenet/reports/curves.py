@@ -1,5 +1,6 @@
 """The curves of a run: loss, the task's metric and learning rate over epochs."""
 
+import functools
 import itertools
 import os
 import pathlib
@@ -50,39 +51,64 @@ def draw_curves(records: list[dict], metric, *, title: str = ''):
     title: above the panels, for example the config's name.
   """
   figure = canvas.new_figure(11, 3.7)
-  unit = 'epoch' if all('epoch' in record for record in records) else 'step'
   loss, score, rate = figure.subplots(1, 3, width_ratios=(4, 4, 2.4))
   if title:
     figure.suptitle(title, x=0.01, ha='left', fontsize=11, parse_math=False)
+  _draw_loss(loss, records)
+  _draw_score(score, records, metric)
+  _draw_rate(rate, records)
+  return figure
 
-  drawn = _lines(loss, records, _columns('loss'), unit)
+
+def draw_panels(records: list[dict], metric) -> list:
+  """Figures of the loss and of the metric, one each: for a page of any width.
+
+  Args:
+    records, metric: as in `draw_curves`.
+  """
+  figures = []
+  for draw in (_draw_loss, functools.partial(_draw_score, metric=metric)):
+    figures.append(canvas.new_figure(4.6, 3.2))
+    draw(figures[-1].subplots(), records)
+  return figures
+
+
+def _draw_loss(axes, records) -> None:
+  drawn = _lines(axes, records, _columns('loss'))
   values = np.concatenate([y for *_, y in drawn]) if drawn else np.zeros(0)
   values = values[values > 0]
   if values.size and values.max() > 20 * values.min():
-    _log_axis(loss)
-  _name_ends(loss, drawn, '{:.3g}')
-  _style(loss, 'Loss', unit)
+    _log_axis(axes)
+  _name_ends(axes, drawn, '{:.3g}')
+  _style(axes, 'Loss', _unit(records))
 
-  drawn = _lines(score, records, _columns(metric.name), unit)
+
+def _draw_score(axes, records, metric) -> None:
   percent = metric.unit == '%'
-  _name_ends(score, drawn, '{:.1f} %' if percent else '{:.3g}')
-  _style(score, f'{metric.title} (%)' if percent else metric.title, unit)
+  drawn = _lines(axes, records, _columns(metric.name))
+  _name_ends(axes, drawn, '{:.1f} %' if percent else '{:.3g}')
+  _style(axes, f'{metric.title} (%)' if percent else metric.title, _unit(records))
 
+
+def _draw_rate(axes, records) -> None:
   name = next((n for n in _RATES if any(n in r for r in records)), _RATES[0])
-  _lines(rate, records, (('train', name, '', '#737982'),), unit)
-  rate.set_ylim(bottom=0)
-  rate.yaxis.set_major_formatter('{x:g}')
-  _style(rate, 'Learning rate', unit)
-  return figure
+  _lines(axes, records, (('train', name, '', '#737982'),))
+  axes.set_ylim(bottom=0)
+  axes.yaxis.set_major_formatter('{x:g}')
+  _style(axes, 'Learning rate', _unit(records))
+
+
+def _unit(records) -> str:
+  return 'epoch' if all('epoch' in record for record in records) else 'step'
 
 
 def _columns(name: str):
   return [(kind, form.format(name), *rest) for kind, form, *rest in _COLUMNS]
 
 
-def _lines(axes, records, columns, unit):
+def _lines(axes, records, columns):
   """Draws the columns that exist; returns [(label, colour, x, y)]."""
-  drawn = []
+  drawn, unit = [], _unit(records)
   for kind, name, label, colour in columns:
     points = [r for r in records if r['kind'] == kind and r.get(name) is not None]
     if not points:

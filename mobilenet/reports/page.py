@@ -97,31 +97,51 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
   ).format(head, body)
 
 
-def figure(drawn, caption: str, *, dpi: int = 110) -> Markup:
-  """A matplotlib Figure (see `canvas`) with a caption, which describes it as well."""
-  return _figure(canvas.png(drawn, dpi=dpi), 'image/png', caption)
+def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
+  """A table of (what, value) without a heading; nothing is right-aligned."""
+  rows = _join('<tr><th scope="row">{}</th><td>{}</td></tr>\n', pairs)
+  return Markup(
+    '<div class="wide"><table class="facts"><tbody>\n{}</tbody></table></div>'
+  ).format(rows)
+
+
+def figure(drawn, caption: str, *, dpi: int = 160) -> Markup:
+  """A matplotlib Figure (see `canvas`) with a caption, which describes it as well.
+
+  It is shown at its own size where there is room, an inch as 96 pixels: one of at most
+  4.6 inches is readable on a phone.
+  """
+  width = round(96 * drawn.get_figwidth())
+  return _figure(canvas.png(drawn, dpi=dpi), 'image/png', caption, width)
 
 
 def picture(pixels: np.ndarray, caption: str, *, side: int = 320) -> Markup:
   """A photo, uint8 (H, W, 3), shrunk to at most `side` pixels, with a caption."""
-  return _figure(thumbnail(pixels, side), 'image/jpeg', caption)
+  return jpeg(thumbnail(pixels, side), caption)
 
 
-def gallery(pictures: Iterable[Markup], *, small: bool = False) -> Markup:
+def jpeg(data: bytes, caption: str) -> Markup:
+  """A photo that is a JPEG already, see `thumbnail`, with a caption."""
+  return _figure(data, 'image/jpeg', caption)
+
+
+def gallery(pictures: Iterable[Markup], *, size: str = '') -> Markup:
   """Pictures beside each other, as many in a row as there is room for.
 
-  Args:
-    pictures: of `picture` or `figure`.
-    small: about 100 px wide each instead of twice that.
+  `size` is '' for about 180 px each, 'small' for half of that, 'large' for twice.
   """
-  return Markup('<div class="gallery{}">{}</div>').format(
-    ' small' if small else '', Markup('').join(pictures)
-  )
+  kind = ' '.join(filter(None, ('gallery', size)))
+  return Markup('<div class="{}">{}</div>').format(kind, Markup('').join(pictures))
 
 
 def heading(line: str) -> Markup:
   """A heading within a section."""
   return Markup('<h3>{}</h3>').format(line)
+
+
+def beside(*parts: Markup) -> Markup:
+  """Figures beside each other where there is room, else below each other."""
+  return Markup('<div class="beside">{}</div>').format(Markup('').join(parts))
 
 
 def details(summary: str, *parts: Markup) -> Markup:
@@ -142,10 +162,12 @@ def thumbnail(pixels: np.ndarray, side: int) -> bytes:
   return data.getvalue()
 
 
-def _figure(data: bytes, kind: str, caption: str) -> Markup:
+def _figure(data: bytes, kind: str, caption: str, width: int | None = None) -> Markup:
+  size = Markup(' width="{}"').format(width) if width else ''
   return Markup(
-    '<figure><img src="data:{};base64,{}" alt="{}"><figcaption>{}</figcaption></figure>'
-  ).format(kind, base64.b64encode(data).decode(), caption, caption)
+    '<figure><img src="data:{};base64,{}"{} alt="{}"><figcaption>{}</figcaption>'
+    '</figure>'
+  ).format(kind, base64.b64encode(data).decode(), size, caption, caption)
 
 
 def _cells(row: Sequence[object]) -> Markup:
@@ -190,6 +212,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .
 th, td { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line) }
 th { color: var(--soft); font-weight: 600 }
+.facts td, .facts th { white-space: normal; overflow-wrap: anywhere }
+.facts th { min-width: 8rem }
 td.number { text-align: right; white-space: nowrap }
 figure { margin: 1rem 0 }
 figure img { max-width: 100%; height: auto }
@@ -199,12 +223,17 @@ figcaption { color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
 .gallery.small { gap: .6rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)) }
 .gallery.small figcaption { font-size: .75rem; line-height: 1.3 }
-.gallery figure { margin: 0 }
+.gallery.large { grid-template-columns:
+  repeat(auto-fill, minmax(min(20rem, 100%), 1fr)) }
+.gallery figure { margin: 0; min-width: 0 }
+.beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem }
+.beside figure { max-width: 100%; flex: 0 1 auto }
 .gallery img { width: 100%; border-radius: 3px }
 summary { cursor: pointer; color: var(--link) }
 @media print {
   body { max-width: none; padding: 0; font-size: 11pt }
   nav { display: none }
+  h2, summary { break-after: avoid }
   figure, tr, .notice { break-inside: avoid }
   details::details-content { content-visibility: visible; block-size: auto }
 }

@@ -1,5 +1,6 @@
 """Runs photos through a network: reads, prepares and batches them."""
 
+import collections
 import concurrent.futures
 import functools
 import itertools
@@ -39,6 +40,7 @@ def predict_photos(
   batch_size: int = 32,
   *,
   tell: Callable[[str], None] = print,
+  advance: Callable[[int], None] = lambda number: None,
 ) -> Predicted:
   """What a task predicts of every photo.
 
@@ -53,6 +55,7 @@ def predict_photos(
     ops: `parse_ops(string, 'eval')`.
     batch_size: photos per batch.
     tell: gets one line for each photo that is left out, as soon as it is found.
+    advance: is told how many more photos were read.
 
   Raises:
     DataError: no photo can be read, or the ops leave photos of different sizes.
@@ -61,6 +64,7 @@ def predict_photos(
 
   def leave_out(reason: str):
     unreadable.append(reason)
+    advance(1)
     tell(f'left out: {reason}')
 
   named, waiting, rows, first = [], None, [], None
@@ -69,6 +73,7 @@ def predict_photos(
     _check_sizes(first, batch)
     names, images = zip(*batch, strict=True)
     named += names
+    advance(len(names))
     filled = np.stack([*images, *[images[-1]] * (batch_size - len(images))])
     computed = _predictions(model, task, variables, filled)
     # Fetched one batch late: photos are read while the network runs.
@@ -106,16 +111,25 @@ def _batches(
 
 
 def _readable(paths, ops, at_once: int, leave_out):
-  """(path, image) of the photos that can be read, in order; some are read at once."""
+  """(path, image) of the photos that can be read, in order.
 
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    prepare = functools.partial(_prepare, ops=ops)
-    while some := list(itertools.islice(paths, at_once)):
-      for path, image in zip(some, pool.map(prepare, some), strict=True):
-        if isinstance(image, DataError):
-          leave_out(str(image))
-        else:
-          yield path, image
+  Some are read ahead all the time, also while the network runs. Twice as many as there
+  are cores keep all of these busy; a batch of them keeps the network from waiting.
+  """
+  cores = os.cpu_count() or 1
+  ahead = max(at_once, 2 * cores)
+  reading: collections.deque = collections.deque()
+  with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+    # What follows the last photo pushes the ones that are still read out of the queue.
+    for path in itertools.chain(paths, [None] * ahead):
+      reading.append((path, path and pool.submit(_prepare, path, ops)))
+      if len(reading) <= ahead:
+        continue
+      path, image = reading.popleft()
+      if isinstance(image := image.result(), DataError):
+        leave_out(str(image))
+      else:
+        yield path, image
 
 
 def _prepare(path, ops) -> np.ndarray | DataError:

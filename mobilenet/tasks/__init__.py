@@ -7,6 +7,7 @@ other.
 
 import importlib
 import pathlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import flax.linen as nn
@@ -41,26 +42,81 @@ class Examples(Protocol):
   def describe(self, index: int) -> str:
     """A name that a person can look up."""
 
-  def pictures(self, indexes: np.ndarray) -> list[np.ndarray]:
-    """Their pictures, uint8 (height, width, 3), in this order."""
+  def pictures(self, indexes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """(index, its whole picture, uint8 (height, width, 3)), one after another.
+
+    They come in an order of their own: large ones need not all fit into memory.
+    """
+
+
+class Evaluated(NamedTuple):
+  """An evaluation and what is known around it, for a report.
+
+  folder: where the report's files go.
+  evaluation: with predictions.
+  outputs: what the network's outputs stand for.
+  examples: the evaluated ones.
+  split, num_examples: of the data, with what could not be read.
+  run: whose weights they are (`trained.Run`): folder, config, model, variables, step.
+    None draws nothing of what the network sees, and decides nothing.
+  ops: op strings by which images are prepared, 'training' and 'evaluation'.
+  history: lines of the run's metrics.
+  counts: by part of the data ('training', 'evaluation') the examples of each output;
+    None where nobody counted.
+  trained: what the run was trained on, in words; '' where nobody knows.
+  chose: whether this split chose the weights: its numbers flatter them then.
+  trained_on: how many of the examples were trained on; None where nobody knows.
+  decide: whether to choose from it how the run's predictions are to be read.
+  """
+
+  folder: pathlib.Path
+  evaluation: Evaluation
+  outputs: tuple[str, ...]
+  examples: Examples
+  split: str = ''
+  num_examples: int = 0
+  run: Any = None
+  ops: Mapping[str, str] = {}
+  history: Sequence[Mapping[str, Any]] = ()
+  counts: Mapping[str, Mapping[str, int]] | None = None
+  trained: str = ''
+  chose: bool = False
+  trained_on: int | None = None
+  decide: bool = False
+
+  def unreadable(self) -> list[str]:
+    """The names of the examples that were left out."""
+    read = set(self.evaluation.predictions['index'].tolist())
+    left_out = (n for n in range(self.num_examples) if n not in read)
+    return [self.examples.describe(index) for index in left_out]
+
+
+class Written(NamedTuple):
+  """What a task wrote of an evaluation.
+
+  numbers: for the result. sections: (title, parts) of the report's page; see
+  `reports.page` for the parts.
+  """
+
+  numbers: dict[str, float]
+  sections: Sequence[tuple[str, Sequence[Any]]] = ()
 
 
 class Shown(NamedTuple):
   """What showing the predictions of photos needs.
 
-  title: of the run. outputs: what the network's outputs stand for. model, variables:
-  of the run. ops: they prepare a photo. top: outputs per photo. out: the folder to
-  write into, or None. activation: whether to draw where the network looks.
+  title: of the run. run: `trained.Run`. ops: they prepare a photo. top: outputs per
+  photo. out: the folder to write into, or None. activation: whether to draw where the
+  network looks. own_size: whether to draw that at the photo's own size, too.
   """
 
   title: str
-  outputs: tuple[str, ...]
-  model: nn.Module
-  variables: Any
+  run: Any
   ops: tuple
   top: int
   out: pathlib.Path | None
-  activation: bool
+  activation: bool = False
+  own_size: bool = False
 
 
 class Task(Protocol):
@@ -136,14 +192,8 @@ class Task(Protocol):
       precision).
     """
 
-  def write_report(
-    self,
-    folder: pathlib.Path,
-    evaluation: Evaluation,
-    outputs: tuple[str, ...],
-    examples: Examples,
-  ) -> dict[str, float]:
-    """Writes and prints an evaluation's pages; returns numbers for the result.
+  def write_report(self, evaluated: Evaluated) -> Written:
+    """Writes and prints an evaluation's pages; returns what others are to show.
 
     Raises:
       TrainingError: a file cannot be written.

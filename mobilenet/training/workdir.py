@@ -10,6 +10,7 @@ that folders of older versions are free as well.
 
 import contextlib
 import enum
+import hashlib
 import json
 import os
 import pathlib
@@ -28,6 +29,9 @@ from mobilenet.training.errors import TrainingError, require
 
 CONFIG_FILE = 'config.json'
 CLASSES_FILE = 'classes.json'
+CLASSES_SUM_FILE = (
+  'classes.blake2b'  # of the names in their order, as they were trained
+)
 CHECKPOINTS_FOLDER = 'checkpoints'
 RESULT_FILE = 'result.json'
 WEIGHTS_FILE = 'weights.safetensors'  # in a workdir that holds imported weights
@@ -219,29 +223,58 @@ def check_config(
 def write_classes(workdir: str | os.PathLike, names: Sequence[str]) -> None:
   """Writes the class names in the order of the labels; process 0 alone.
 
+  A hash of them is written beside, by which `read_classes` knows names that were edited
+  or reordered since: every answer of the network would be called by another's name.
+
   Raises:
     TrainingError: they cannot be written.
   """
   if jax.process_index() == 0:
     text = json.dumps(list(names), indent=0, ensure_ascii=False) + '\n'
     files.replace_file(local_path(workdir) / CLASSES_FILE, text.encode())
+    said = _names_sum(names) + '\n'
+    files.replace_file(local_path(workdir) / CLASSES_SUM_FILE, said.encode())
 
 
 def read_classes(workdir: str | os.PathLike) -> tuple[str, ...] | None:
   """The class names of the run in `workdir`; None where it has none.
 
   Raises:
-    TrainingError: the file is there and cannot be read.
+    TrainingError: the file is there and cannot be read, or holds other names than the
+      run was trained with. Runs of older versions have no hash to tell that by.
   """
   path = local_path(workdir) / CLASSES_FILE
   try:
-    return tuple(json.loads(path.read_text(encoding='utf-8')))
+    names = tuple(json.loads(path.read_text(encoding='utf-8')))
   except FileNotFoundError:
     return None
   except OSError as error:
     raise files.read_error(path, error) from error
   except (ValueError, TypeError) as error:
     raise TrainingError(f'{path} is not a list of class names ({error})') from error
+  known = _known_sum(workdir)
+  require(
+    known in (None, _names_sum(names)),
+    f'{path} was changed since the run was made, and what the network answers would be '
+    'called by wrong names: give it back as it was (of a trained run, delete it, and '
+    'the training command writes it anew)',
+  )
+  return names
+
+
+def _names_sum(names: Sequence[str]) -> str:
+  text = json.dumps([str(name) for name in names]).encode()
+  return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def _known_sum(workdir: str | os.PathLike) -> str | None:
+  path = local_path(workdir) / CLASSES_SUM_FILE
+  try:
+    return path.read_text(encoding='ascii').strip()
+  except FileNotFoundError:
+    return None  # of an older version
+  except (OSError, ValueError) as error:
+    raise TrainingError(f'cannot read {path}: {error}; remove it') from error
 
 
 def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) -> None:
@@ -250,8 +283,15 @@ def check_classes(workdir: str | os.PathLike, names: Sequence[str], split: str) 
   Raises:
     TrainingError: it has others; those that are missing or unknown are named.
   """
+  if not holds_run(workdir):
+    return
   known = read_classes(workdir)
-  if known is None or not holds_run(workdir):
+  if known is None:  # deleted: the hash still knows whether they are the same
+    require(
+      _known_sum(workdir) in (None, _names_sum(names)),
+      f'the classes of split {split!r} are not those of {workdir}, whose '
+      f'{CLASSES_FILE} is missing; give the data it was trained on',
+    )
     return
   missing = [name for name in known if name not in names]
   unknown = [name for name in names if name not in known]

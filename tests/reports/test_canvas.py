@@ -48,3 +48,14 @@ def test_a_picture_is_written_without_a_warning_whatever_its_text(one_font, tmp_
     path = canvas.save_png(figure, tmp_path / 'a.png')
   assert path.read_bytes()[:4] == b'\x89PNG'
   assert figure.get_suptitle() == 'run ?'
+
+
+def test_looking_for_a_font_is_silent(caplog, tmp_path):
+  """matplotlib would log which font it takes instead, a line for each."""
+  canvas._fonts.cache_clear()
+  canvas._letters.cache_clear()
+  figure = canvas.new_figure(2, 1)
+  figure.suptitle('玫瑰 وردة')
+  canvas.save_png(figure, tmp_path / 'a.png')
+  canvas.drawable(['玫瑰', 'وردة'])
+  assert caplog.records == []

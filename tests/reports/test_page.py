@@ -45,7 +45,9 @@ def whole_page():
     page.table(('class', 'recall'), [('rose', 0.5), ('<script>', '12.5 %')]),
     page.figure(drawn, 'A line "up"'),
     page.heading('pictures <of> it'),
-    page.details('more', page.gallery([page.picture(photo, 'x.jpg')] * 2, small=True)),
+    page.details(
+      'more', page.gallery([page.picture(photo, 'x.jpg')] * 2, size='small')
+    ),
   )
   return made
 
@@ -97,3 +99,13 @@ def test_names_that_are_no_text_can_be_written(tmp_path):
   made.section('Names', page.text('caf\udce9.jpg'))
   path = made.write(tmp_path / 'page.html')
   assert 'caf\\udce9.jpg' in path.read_text(encoding='utf-8')
+
+
+def test_facts_are_text_and_never_right_aligned():
+  shown = page.facts([('Learning rate', '0.0005, cosine'), ('Step', '<92>')])
+  assert 'class="number"' not in shown
+  assert '&lt;92&gt;' in shown
+
+
+def test_a_figure_is_shown_at_its_own_size():
+  assert 'width="384"' in page.figure(canvas.new_figure(4, 1), 'A line')

@@ -305,3 +305,30 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     workdir.alone(tmp_path / 'file' / 'run'),
   ):
     pass
+
+
+def test_edited_or_reordered_class_names_are_known(tmp_path):
+  write_classes(tmp_path, ['ash', 'birch'])
+  path = tmp_path / 'classes.json'
+  for names in (['birch', 'ash'], ['ash'], ['ash', 'oak']):
+    path.write_text(json.dumps(names))
+    with pytest.raises(TrainingError, match='was changed since the run was made'):
+      read_classes(tmp_path)
+  path.write_text(json.dumps(['ash', 'birch'], indent=8))  # the same, written otherwise
+  assert read_classes(tmp_path) == ('ash', 'birch')
+
+
+def test_class_names_of_older_versions_have_no_hash(tmp_path):
+  (tmp_path / 'classes.json').write_text('["ash"]')
+  assert read_classes(tmp_path) == ('ash',)
+
+
+def test_deleted_class_names_are_still_those_of_the_run(tmp_path):
+  write_config(tmp_path, {'seed': 1})
+  write_classes(tmp_path, ['ash', 'birch'])
+  (tmp_path / 'checkpoints' / '7').mkdir(parents=True)
+  (tmp_path / 'classes.json').unlink()
+  assert read_classes(tmp_path) is None
+  check_classes(tmp_path, ['ash', 'birch'], 'train')
+  with pytest.raises(TrainingError, match=r"split 'train' are not .* is missing"):
+    check_classes(tmp_path, ['birch', 'ash'], 'train')

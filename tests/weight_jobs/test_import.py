@@ -53,7 +53,7 @@ def predicted_with(run, photo, monkeypatch):
   class Seen(Exception):
     pass
 
-  def see(model, task, variables, paths, ops, batch_size):
+  def see(model, task, variables, paths, ops, batch_size, **_):
     raise Seen(ops)
 
   monkeypatch.setattr(prediction, 'predict_photos', see)
@@ -175,7 +175,8 @@ def test_a_write_that_fails_leaves_nothing_behind(
   assert sorted(left) == (['notes.txt', 'run'] if there else [])
   import_weights.import_weights(asked(weight_file), run)
   names = {path.name for path in run.iterdir()}
-  assert names - {'notes.txt'} == {'config.json', 'classes.json', own_file.FILE}
+  made = {'config.json', 'classes.json', 'classes.blake2b', own_file.FILE}
+  assert names - {'notes.txt'} == made
   assert json.loads((run / 'config.json').read_text())['data']['own_ops'] is False
 
 

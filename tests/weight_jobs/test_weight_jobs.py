@@ -14,6 +14,7 @@ from PIL import Image
 from configs import finetune
 from mobilenet.jobs import evaluate, import_weights
 from mobilenet.models import zoo
+from mobilenet.tasks import Written
 from mobilenet.tasks.classification import pages
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import exporting, loading, own_file
@@ -63,7 +64,7 @@ def test_import_makes_a_workdir(imported, weights):
   assert f'images: {TIMM.eval_ops(SIZE).rpartition("|")[0]}|value_range(-1, 1)' in out
   assert 'padding torch, BatchNorm epsilon 1e-05' in out
   names = sorted(path.name for path in workdir.iterdir())
-  assert names == ['classes.json', 'config.json', own_file.FILE]
+  assert names == ['classes.blake2b', 'classes.json', 'config.json', own_file.FILE]
   assert json.loads((workdir / 'classes.json').read_text()) == list(CLASSES)
   config = json.loads((workdir / 'config.json').read_text())
   assert config['model']['padding'] == 'torch'
@@ -91,12 +92,12 @@ def evaluated(workdir, photos, monkeypatch):
   """The same by the evaluation, which keeps the probabilities that it reports."""
   kept = {}
 
-  def keep(folder, evaluation, class_names, examples):
-    rows = evaluation.predictions
+  def keep(evaluated, **_):
+    rows, examples = evaluated.evaluation.predictions, evaluated.examples
     for index, row in zip(rows['index'], rows['probabilities'], strict=True):
       name = pathlib.Path(examples.describe(int(index))).stem
-      kept[name] = first_five(row, class_names)
-    return {}
+      kept[name] = first_five(row, evaluated.outputs)
+    return Written({})
 
   with monkeypatch.context() as patch:
     patch.setattr(pages, 'write_report', keep)
@@ -158,7 +159,7 @@ def test_eval_reports_imported_weights(imported, photos, capsys):
   assert 'v1, step 0, on val' in out
   assert f'data {photos}' in ' '.join(out.split())
   report = workdir / f'report-{photos.name}-val'
-  assert out.endswith(f'report: {report}\n')
+  assert out.endswith(f'report: {report / "report.html"}\n')
   lines = (report / 'predictions.csv').read_text().splitlines()
   assert len(lines) == 1 + len(CLASSES)
   said = json.loads((report / 'result.json').read_text())

@@ -7,8 +7,10 @@ from mobilenet.tasks.classification.task import Classification
 
 def make_task(config: ConfigDict) -> Classification:
   """The task with the loss of a config."""
+  report = config.get('report', {})  # runs of older versions have no such section
   return Classification(
     label_smoothing=config.loss.label_smoothing,
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,
+    **report,
   )

@@ -6,6 +6,7 @@ activation_picture(path, photo, window, heat, 'tabby, 87.3 %')
 """
 
 import functools
+import io
 import os
 import pathlib
 
@@ -16,6 +17,12 @@ import numpy as np
 
 from input_pipeline import array_ops
 from mobilenet.reports import canvas, terminal
+from mobilenet.training import files
+
+LARGEST = 4000  # px
+
+_COLOURS = 'turbo'
+_OPAQUE = 0.55
 
 
 def activation_maps(model: nn.Module, variables, images, classes) -> np.ndarray:
@@ -66,6 +73,60 @@ def _maps(model, variables, images, classes):
   return nn.relu(jnp.einsum('nhwc,nc->nhw', features, weights))
 
 
+def on_one_device(variables):
+  """Variables on one device of this process, to compute pictures with.
+
+  Other devices and processes have no part in that.
+  """
+  return jax.device_put(jax.tree.map(np.asarray, variables), jax.local_devices()[0])
+
+
+def heat_over(photo: np.ndarray, window, heat: np.ndarray) -> np.ndarray:
+  """A photo with the heat over the part that the network saw, uint8 (H, W, 3).
+
+  Args:
+    photo: uint8 (H, W, 3).
+    window: the part (y, x, height, width), in pixels of the photo.
+    heat: (h, w) from 0 (blue) to 1 (red).
+  """
+  from matplotlib import colormaps
+  from PIL import Image
+
+  y, x, height, width = window
+  rows, columns = (
+    slice(max(0, round(first)), max(round(first) + 1, round(first + length)))
+    for first, length in ((y, height), (x, width))
+  )
+  part = photo[rows, columns]
+  grid = Image.fromarray(np.clip(np.asarray(heat, np.float32), 0, 1))
+  grid = grid.resize(part.shape[1::-1], Image.Resampling.BICUBIC)
+  # A table of 256 colours: floats of a camera's photo would take gigabytes.
+  table = np.rint(255 * colormaps[_COLOURS](np.arange(256))[:, :3]).astype(np.uint16)
+  colours = table[np.rint(np.clip(grid, 0, 1) * np.float32(255)).astype(np.uint8)]
+  over = photo.copy()
+  share = round(256 * _OPAQUE)
+  over[rows, columns] = (share * colours + (256 - share) * part.astype(np.uint16)) >> 8
+  return over
+
+
+def write_own_size(
+  path: str | os.PathLike, photo: np.ndarray, window, heat
+) -> pathlib.Path:
+  """Writes `heat_over` of a whole photo as JPEG, at most LARGEST pixels a side.
+
+  Raises:
+    TrainingError: the picture cannot be written.
+  """
+  from PIL import Image
+
+  small = no_larger(photo, LARGEST)
+  factor = small.shape[0] / photo.shape[0], small.shape[1] / photo.shape[1]
+  data = io.BytesIO()
+  picture = heat_over(small, np.array(window) * (*factor, *factor), heat)
+  Image.fromarray(picture).save(data, format='JPEG', quality=90)
+  return files.replace_file(path, data.getvalue())
+
+
 def activation_picture(
   path: str | os.PathLike, photo, window, heat, title: str
 ) -> pathlib.Path:
@@ -77,8 +138,8 @@ def activation_picture(
   return canvas.save_png(draw_activation(photo, window, heat, title), path)
 
 
-def _no_larger(photo: np.ndarray, side: int) -> np.ndarray:
-  """Shrunk to at most `side` pixels: matplotlib needs seconds for a camera's photo."""
+def no_larger(photo: np.ndarray, side: int) -> np.ndarray:
+  """A photo, uint8 (H, W, 3), shrunk to at most `side` pixels on its longer side."""
   if max(photo.shape[:2]) <= side:
     return photo
   factor = side / max(photo.shape[:2])
@@ -103,8 +164,8 @@ def draw_activation(photo, window, heat, title: str):
   y, x, height, width = window
   ratio = min(max(rows / columns, 0.4), 2.5)
   each = 3.6 if ratio <= 1 else 3.6 / ratio
-  figure = canvas.new_figure(2 * each + 0.5, each * ratio + 0.55)
-  drawn = _no_larger(photo, 1200)
+  figure = canvas.new_figure(2 * each + 1.2, each * ratio + 0.55)
+  drawn = no_larger(photo, 1200)  # matplotlib needs seconds for a camera's photo
   for axes in (axes_pair := figure.subplots(1, 2)):
     # Edges, not centres, of pixels are at whole numbers.
     axes.imshow(drawn, extent=(0, columns, rows, 0))
@@ -117,17 +178,21 @@ def draw_activation(photo, window, heat, title: str):
         Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=line)
       )
   shade = np.clip(np.asarray(heat, np.float32), 0, 1)
-  right.imshow(
+  shown = right.imshow(
     shade,
-    cmap='turbo',
+    cmap=_COLOURS,
     vmin=0,
     vmax=1,
-    alpha=0.55,
+    alpha=_OPAQUE,
     interpolation='bicubic',
     extent=(x, x + width, y + height, y),
   )
   # The heat has moved the limits to its own part of the photo.
   right.set(xlim=(0, columns), ylim=(rows, 0))
+  bar = figure.colorbar(shown, ax=right, fraction=0.045, pad=0.03, ticks=[0, 1])
+  bar.ax.set_yticklabels(['low', 'high'], fontsize=8)
+  bar.set_label('evidence for the class', fontsize=8, labelpad=-12)
+  bar.outline.set_visible(False)
   title = terminal.shorten(title, int(12 * figure.get_figwidth()))
   figure.suptitle(title, x=0.02, ha='left', fontsize=10, parse_math=False)
   return figure

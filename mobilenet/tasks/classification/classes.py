@@ -8,10 +8,15 @@ import numpy as np
 import rich.console
 
 from mobilenet.reports import csv_file, terminal
+from mobilenet.tasks.classification import calibration, intervals
 from mobilenet.training import files, logs
 
 _COLUMNS = ('name', 'support', 'precision', 'recall', 'f1')
-_BINS = 15  # confidence bins of the calibration error; Guo et al., arXiv:1706.04599
+_SHARES = ('recall', 'precision', 'specificity', 'f1')  # those with intervals
+_MORE_COLUMNS = (
+  'specificity',
+  *(f'{share}_{end}' for share in _SHARES for end in ('low', 'high')),
+)
 
 
 def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
@@ -31,9 +36,9 @@ def confusion_matrix(labels, predictions, num_classes: int) -> np.ndarray:
 
 
 def per_class(
-  labels, predictions, probabilities, class_names
+  labels, predictions, probabilities, class_names, *, positive: int = 1
 ) -> tuple[list[dict], dict]:
-  """Precision, recall and F1 of every class, and their averages.
+  """Precision, recall and F1 of every class, and their averages, with 95 % intervals.
 
   A class without examples has no recall (None) and is left out of the averages, so
   'balanced_accuracy' is the mean recall of the classes that occur. A class that is
@@ -44,14 +49,17 @@ def per_class(
     predictions: int (N,), predicted classes.
     probabilities: float (N, K), or None if there are none.
     class_names: K names.
+    positive: place of the positive class, if there are two.
 
   Returns:
     (rows, overall). A row has 'name', 'support' (examples), 'precision', 'recall',
-    'f1'. Overall has 'num_examples', 'accuracy', 'balanced_accuracy', and
-    '<macro|weighted>_<precision|recall|f1>'; with probabilities also
+    'f1', 'specificity', and of these four '<name>_low' and '<name>_high', the ends of
+    95 % intervals. Overall has 'num_examples', 'accuracy' and its ends (Wilson's
+    interval), 'balanced_accuracy' and its ends (bootstrapped, None without a mistake),
+    and '<macro|weighted>_<precision|recall|f1>'; with probabilities also
     'calibration_error' (expected calibration error, 15 bins); for two classes
-    'positive' (the second name), 'sensitivity' and 'specificity', and with
-    probabilities 'roc_auc'. All numbers are fractions; None where undefined.
+    'positive' (a name), 'sensitivity' and 'specificity', and with probabilities
+    'roc_auc'. All numbers are fractions; None where undefined.
 
   Raises:
     ValueError: no examples, or a label or prediction that is not a class.
@@ -61,7 +69,7 @@ def per_class(
   labels, predictions = np.asarray(labels), np.asarray(predictions)
   if not labels.size:
     raise ValueError('a per-class report needs at least one example')
-  confusion_matrix(labels, predictions, len(class_names))  # checks the range
+  matrix = confusion_matrix(labels, predictions, len(class_names))
   scores = sklearn.metrics.precision_recall_fscore_support(
     labels, predictions, labels=np.arange(len(class_names)), zero_division=0
   )
@@ -72,6 +80,8 @@ def per_class(
     if not support and not (predictions == len(rows)).any():
       row['precision'] = None
     rows.append(row)
+  for row, more in zip(rows, _intervals(matrix), strict=True):
+    row.update(more)
 
   occurring = [row for row in rows if row['support']]
   support = np.array([row['support'] for row in occurring])
@@ -79,35 +89,63 @@ def per_class(
     'num_examples': int(labels.size),
     'accuracy': float((labels == predictions).mean()),
   }
+  low, high = intervals.wilson(np.trace(matrix), labels.size)
+  overall['accuracy_low'], overall['accuracy_high'] = float(low), float(high)
   for score in ('precision', 'recall', 'f1'):
     values = np.array([row[score] for row in occurring])
     overall[f'macro_{score}'] = float(values.mean())
     overall[f'weighted_{score}'] = float(np.average(values, weights=support))
   overall['balanced_accuracy'] = overall['macro_recall']
+  ends = (None, None)
+  if overall['accuracy'] < 1:  # else every draw is right: it would say 'certainly'
+    ends = intervals.bootstrap(matrix, intervals.balanced_accuracy)
+  overall['balanced_accuracy_low'], overall['balanced_accuracy_high'] = ends
   if probabilities is not None:
     probabilities = np.asarray(probabilities, np.float64)
-    overall['calibration_error'] = _calibration_error(
+    overall['calibration_error'] = calibration.error(
       probabilities[np.arange(labels.size), predictions], labels == predictions
     )
   if len(class_names) == 2:
-    overall['positive'] = rows[1]['name']
-    overall['sensitivity'] = rows[1]['recall']
-    overall['specificity'] = rows[0]['recall']
+    overall['positive'] = rows[positive]['name']
+    overall['sensitivity'] = rows[positive]['recall']
+    overall['specificity'] = rows[1 - positive]['recall']
     if probabilities is not None:
       both = len(occurring) == 2 and np.isfinite(probabilities).all()
       overall['roc_auc'] = (
-        float(sklearn.metrics.roc_auc_score(labels, probabilities[:, 1]))
+        float(
+          sklearn.metrics.roc_auc_score(labels == positive, probabilities[:, positive])
+        )
         if both
         else None
       )
   return rows, overall
 
 
-def _calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
-  """Mean gap between confidence and accuracy over equal bins of confidence."""
-  bins = np.clip((np.nan_to_num(confidence) * _BINS).astype(int), 0, _BINS - 1)
-  gap = np.bincount(bins, weights=confidence - correct, minlength=_BINS)
-  return float(np.abs(gap).sum() / confidence.size)
+def _intervals(matrix: np.ndarray) -> list[dict]:
+  """Of each class specificity, and the ends of the intervals of the four shares."""
+  right, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+  others = matrix.sum() - support
+  passed = others - (predicted - right)
+  with np.errstate(invalid='ignore', divide='ignore'):
+    numbers = {'specificity': passed / others}
+  ends = {
+    'recall': intervals.wilson(right, support),
+    'precision': intervals.wilson(right, predicted),
+    'specificity': intervals.wilson(passed, others),
+    'f1': intervals.f1(right, support, predicted),
+  }
+  for name, (low, high) in ends.items():
+    numbers |= {f'{name}_low': low, f'{name}_high': high}
+  # A class without examples has no F1, whatever was taken for it.
+  for name in ('f1_low', 'f1_high'):
+    numbers[name] = np.where(support > 0, numbers[name], np.nan)
+  return [
+    {
+      name: None if np.isnan(values[place]) else float(values[place])
+      for name, values in numbers.items()
+    }
+    for place in range(len(matrix))
+  ]
 
 
 def write_per_class(
@@ -121,9 +159,10 @@ def write_per_class(
   path = pathlib.Path(path)
   text = json.dumps(logs.to_json(overall), indent=2, ensure_ascii=False)
   files.replace_file(path.with_suffix('.json'), (text + '\n').encode())
-  numbers = [[_six_decimals(row[column]) for column in _COLUMNS[1:]] for row in rows]
+  columns = (*_COLUMNS[1:], *_MORE_COLUMNS)
+  numbers = [[_six_decimals(row[column]) for column in columns] for row in rows]
   table = [[row['name'], *cells] for row, cells in zip(rows, numbers, strict=True)]
-  return csv_file.write(path, ('class', *_COLUMNS[1:]), table)
+  return csv_file.write(path, ('class', *columns), table)
 
 
 def print_per_class(

@@ -22,7 +22,7 @@ def confusion(matrix, class_names, path: str | os.PathLike) -> pathlib.Path:
   return canvas.save_png(draw_confusion(matrix, class_names), path)
 
 
-def draw_confusion(matrix, class_names):
+def draw_confusion(matrix, class_names, *, compact: bool = False):
   """A Figure of the confusion matrix, each row as shares of its true class.
 
   Up to 20 classes have their counts in the cells. With more, the most frequent
@@ -32,6 +32,7 @@ def draw_confusion(matrix, class_names):
   Args:
     matrix: counts (K, K), rows true, columns predicted.
     class_names: K names.
+    compact: without that list and the bar of colours, small enough for a phone.
   """
   from matplotlib import colormaps, colors
 
@@ -39,31 +40,29 @@ def draw_confusion(matrix, class_names):
   count = len(class_names)
   shares = 100.0 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
   shares[matrix.sum(axis=1) == 0] = np.nan
-  listed = count > 20
+  many = count > 20
+  listed = many and not compact
   block = -(-count // 250)
-  side = 6.6 if listed else min(8.5, 3.4 + 0.34 * count)
-  figure = canvas.new_figure(side + (3.9 if listed else 1.0), side)
+  side = 6.6 if many else min(8.5, (2.2 if compact else 3.4) + 0.34 * count)
+  figure = canvas.new_figure(side + (0.0 if compact else 3.9 if listed else 1.0), side)
   axes = figure.subplots()
 
   # Most confusions are a few per cent; a power scale makes them visible.
-  norm = colors.PowerNorm(0.4 if listed else 0.6, 0, 100)
+  norm = colors.PowerNorm(0.4 if many else 0.6, 0, 100)
   colours = colormaps['Blues'].with_extremes(bad='#e6e6e6')
   pooled = _largest_of_blocks(shares, block)
   extent = (-0.5, len(pooled) * block - 0.5, len(pooled) * block - 0.5, -0.5)
   image = axes.imshow(pooled, cmap=colours, norm=norm, extent=extent)
-  bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.02)
-  bar.set_label('Share of the true class (%)', fontsize=9)
-  bar.set_ticks([0, 1, 5, 20, 50, 100] if listed else [0, 5, 20, 50, 100])
-  bar.ax.yaxis.set_major_formatter('{x:g}')
-  bar.ax.minorticks_off()
-  bar.ax.tick_params(labelsize=8)
-  bar.outline.set_visible(False)
+  if not compact:
+    _colour_bar(
+      figure, axes, image, [0, 1, 5, 20, 50, 100] if many else [0, 5, 20, 50, 100]
+    )
 
   step = -(-count // 40)
   ticks = np.arange(0, count, step)
   names = [terminal.shorten(str(class_names[tick]), 18) for tick in ticks]
   size = 9 if count <= 12 else 8 if count <= 20 else 6.5
-  angle = 90 if listed else 45 if max(map(len, names)) > 3 else 0
+  angle = 90 if many else 45 if max(map(len, names)) > 3 else 0
   axes.set_xticks(ticks, names, rotation=angle, fontsize=size, parse_math=False)
   for text in axes.get_xticklabels():
     text.set_rotation_mode('anchor')
@@ -79,12 +78,22 @@ def draw_confusion(matrix, class_names):
     title += f'; one class in {step} is named'
   if block > 1:
     title += f'; a dot is the largest of {block} × {block}'
-  axes.set_title(title, loc='left', fontsize=10 if not listed else 8)
+  axes.set_title(title, loc='left', fontsize=8 if many else 10)
   if listed:
     _list_confusions(figure, matrix, class_names)
-  else:
+  elif not many:
     _write_counts(axes, matrix, norm(np.nan_to_num(shares)))
   return figure
+
+
+def _colour_bar(figure, axes, image, ticks) -> None:
+  bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.02)
+  bar.set_label('Share of the true class (%)', fontsize=9)
+  bar.set_ticks(ticks)
+  bar.ax.yaxis.set_major_formatter('{x:g}')
+  bar.ax.minorticks_off()
+  bar.ax.tick_params(labelsize=8)
+  bar.outline.set_visible(False)
 
 
 def _largest_of_blocks(shares: np.ndarray, block: int) -> np.ndarray:
@@ -115,19 +124,13 @@ def _write_counts(axes, matrix: np.ndarray, darkness: np.ndarray) -> None:
 
 def _list_confusions(figure, matrix: np.ndarray, class_names) -> None:
   """The most frequent mistakes, in words, on the right of the figure."""
-  wrong = matrix.copy()
-  np.fill_diagonal(wrong, 0)
-  order = np.argsort(-wrong, axis=None, kind='stable')[:16]
-  rows, columns = np.unravel_index(order, wrong.shape)
   lines = []
-  for row, column in zip(rows, columns, strict=True):
-    if wrong[row, column]:
-      true = terminal.shorten(str(class_names[row]), 19)
-      predicted = terminal.shorten(str(class_names[column]), 19)
-      share = 100 * wrong[row, column] / matrix[row].sum()
-      lines.append(
-        f'{true} → {predicted}\n    {wrong[row, column]:,} ({share:.0f} % of the class)'
-      )
+  for row, column, count, share in confusions(matrix, 16):
+    true = terminal.shorten(str(class_names[row]), 19)
+    predicted = terminal.shorten(str(class_names[column]), 19)
+    lines.append(
+      f'{true} → {predicted}\n    {count:,} ({100 * share:.0f} % of the class)'
+    )
   figure.get_layout_engine().set(rect=(0, 0, 0.71, 1))
   figure.text(0.725, 0.955, 'Most frequent confusions (true → predicted)', fontsize=8.5)
   figure.text(
@@ -139,6 +142,24 @@ def _list_confusions(figure, matrix: np.ndarray, class_names) -> None:
     linespacing=1.3,
     parse_math=False,
   )
+
+
+def confusions(matrix, most: int) -> list[tuple[int, int, int, float]]:
+  """The most frequent ones: (true class, predicted, count, share of the true class)."""
+  wrong = np.array(matrix)
+  np.fill_diagonal(wrong, 0)
+  order = np.argsort(-wrong, axis=None, kind='stable')[:most]
+  pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+  return [
+    (
+      int(row),
+      int(column),
+      int(wrong[row, column]),
+      wrong[row, column] / matrix[row].sum(),
+    )
+    for row, column in pairs
+    if wrong[row, column]
+  ]
 
 
 def mistakes(images, titles, path: str | os.PathLike) -> pathlib.Path:

@@ -1,15 +1,15 @@
 """A network's predictions of photos: the most probable classes, printed and written.
 
 predictions = top_predictions(photos, probabilities, class_names, k=5)
-print_predictions(predictions)
-write_predictions('runs/mine/predictions', predictions)
+print_predictions(predictions, answers)
+write_predictions('runs/mine/predictions', predictions, answers, columns)
 """
 
 import json
 import os
 import pathlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import rich.console
@@ -83,12 +83,22 @@ def _text(photo) -> str:
 
 def print_predictions(
   predictions: Sequence[Prediction],
+  answers: Sequence[str] | None = None,
   *,
   title: str = 'predictions',
   most_photos: int = 200,
   console: rich.console.Console | None = None,
 ) -> None:
-  """Prints a table; beyond `most_photos`, says how many it leaves out."""
+  """Prints a table; beyond `most_photos`, says how many it leaves out.
+
+  Args:
+    predictions: photo by photo.
+    answers: what each photo is said to show, if that may be another than its most
+      probable class; None: it is that class.
+    title: of the table.
+    most_photos: in the table.
+    console: where to print; standard output by default.
+  """
   table = terminal.make_table(
     title, [('photo', 'left'), ('class', 'left'), ('probability', 'right')]
   )
@@ -104,7 +114,7 @@ def print_predictions(
     terminal.add_row(
       table,
       prediction.photo if first else '',
-      prediction.name,
+      _told(prediction, answers and answers[shown - 1]),
       terminal.percent(prediction.probability),
       style='bold' if first else None,
     )
@@ -115,13 +125,55 @@ def print_predictions(
     console.print(f'and {left_out:,} more photos')
 
 
+def _told(prediction: Prediction, answer: str | None) -> str:
+  """The name; in the first row of a photo with another answer both."""
+  if prediction.rank > 1 or answer is None or answer == prediction.class_name:
+    return prediction.name
+  return f'{answer} ({prediction.name})'
+
+
+def all_columns(
+  probabilities: np.ndarray, class_names: Sequence[str]
+) -> dict[str, list[str]]:
+  """Columns 'probability of ...' of all photos, for a CSV."""
+  return {
+    f'probability of {name}': [f'{value:.6f}' for value in column]
+    for name, column in zip(class_names, np.asarray(probabilities).T, strict=True)
+  }
+
+
+def write_all(
+  path: str | os.PathLike,
+  photos: Sequence[str | os.PathLike],
+  columns: Mapping[str, Sequence[str]],
+) -> pathlib.Path:
+  """Writes one row per photo with these columns, UTF-8.
+
+  Raises:
+    TrainingError: the file cannot be written.
+  """
+  rows = zip(map(_text, photos), *columns.values(), strict=True)
+  return csv_file.write(path, ('photo', *columns), rows)
+
+
 def write_predictions(
-  folder: str | os.PathLike, predictions: Sequence[Prediction]
+  folder: str | os.PathLike,
+  predictions: Sequence[Prediction],
+  answers: Mapping[str, Sequence[str]] | None = None,
+  columns: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[pathlib.Path, pathlib.Path]:
   """Writes predictions.csv and predictions.json, UTF-8, each whole or not at all.
 
   The CSV has the columns photo, rank, class, name, probability; the JSON is a list of
   {photo, predictions: [{class, name, probability}]}, the most probable first.
+
+  Args:
+    folder: made if missing.
+    predictions: photo by photo.
+    answers: by name, what else is said of each photo: in both files.
+    columns: by name, more of each photo: in the CSV alone.
+
+  In the CSV both are filled in the first row of a photo, that of rank 1.
 
   Returns:
     The paths of both.
@@ -130,17 +182,22 @@ def write_predictions(
     TrainingError: a file cannot be written.
   """
   rows, photos = [], []
+  answers, more = answers or {}, {**(answers or {}), **(columns or {})}
   for photo, rank, class_name, name, probability in predictions:
     probability = round(probability, 6)
-    rows.append([photo, rank, class_name, name, f'{probability:.6f}'])
+    rest = [''] * len(more)
     if rank == 1:
-      photos.append({'photo': photo, 'predictions': []})
+      place = len(photos)
+      rest = [values[place] for values in more.values()]
+      said = {name: values[place] for name, values in answers.items()}
+      photos.append({'photo': photo, **said, 'predictions': []})
+    rows.append([photo, rank, class_name, name, f'{probability:.6f}', *rest])
     photos[-1]['predictions'].append(
       {'class': class_name, 'name': name, 'probability': probability}
     )
   folder = pathlib.Path(folder)
   as_json = json.dumps(photos, indent=2, ensure_ascii=False) + '\n'
   return (
-    csv_file.write(folder / CSV_FILE, CSV_COLUMNS, rows),
+    csv_file.write(folder / CSV_FILE, (*CSV_COLUMNS, *more), rows),
     files.replace_file(folder / JSON_FILE, as_json.encode()),
   )

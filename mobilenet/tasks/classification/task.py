@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import pathlib
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -11,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mobilenet.models import zoo
-from mobilenet.tasks import Batch, Examples, Metric, Shown, Sums
+from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
+from mobilenet.tasks.classification import thresholds
 from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
 from mobilenet.training.errors import TrainingError
-from mobilenet.training.evaluation import Evaluation
 from mobilenet.training.optimizer import path_mask
 
 _SUMS = ('loss', 'top1', 'top5', 'count')
@@ -27,16 +26,21 @@ class Classification:
   label_smoothing: in [0, 1).
   l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
   l2_depthwise: whether that includes depthwise kernels; V1's paper says no.
+  positive: of two classes the one that is looked for; '' is the second.
+  accept_share: of right answers the share that is not called 'none of these'.
   """
 
   label_smoothing: float = 0.0
   l2: float = 0.0
   l2_depthwise: bool = False
+  positive: str = ''
+  accept_share: float = 0.95
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
 
   def outputs(self, source) -> tuple[str, ...]:
+    thresholds.positive_place(source.class_names, self.positive)  # raises if it is none
     return source.class_names
 
   def check_training(self, source, split_flag: str) -> None:
@@ -109,18 +113,14 @@ class Classification:
   ) -> dict[str, float]:
     return metrics
 
-  def write_report(
-    self,
-    folder: pathlib.Path,
-    evaluation: Evaluation,
-    outputs: tuple[str, ...],
-    examples: Examples,
-  ) -> dict[str, float]:
+  def write_report(self, evaluated: Evaluated) -> Written:
     from mobilenet.tasks.classification import pages  # figures, not for the loop
 
-    return pages.write_report(folder, evaluation, outputs, examples)
+    return pages.write_report(
+      evaluated, positive=self.positive, accept_share=self.accept_share
+    )
 
   def show_predictions(self, photos: list, predicted: dict, shown: Shown) -> None:
-    from mobilenet.tasks.classification import pages
+    from mobilenet.tasks.classification import photo_pages
 
-    pages.show_predictions(photos, predicted['probabilities'], shown)
+    photo_pages.show_predictions(photos, predicted['probabilities'], shown)

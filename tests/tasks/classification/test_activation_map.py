@@ -131,7 +131,7 @@ def test_the_heat_lies_on_the_part_that_was_seen(shape):
   window = (10.0, 20.0, 25.0, 30.0)
   heat = np.eye(4, dtype=np.float32)
   figure = activation_map.draw_activation(photo, window, heat, 'a $class_, 87.3 %')
-  left, right = figure.axes
+  left, right, bar = figure.axes
   assert max(left.images[0].get_array().shape) <= 1200
   assert len(left.patches) == 2
   assert left.patches[-1].get_bbox().bounds == (20, 10, 30, 25)
@@ -141,6 +141,7 @@ def test_the_heat_lies_on_the_part_that_was_seen(shape):
   assert right.get_xlim() == (0, shape[1])
   assert right.get_ylim() == (shape[0], 0)
   np.testing.assert_array_equal(over.get_array(), heat)
+  assert [label.get_text() for label in bar.get_yticklabels()] == ['low', 'high']
 
 
 def test_a_photo_seen_whole_has_no_frame():

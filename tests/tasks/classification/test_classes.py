@@ -38,7 +38,8 @@ def test_rows_against_hand_counts():
   assert (b['support'], b['precision'], b['recall']) == (3, 2 / 5, 2 / 3)
   assert (c['support'], c['precision'], c['recall']) == (3, 1, 1 / 3)
   assert [row['f1'] for row in rows[:3]] == pytest.approx([3 / 4, 1 / 2, 1 / 2])
-  assert d == {'name': 'd', 'support': 0, 'precision': None, 'recall': None, 'f1': None}
+  assert {d[name] for name in ('precision', 'recall', 'f1', 'f1_low')} == {None}
+  assert (d['name'], d['support'], d['specificity']) == ('d', 0, 1)
 
 
 def test_averages_leave_out_classes_without_examples():
@@ -106,13 +107,17 @@ def test_csv_and_averages_beside_it(tmp_path):
   path = classes.write_per_class(tmp_path / 'per_class.csv', rows, overall)
   with open(path, newline='') as file:
     found = list(csv.DictReader(file))
-  assert found[1] == {
+  wanted = {
     'class': 'b',
     'support': '3',
     'precision': '0.400000',
     'recall': '0.666667',
     'f1': '0.500000',
+    'specificity': '0.571429',
+    'recall_low': '0.207660',
+    'recall_high': '0.938508',
   }
+  assert found[1] == found[1] | wanted
   assert found[3]['recall'] == ''
   assert json.loads((tmp_path / 'per_class.json').read_text()) == overall
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mobilenet.tasks import Evaluated
 from mobilenet.tasks.classification import Classification, pages
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import Evaluation
@@ -23,7 +24,7 @@ class Examples:
     return f'{index}.jpg'
 
   def pictures(self, indexes):
-    return [np.zeros((8, 8, 3), np.float32) for _ in indexes]
+    return ((int(index), np.zeros((8, 8, 3), np.uint8)) for index in indexes)
 
 
 def report(folder, labels):
@@ -37,7 +38,8 @@ def report(folder, labels):
   }
   count = int((kept['label'] >= 0).sum())
   evaluation = Evaluation({}, count, 0, 3 - count, kept)
-  details = pages.write_report(folder, evaluation, NAMES, Examples())
+  evaluated = Evaluated(folder, evaluation, NAMES, Examples(), num_examples=3)
+  details = pages.write_report(evaluated).numbers
   with open(folder / 'predictions.csv', newline='') as file:
     return details, list(csv.DictReader(file))
 
