@@ -61,7 +61,7 @@ def test_a_config_can_be_run(name):
 
 
 def test_fine_tuning_takes_from_weights_what_it_does_not_say():
-  config = load(OF_WEIGHTS)
+  config = load('finetune')
   with pytest.raises(TrainingError, match=r'set --config\.init=FILE'):
     experiment.check_ops(config)
   ready = with_weights(config)
@@ -174,7 +174,7 @@ def test_every_sweep_can_be_run(name, tmp_path):
     assert len({json.dumps(item.config) for item in items}) == size
     for item in items:
       config = ConfigDict(item.config)
-      check(with_weights(config) if name == OF_WEIGHTS else config)
+      check(with_weights(config) if name in OF_WEIGHTS else config)
   default, _ = config_files.load_sweep(argument, None)
   assert default == next(iter(SWEEPS[name]))
   known = ', '.join(SWEEPS[name])

@@ -109,7 +109,7 @@ def test_configs_models_and_data_meet_in_few_places_only(path):
   """In the experiment, what is trained of it, the jobs, and what shows photos."""
   rooms = [
     f
-    for room in ('bench', 'data_check', 'reports', 'tasks')
+    for room in ('bench', 'data_check', 'reports', 'runs', 'tasks')
     for f in under('mobilenet', room)
   ]
   if path in (EXPERIMENT, TRAINED, *JOBS, *rooms):
@@ -125,12 +125,13 @@ def test_the_experiment_takes_any_config_and_the_package_of_the_data():
 
 
 @pytest.mark.parametrize('path', FILES, ids=str)
-def test_only_jobs_import_the_experiment_and_nobody_imports_a_job(path):
+def test_only_runs_and_jobs_import_the_experiment_and_nobody_imports_a_job(path):
   """The command line imports the package, which finds the one that is asked for."""
   names = imports(path)
-  if path not in (TRAINED, *JOBS):
+  runs = under('mobilenet', 'runs')
+  if path not in (TRAINED, *runs, *JOBS):
     assert 'mobilenet.experiment' not in names
-  if path not in JOBS:
+  if path not in (*runs, *JOBS):
     assert 'mobilenet.trained' not in names
   assert not {name for name in names if name.startswith('mobilenet.jobs.')}
   if path != COMMAND_LINE:
@@ -172,11 +173,18 @@ BELOW = {
   'bench': ('models', 'training', 'weights', 'reports', 'tasks'),
   'config_files': ('training',),
   'limits': ('training',),
-  'run_data': ('training',),
-  'overlap': ('run_data',),
-  'data_summary': ('overlap', 'reports'),
   'experiment': ('models', 'training', 'weights', 'tasks'),
   'trained': ('models', 'training', 'weights', 'experiment'),
+  'runs': (
+    'models',
+    'training',
+    'weights',
+    'reports',
+    'tasks',
+    'limits',
+    'experiment',
+    'trained',
+  ),
   'command_line': ('training', 'config_files', 'jobs'),
 }
 

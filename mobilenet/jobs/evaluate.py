@@ -18,10 +18,11 @@ import jax
 from ml_collections import ConfigDict
 
 import input_pipeline
-from mobilenet import experiment, overlap, run_data, trained
+from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
 from mobilenet.reports import result, run_report
+from mobilenet.runs import overlap, run_data
 from mobilenet.tasks import Evaluated
 from mobilenet.training import logs, sharding, workdir
 from mobilenet.training.errors import TrainingError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs import folder
-from mobilenet import run_data
+from mobilenet.runs import run_data
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import types
 import pytest
 
 from input_pipeline import DataError
-from mobilenet import run_data
 from mobilenet.jobs import evaluate
-from mobilenet.jobs.train import open_data as open_training
 from mobilenet.reports import result
+from mobilenet.runs import run_data
+from mobilenet.runs.training_data import open_data as open_training
 from mobilenet.training.errors import TrainingError
 
 

@@ -5,20 +5,19 @@ import shutil
 import pytest
 
 from input_pipeline import DataError
-from mobilenet import run_data
-from mobilenet.jobs import train
+from mobilenet.runs import run_data, training_data
 from mobilenet.training.errors import TrainingError
 
 
 @pytest.fixture
 def run(config, begin, tmp_path):
   """(folder, data): of a run that began with the twenty photos."""
-  data = train.open_data(config, tmp_path / 'run')
+  data = training_data.open_data(config, tmp_path / 'run')
   return begin(data.record), data
 
 
 def test_a_new_run_takes_what_is_there(config, tmp_path):
-  data = train.open_data(config, tmp_path / 'run')
+  data = training_data.open_data(config, tmp_path / 'run')
   assert (data.train.num_examples, data.evaluation.num_examples) == (16, 4)
   assert data.record == run_data.of(data.train, data.evaluation)
   assert data.record.train.names == data.train.names
@@ -28,7 +27,7 @@ def test_a_new_run_takes_what_is_there(config, tmp_path):
 
 def test_unchanged_photos_need_no_word(config, run):
   folder, before = run
-  data = train.open_data(config, folder)
+  data = training_data.open_data(config, folder)
   assert (data.record, data.notes) == (before.record, [])
   assert data.train.names == before.train.names
 
@@ -40,10 +39,10 @@ def test_no_photo_changes_sides(config, run, photos, write):
   for name in gone:
     (photos / name).unlink()
   write(photos, *(f'b/new{n}.jpg' for n in range(4)))
-  other = train.open_data(config, folder.with_name('another run'))
+  other = training_data.open_data(config, folder.with_name('another run'))
   assert set(other.train.names) & set(before.evaluation.names)
 
-  data = train.open_data(config, folder)
+  data = training_data.open_data(config, folder)
   kept = [
     tuple(name for name in part.names if name not in gone)
     for part in (before.train, before.evaluation)
@@ -63,7 +62,7 @@ def test_one_photo_gone(config, run, photos):
   folder, before = run
   name = before.train.names[0]
   (photos / name).unlink()
-  assert train.open_data(config, folder).notes == [
+  assert training_data.open_data(config, folder).notes == [
     f'1 photo gone ({name}) since this run began'
   ]
 
@@ -71,7 +70,7 @@ def test_one_photo_gone(config, run, photos):
 def test_a_folder_that_was_moved(config, run, photos):
   folder, before = run
   config.data.dir = str(photos.rename(photos.with_name('moved')))
-  data = train.open_data(config, folder)
+  data = training_data.open_data(config, folder)
   assert data.notes == []
   assert data.record.origin == str(photos.with_name('moved'))
   assert data.record.train == before.record.train
@@ -82,14 +81,14 @@ def test_other_photos_altogether(config, run, photos, write):
   config.data.dir = str(photos.with_name('others'))
   write(photos.with_name('others'), 'a/x.jpg', 'a/y.jpg', 'b/x.jpg', 'b/y.jpg')
   with pytest.raises(DataError, match='none of the 16 images that the run began with'):
-    train.open_data(config, folder)
+    training_data.open_data(config, folder)
 
 
 def test_a_run_without_a_checkpoint_begins_anew(config, run, photos):
   folder, before = run
   shutil.rmtree(folder / 'checkpoints')
   (photos / before.train.names[0]).unlink()
-  data = train.open_data(config, folder)
+  data = training_data.open_data(config, folder)
   assert data.notes == []
   assert data.record.train.num_examples == data.train.num_examples
 
@@ -99,9 +98,9 @@ def test_photos_in_train_and_val_folders(config, begin, photos, write, tmp_path)
   for part in ('train', 'val'):
     shutil.copytree(photos, root / part)
   config.data.dir = str(root)
-  folder = begin(train.open_data(config, tmp_path / 'run').record)
+  folder = begin(training_data.open_data(config, tmp_path / 'run').record)
   (root / 'train/a/0.jpg').rename(root / 'val/a/moved.jpg')
-  data = train.open_data(config, folder)
+  data = training_data.open_data(config, folder)
   assert (data.train.num_examples, data.evaluation.num_examples) == (19, 20)
   assert data.notes[0].startswith(
     '1 photo gone (train/a/0.jpg), 1 new (val/a/moved.jpg) since this run began: new'
@@ -110,20 +109,20 @@ def test_photos_in_train_and_val_folders(config, begin, photos, write, tmp_path)
 
 def test_a_class_with_one_image_is_told_once(config, photos, write, tmp_path):
   write(photos, 'c/0.jpg')
-  assert train.open_data(config, tmp_path / 'run').notes == [
+  assert training_data.open_data(config, tmp_path / 'run').notes == [
     'class c has one image: it is trained on and cannot be evaluated'
   ]
 
 
 def test_a_set_of_another_version(config, begin, monkeypatch, tmp_path):
   config.data.name, config.data.eval_split = 'made', 'validation'
-  began = train.open_data(config, tmp_path / 'run').record
+  began = training_data.open_data(config, tmp_path / 'run').record
   assert (began.train.num_examples, began.train.names) == (1024, None)
   folder = begin(began)
-  assert train.open_data(config, folder).record == began
+  assert training_data.open_data(config, folder).record == began
   config.data.made_examples = 1000
   with pytest.raises(TrainingError) as error:
-    train.open_data(config, folder)
+    training_data.open_data(config, folder)
   assert str(error.value) == (
     'this run began with made (train: 1,024, validation: 256), here is made (train: '
     '1,000, validation: 250): give that data back, or choose another --workdir'

@@ -2,8 +2,7 @@
 
 import pytest
 
-from mobilenet import data_summary
-from mobilenet.jobs import train
+from mobilenet.runs import data_summary, training_data
 
 
 @pytest.fixture
@@ -11,7 +10,7 @@ def told(config, tmp_path, capsys):
   """() -> what is printed of the photos as they are now."""
 
   def tell():
-    data = train.open_data(config, tmp_path / 'run')
+    data = training_data.open_data(config, tmp_path / 'run')
     capsys.readouterr()
     data_summary.tell(data.train, data.evaluation)
     return capsys.readouterr().out
@@ -30,7 +29,7 @@ def test_counts_of_each_class(told):
 def test_copies_between_the_splits_are_counted_and_named(
   told, config, photos, tmp_path
 ):
-  data = train.open_data(config, tmp_path / 'run')
+  data = training_data.open_data(config, tmp_path / 'run')
   copy = photos / data.evaluation.names[0]
   copy.write_bytes((photos / data.train.names[0]).read_bytes())
   assert (

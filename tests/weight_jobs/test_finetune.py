@@ -7,8 +7,8 @@ import pytest
 from configs import finetune
 from mobilenet import experiment, trained
 from mobilenet.jobs import export
-from mobilenet.jobs import train as train_job
 from mobilenet.reports import run_report
+from mobilenet.runs import training as train_job
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.weights import loading

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from mobilenet.run_data import RunData, some
+from mobilenet.runs.run_data import RunData, some
 
 _END = 4096  # bytes
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mobilenet import overlap
+from mobilenet.runs import overlap
 from mobilenet.reports import data_counts
 
 

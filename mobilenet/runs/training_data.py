@@ -1,0 +1,59 @@
+"""What a run trains and is measured on; a run that began keeps to its photos."""
+
+import dataclasses
+import pathlib
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from mobilenet import experiment
+from mobilenet.runs import run_data
+from mobilenet.training.errors import require
+
+
+class Data(NamedTuple):
+  """The two opened splits, what is to be recorded of them, and lines for a person."""
+
+  train: Any
+  evaluation: Any
+  record: run_data.RunData
+  notes: list[str]
+
+
+def open_data(config: ConfigDict, folder: pathlib.Path) -> Data:
+  """Opens what a run trains and is measured on.
+
+  A run that began already keeps to the photos it began with, as far as they are there:
+  none changes sides, and those that came later are left out.
+
+  Raises:
+    DataError: it cannot be opened, or none of those photos is there.
+    TrainingError: a data set of TFDS is not what the run began with.
+  """
+
+  def opened(train_names=None, eval_names=None):
+    return (
+      experiment.open_source(
+        config,
+        config.data.train_split,
+        only=train_names,
+        split_flag='--config.data.train_split',
+      ),
+      experiment.open_source(config, config.data.eval_split, only=eval_names),
+    )
+
+  train, evaluation = opened()
+  notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
+  before, now = run_data.read(folder), run_data.of(train, evaluation)
+  change = before and run_data.changes(before, now)
+  if not change:
+    return Data(train, evaluation, now, notes)
+  require(
+    before.train.names is not None,
+    f'{change.line}: give that data back, or choose another --workdir',
+  )
+  train, evaluation = opened(before.train.names, before.evaluation.names)
+  left_out = ': new ones are left out; to train on them, choose another --workdir'
+  notes.append(change.line + left_out * change.new)
+  record = dataclasses.replace(before, origin=now.origin)
+  return Data(train, evaluation, record, notes)
