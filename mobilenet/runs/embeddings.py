@@ -255,7 +255,7 @@ def _stamps(source) -> list[tuple]:
 def _read(path: pathlib.Path) -> dict[tuple, tuple]:
   """Stamp -> (values, label, ok); nothing where the file is not there or damaged."""
   try:
-    with np.load(path) as stored:
+    with np.load(io.BytesIO(path.read_bytes())) as stored:
       names, numbers = stored['names'], stored['numbers']
       values, labels, ok = (stored[k] for k in ('values', 'label', 'ok'))
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -1,0 +1,92 @@
+"""Which parts of a network are frozen, and what it computes in parts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mobilenet.models import freezing, zoo
+from mobilenet.models.classifier import Classifier, OnEmbeddings
+from mobilenet.models.initial import init_variables
+from mobilenet.models.rows import ModelError
+from tests.tiny import NETWORK
+
+
+@pytest.mark.parametrize(
+  ('trained', 'learning'),
+  [
+    ('all', ['backbone/stem', 'backbone/block_00', 'backbone/block_01', 'head/hidden']),
+    ('last 2', ['backbone/block_00', 'backbone/block_01', 'head/hidden']),
+    ('last 1', ['backbone/block_01', 'head/hidden']),
+    ('head', ['head/hidden']),
+    ('classifier', []),
+  ],
+)
+def test_what_learns(trained, learning):
+  frozen = freezing.frozen_parts(NETWORK, trained)
+  model = Classifier(NETWORK, 4, frozen=frozen)
+  names = ['backbone/stem', 'backbone/block_00', 'backbone/block_01', 'head/hidden']
+  assert [name for name in names if model.learns(tuple(name.split('/')))] == learning
+  assert model.learns(('head', 'classifier', 'kernel'))
+
+
+@pytest.mark.parametrize('trained', ['none', 'last', 'last 0', 'last 3', 'last 99', ''])
+def test_other_words_are_refused(trained):
+  with pytest.raises(ModelError, match='model trained is'):
+    freezing.frozen_parts(NETWORK, trained)
+
+
+@pytest.mark.parametrize(
+  ('name', 'pixels'),
+  [('mobilenet_v3_small', 32), ('squeezenet_1_1', 32), ('vgg16', 32), ('alexnet', 63)],
+)
+def test_a_network_is_its_embedding_and_its_classifier(name, pixels):
+  """Every kind of head; shapes alone, but for the smallest."""
+  model = zoo.create(name, num_classes=3, trained='classifier')
+  image = jax.ShapeDtypeStruct((2, pixels, pixels, 3), jnp.float32)
+
+  def both(key, image):
+    logits, variables = model.init_with_output(key, image)
+    embedding = model.apply(variables, image, method='embed')
+    return logits, OnEmbeddings.like(model).apply(variables, embedding)
+
+  whole, parts = jax.eval_shape(both, jax.random.key(0), image)
+  assert whole.shape == parts.shape == (2, 3)
+
+
+def test_the_parts_give_the_numbers_of_the_whole():
+  model = Classifier(NETWORK, 4)
+  variables = init_variables(model, (12, 12, 3), 0)
+  images = np.random.default_rng(0).standard_normal((2, 12, 12, 3), np.float32)
+  embedding = model.apply(variables, images, method='embed')
+  assert embedding.shape == (2, 8)
+  np.testing.assert_array_equal(
+    OnEmbeddings.like(model).apply(variables, embedding),
+    model.apply(variables, images),
+  )
+
+
+def test_frozen_rows_normalise_by_their_running_statistics():
+  model = Classifier(NETWORK, 4, frozen=freezing.frozen_parts(NETWORK, 'last 1'))
+  variables = init_variables(model, (12, 12, 3), 0)
+  images = np.random.default_rng(0).standard_normal((2, 12, 12, 3), np.float32)
+
+  def loss(params):
+    variables_ = {**variables, 'params': params}
+    logits, updates = model.apply(
+      variables_, images, train=True, mutable=['batch_stats']
+    )
+    return jnp.sum(logits**2), updates['batch_stats']
+
+  gradients, statistics = jax.grad(loss, has_aux=True)(variables['params'])
+  for tree, same in ((gradients, 0), (statistics, variables['batch_stats'])):
+    for part, values in tree['backbone'].items():
+      started = same['backbone'][part] if same else jax.tree.map(jnp.zeros_like, values)
+      unchanged = [
+        bool(jnp.array_equal(a, b))
+        for a, b in zip(jax.tree.leaves(values), jax.tree.leaves(started), strict=True)
+      ]
+      if part == 'block_01':
+        assert not any(unchanged), part
+      else:
+        assert all(unchanged), part
