@@ -64,6 +64,8 @@ def base() -> ConfigDict:
   config.data.train_split = 'train'
   config.data.eval_split = 'validation'
   config.data.holdout = 0.2  # of a folder without train/: the share for evaluation
+  config.data.group = ''  # what stays on one side: 'patient\\d+' in names, or a .csv
+  config.data.fold = ''  # '2/5' evaluates on the second of five parts instead
   config.data.train_ops = 'inception_crop({resolution})|flip|value_range(-1, 1)'
   config.data.eval_ops = (
     'central_fraction(0.875)|resize({resolution})|value_range(-1, 1)'

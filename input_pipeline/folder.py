@@ -17,8 +17,10 @@ def open_folder(
   split: str,
   data_dir: str,
   *,
-  seed: int,
-  holdout: float,
+  seed: int = 0,
+  holdout: float = 0.2,
+  group: str = '',
+  fold: str = '',
   whole: bool = False,
   only: Sequence[str] | None = None,
   dir_flag: str = '--config.data.dir',
@@ -41,6 +43,7 @@ def open_folder(
     data_dir: the folder.
     seed: of the split of class folders.
     holdout: share of each class that becomes 'val' of class folders.
+    group, fold: of that split, see `folder_split.Split`.
     whole: take all of class folders, whatever the split.
     only: take these images alone (`Source.names`), as far as they are there, whatever
       part the seed would put them in; None for those of the split.
@@ -74,7 +77,8 @@ def open_folder(
   if by_seed:
     notes = _notes(images, classes)
     if only is None:
-      images = folder_split.held_out(images, parts == ('train',), root, seed, holdout)
+      split_by = folder_split.Split(seed, holdout, group, fold)
+      images = folder_split.held_out(images, parts == ('train',), root, split_by)
   labelled = [(name, label) for label, names in images for name in names]
   if only is not None:
     labelled = _chosen(labelled, only, root, dir_flag)

@@ -12,6 +12,8 @@ def open_source(
   data_dir: str = '',
   seed: int = 0,
   holdout: float = 0.2,
+  group: str = '',
+  fold: str = '',
   made_examples: int = 1024,
   made_size: int = 256,
   made_classes: int = 10,
@@ -32,6 +34,8 @@ def open_source(
     data_dir: the folder, or TFDS' directory; '' is TFDS' default.
     seed: of a folder's own split, and of the made images.
     holdout: share of a folder without train/ that becomes validation.
+    group: of such a folder, which images stay on one side; see `folder_split.group_of`.
+    fold: of such a folder, '2/5' makes the second of five parts validation instead.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
@@ -56,6 +60,8 @@ def open_source(
       data_dir,
       seed=seed,
       holdout=holdout,
+      group=group,
+      fold=fold,
       whole=whole,
       only=only,
       dir_flag=dir_flag,

@@ -218,6 +218,8 @@ def open_source(
     data_dir=config.data.dir if data_dir is None else data_dir,
     seed=config.seed,
     holdout=config.data.holdout,
+    group=config.data.get('group', ''),  # runs of older versions have neither
+    fold=config.data.get('fold', ''),
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),
     made_classes=config.data.made_classes,

@@ -63,6 +63,8 @@ NEEDED = (
   'new_head',
   'data.name',
   'data.dir',
+  'data.group',
+  'data.fold',
   'data.train_split',
   'data.eval_split',
   'data.train_ops',

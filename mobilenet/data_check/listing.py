@@ -63,14 +63,14 @@ class Listing:
 
 
 def of_folder(
-  folder: str, flag: str, *, seed: int = 0, holdout: float = 0.2
+  folder: str, flag: str, split: folder_split.Split | None = None
 ) -> Listing:
   """Lists a folder of photos; none of them is read.
 
   Args:
     folder: with train/<class>/ and val/<class>/, or with class folders.
     flag: by which it was given, for messages.
-    seed, holdout: by which training splits class folders.
+    split: by which training splits class folders; None for its default.
 
   Raises:
     DataError: there is no such folder, it cannot be listed or holds no photo.
@@ -84,7 +84,7 @@ def of_folder(
     raise folder_layout.reading_error(error) from error
   refusals += empty
   if by_seed:
-    files, refusal = _split(files, root, seed, holdout)
+    files, refusal = _split(files, root, split or folder_split.Split())
     refusals += refusal
   loose, others = photo_files.sort_out(above)
   files += [File(name, '', '') for name in loose]
@@ -169,14 +169,14 @@ def _above(root, places):
   ]
 
 
-def _split(files, root, seed, holdout):
+def _split(files, root, split):
   """The files with the parts that a seed gives them, and why it cannot."""
   by_class = collections.defaultdict(list)
   for file in files:
     by_class[file.class_name].append(file.name)
   images = [(name, by_class[name]) for name in sorted(by_class)]
   try:
-    kept = folder_split.held_out(images, False, root, seed, holdout)
+    kept = folder_split.held_out(images, False, root, split)
   except DataError as error:
     return files, [str(error)] if images else []
   evaluated = {name for _, names in kept for name in names}

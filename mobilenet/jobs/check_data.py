@@ -18,6 +18,7 @@ import pathlib
 from ml_collections import ConfigDict
 
 import input_pipeline
+from input_pipeline import folder_split
 from mobilenet import config_files, experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.data_check import (
@@ -93,8 +94,10 @@ def check(
   Raises:
     TrainingError, ModelError, DataError: a folder or the weights cannot be used.
   """
-  split = {'seed': config.seed, 'holdout': config.data.holdout} if config else {}
-  listed = listing.of_folder(folder, '--data_dir', **split)
+  split = config and folder_split.Split(
+    config.seed, config.data.holdout, config.data.group, config.data.fold
+  )
+  listed = listing.of_folder(folder, '--data_dir', split)
   other_listed = other and listing.of_folder(other, '--other_dir')
   not_done, judge = [], None
   if init:

@@ -38,7 +38,7 @@ def announce(
     f'{eval_source.num_examples:,} for evaluation, {outputs} outputs\n'
     f'{jax.device_count()} x {device.device_kind}; workdir {folder}'
   )
-  summary = data_summary.tell(source, eval_source)
+  summary = data_summary.tell(source, eval_source, config.data.group)
   if weights is not None:
     head = ', with a new classifier' if config.new_head else ''
     print(f'from {weights.origin}{head}')

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from mobilenet.runs import overlap
+from input_pipeline import folder_split
+from input_pipeline.errors import some
 from mobilenet.reports import data_counts
 
 
@@ -16,13 +18,17 @@ class Summary(NamedTuple):
   copies: int | None
 
 
-def tell(source, eval_source) -> Summary:
+def tell(source, eval_source, group: str = '') -> Summary:
   """Prints the classes' sizes, imbalance, and copies between the two splits.
 
   Nothing for data other than folders.
 
   Args:
     source, eval_source: the two opened splits (`input_pipeline.Source`).
+    group: which photos belong together (`folder_split.group_of`), '' if nobody said.
+
+  Raises:
+    DataError: `group` says nothing of a photo.
   """
   counts = data_counts.per_class(source, eval_source)
   if not counts:
@@ -30,6 +36,8 @@ def tell(source, eval_source) -> Summary:
   data_counts.show(counts)
   if line := data_counts.imbalance(counts):
     print(f'note: {line}')
+  if group:
+    _tell_of_groups(source, eval_source, group)
   found = overlap.between(source, eval_source)
   if found.count:
     print(
@@ -41,3 +49,16 @@ def tell(source, eval_source) -> Summary:
     'evaluation': {name: count.evaluation for name, count in counts.items()},
   }
   return Summary(parts, found.count)
+
+
+def _tell_of_groups(source, eval_source, group: str) -> None:
+  sides = [
+    set(folder_split.group_of(part.names, group).values())
+    for part in (source, eval_source)
+  ]
+  print(f'groups: {len(sides[0]):,} for training, {len(sides[1]):,} for evaluation')
+  if both := sorted(sides[0] & sides[1]):
+    print(
+      f'warning: {len(both):,} groups are in both splits ({some(both)}): what is '
+      'measured on them says little about new ones'
+    )

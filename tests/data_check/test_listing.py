@@ -2,7 +2,7 @@
 
 import pytest
 
-from input_pipeline import DataError
+from input_pipeline import DataError, folder_split
 from input_pipeline.folder import open_folder
 from mobilenet.data_check import listing
 
@@ -15,7 +15,7 @@ def write(root, *names):
 
 
 def of(root, **split):
-  return listing.of_folder(str(root), '--data_dir', **split)
+  return listing.of_folder(str(root), '--data_dir', folder_split.Split(**split))
 
 
 def test_parts_are_those_that_training_takes(tmp_path):
