@@ -112,6 +112,7 @@ def base() -> ConfigDict:
   config.loss.label_smoothing = 0.0
   config.loss.l2 = 0.0  # factor of 0.5 * sum(w^2), in the loss
   config.loss.l2_depthwise = False
+  config.loss.balance = 0.0  # 1: every class counts the same, whatever its size
 
   config.report = ConfigDict()
   config.report.positive = (

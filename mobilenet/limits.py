@@ -34,6 +34,7 @@ NUMBERS = {
   'schedule.warmup_from': (0, 1),
   'loss.label_smoothing': (0, 0.999),
   'loss.l2': (0, 1e3),
+  'loss.balance': (0, 1),
   'report.accept_share': (0.5, 1),
   'max_skipped_in_a_row': (1, 2**31 - 1),
   'log_steps': (1, 2**31 - 1),

@@ -67,7 +67,8 @@ def train(
   task.check_training(eval_source, '--config.data.eval_split')
   plan = make_plan(config, num_examples=source.num_examples)
   outputs = task.outputs(source)
-  programs = Programs(compiled, mesh, config.to_dict(), len(outputs), plan)
+  task = task.for_training(source)
+  programs = Programs(compiled, mesh, config.to_dict(), task, len(outputs), plan)
   model = experiment.make_model(config, outputs)
   # Raises for an image that is too small.
   layers, shapes = counting.layers_and_variables(model, config.resolution)

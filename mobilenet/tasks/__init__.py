@@ -148,6 +148,13 @@ class Task(Protocol):
       TrainingError: it cannot.
     """
 
+  def for_training(self, source) -> 'Task':
+    """The task, adapted to the split that a run trains on.
+
+    Raises:
+      TrainingError: what the config asks for cannot be had of it.
+    """
+
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     """The network that a config's `model` section describes, with its head.
 

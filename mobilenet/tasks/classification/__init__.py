@@ -12,5 +12,6 @@ def make_task(config: ConfigDict) -> Classification:
     label_smoothing=config.loss.label_smoothing,
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,
+    balance=config.loss.get('balance', 0.0),  # runs of older versions have none
     **report,
   )

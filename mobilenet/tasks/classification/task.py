@@ -28,6 +28,8 @@ class Classification:
   l2_depthwise: whether that includes depthwise kernels; V1's paper says no.
   positive: of two classes the one that is looked for; '' is the second.
   accept_share: of right answers the share that is not called 'none of these'.
+  balance: how class weights come from the classes' sizes, see `for_training`.
+  class_weights: how much an example of each class counts in the loss; () for one each.
   """
 
   label_smoothing: float = 0.0
@@ -35,6 +37,8 @@ class Classification:
   l2_depthwise: bool = False
   positive: str = ''
   accept_share: float = 0.95
+  balance: float = 0.0
+  class_weights: tuple[float, ...] = ()
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
@@ -51,14 +55,42 @@ class Classification:
         f'evaluation need: choose another split than {source.split}: {split_flag}='
       )
 
+  def for_training(self, source) -> 'Classification':
+    """The task with class weights of n ** -balance, n the examples of the class.
+
+    They are scaled so that an example weighs one on average. With a balance of 1 every
+    class counts the same in all, with 0.5 half way there.
+
+    Raises:
+      TrainingError: the data does not tell its labels before it is read.
+    """
+    if not self.balance:
+      return self
+    if source.labels is None:
+      raise TrainingError(
+        f'--config.loss.balance={self.balance:g} needs the size of every class, which '
+        f'only folders tell, not {source.name}; set it to 0'
+      )
+    sizes = np.bincount(source.labels, minlength=source.num_classes)
+    weights = np.maximum(sizes, 1) ** -float(self.balance)
+    weights /= np.average(weights, weights=sizes)
+    return dataclasses.replace(self, class_weights=tuple(weights.tolist()))
+
+  def _weights(self, labels: jax.Array) -> jax.Array:
+    weights = jnp.asarray(self.class_weights, jnp.float32)
+    if labels.ndim == 1:
+      labels = jax.nn.one_hot(labels, len(weights))
+    return labels @ weights  # after mixing a label is shares of classes
+
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return zoo.create(num_classes=count, **options)
 
   def loss(self, params, logits: jax.Array, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar."""
-    loss = jnp.mean(
-      cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
-    )
+    each = cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
+    if self.class_weights:
+      each *= self._weights(batch['label'])
+    loss = jnp.mean(each)
     if self.l2:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
