@@ -270,6 +270,11 @@ def seeds(number: int) -> Items:
   return grid({'seed': range(number)})
 
 
+def folds(number: int = 5) -> Items:
+  """Cross-validation of a folder: every part of it is evaluated on once."""
+  return grid({'data.fold': [f'{n}/{number}' for n in range(1, number + 1)]})
+
+
 def choose(sweep_name: str, /, **sweeps: Items) -> Items:
   """The sweep of that name.
 
@@ -300,4 +305,5 @@ _LABELS = {
   'resolution': 'r',
   'schedule.learning_rate': 'lr',
   'seed': 'seed',
+  'data.fold': 'fold',
 }

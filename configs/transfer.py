@@ -1,7 +1,12 @@
-"""Other people's ImageNet weights, the network frozen, a new classifier on your photos.
+"""A new classifier for your photos on other people's ImageNet weights, in a minute.
 
     python main.py --config=configs/transfer.py --config.data.dir=photos \
       --config.init=mobilenet_v2-b0353104.pth
+
+The network is frozen: it keeps its values and its running statistics. What it makes of
+a photo is computed once and kept in ~/.cache/mobilenet-jax, so that a second run takes
+seconds. It is a good start with few photos; configs/finetune.py, which trains the whole
+network, takes longer and is usually better.
 """
 
 from configs import common, finetune
@@ -11,12 +16,21 @@ def get_config(arg=None):
   arg = common.parse_arg(arg, epochs=30.0)
   config = finetune.get_config()
   config.model.trained = 'classifier'
-  config.model.dropout = 0.2
-  config.data.train_ops = '{contract}'
+  config.head_first.epochs = 0.0
+  config.data.train_ops = '{contract}'  # nothing is drawn: each photo is computed once
   config.batch_size = 64
   config.epochs = arg['epochs']
-  common.adamw(config, 0.003)
+  config.schedule.learning_rate = 0.003
   config.schedule.warmup_epochs = 0.0
-  config.ema_decay = 0.99
-  config.eval_every_epochs = config.checkpoint_every_epochs = arg['epochs']
+  config.eval_every_epochs = config.checkpoint_every_epochs = 10.0
+  config.log_steps = 200
   return config
+
+
+def sweep(name='folds'):
+  yield from common.choose(
+    name,
+    folds=common.folds(),
+    seeds=common.seeds(3),
+    learning_rates=common.learning_rates(0.001, 0.003, 0.01),
+  )

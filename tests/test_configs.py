@@ -7,7 +7,7 @@ import pathlib
 import pytest
 from ml_collections import ConfigDict
 
-from configs import common
+from configs import common, finetune
 from mobilenet import config_files, experiment
 from mobilenet.models import counting, zoo
 from mobilenet.sweeps import items as sweep_items
@@ -58,6 +58,16 @@ def with_weights(config):
 @pytest.mark.parametrize('name', [name for name in NAMES if name not in OF_WEIGHTS])
 def test_a_config_can_be_run(name):
   check(load(name))
+
+
+@pytest.mark.parametrize('kind', finetune.KINDS)
+def test_every_kind_of_picture_has_its_augmentation(kind):
+  ready = with_weights(load('finetune', f'kind={kind}'))
+  check(ready)
+  text = experiment.ops(ready, 'train_ops')
+  assert ('flip' in text or 'turn' in text) == (kind in ('natural', 'microscopy'))
+  with pytest.raises(ValueError, match=r'kind=photo: natural, xray'):
+    load('finetune', 'kind=photo')
 
 
 def test_fine_tuning_takes_from_weights_what_it_does_not_say():
@@ -149,11 +159,12 @@ def test_wrong_arguments(arg, message):
 
 SWEEPS = {
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
-  'finetune': {'learning_rates': 3, 'seeds': 3},
-  'folder': {'seeds': 3, 'learning_rates': 4},
+  'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
+  'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
   'shufflenet_v2': {'grid': 4, 'learning_rates': 3, 'seeds': 3},
+  'transfer': {'folds': 5, 'seeds': 3, 'learning_rates': 3},
   'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},
   'v1': {'grid': 16, 'learning_rates': 5, 'seeds': 3},
   'v2': {'grid': 22, 'learning_rates': 4, 'seeds': 3},

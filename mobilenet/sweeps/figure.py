@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from mobilenet.reports import canvas
+from mobilenet.sweeps.items import REPEATS
 
 _COLOURS = ('#1b6e53', '#c1611f', '#3b6ea5', '#8a4f9e', '#a08a1d', '#b2405a', '#5b6470')
 _MOST_LABELS = 24  # numbers next to points; more would overlap
@@ -19,9 +20,10 @@ _NAMES = {
 def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   """A Figure of top-1 over the swept fields; None if no item is done.
 
-  Runs that differ by seed alone are one point, their mean, with a bar of one standard
-  deviation. With two or more fields the horizontal axis is multiply-adds if these
-  differ, else the last numeric field, with a line for each setting of the others. With
+  Runs that differ by REPEATS alone are one point, their mean, with a bar of one
+  standard deviation. With two or more fields the horizontal axis is multiply-adds if
+  these differ, else the last numeric field, with a line for each setting of the others.
+  With
   one numeric field it is that field. Otherwise there is a dot per item.
 
   Args:
@@ -32,7 +34,7 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   done = [r for r in rows if r['status'] == 'done' and r['top1'] is not None]
   if not done:
     return None
-  others = [field for field in fields if field != 'seed']
+  others = [field for field in fields if field not in REPEATS]
   points = _points(done, others)
   numeric = [f for f in others if all(_is_number(row[f]) for row in done)]
   adds = {point['multiply_adds'] for point in points}
@@ -51,7 +53,7 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
 
 
 def _points(done: Sequence[dict], others: Sequence[str]) -> list[dict]:
-  """Runs that differ by seed alone as one point with 'top1' (mean), 'std' and 'n'."""
+  """Runs that differ by REPEATS alone as one point: 'top1' (mean), 'std' and 'n'."""
   groups: dict[tuple, list[dict]] = {}
   for row in done:
     groups.setdefault(tuple(row[field] for field in others), []).append(row)
@@ -104,10 +106,10 @@ def _over_field(points, others, last):
 
 
 def _dots(done, points, others):
-  """A dot per run; runs that differ by seed share a row, with their mean."""
+  """A dot per run; runs that differ by REPEATS share a row, with their mean."""
   figure = canvas.new_figure(7.2, 1.6 + 0.3 * max(len(points), 2))
   axes = figure.subplots()
-  names = [', '.join(str(point[f]) for f in others) or 'all seeds' for point in points]
+  names = [', '.join(str(point[f]) for f in others) or 'all runs' for point in points]
   for height, point in enumerate(points):
     same = [row for row in done if all(row[f] == point[f] for f in others)]
     x = [row['top1'] for row in same]
@@ -202,7 +204,7 @@ def _millions(value: float) -> str:
 def _style(figure, axes, points):
   axes.set_ylabel('top-1 (%)', fontsize=9)
   if any(point['n'] > 1 for point in points):
-    axes.set_ylabel('top-1 (%), mean ± standard deviation over seeds', fontsize=9)
+    axes.set_ylabel('top-1 (%), mean ± standard deviation over runs', fontsize=9)
   axes.grid(linewidth=0.4, color='#d8dade')
   axes.margins(x=0.06, y=0.08)
   _plain(axes)

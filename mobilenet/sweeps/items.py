@@ -44,6 +44,8 @@ class Standing(NamedTuple):
   result: dict | None = None
 
 
+# Fields that repeat an experiment: runs that differ by them alone are averaged.
+REPEATS = ('seed', 'data.fold')
 STATUSES = ('done', 'failed', 'running', 'unfinished', 'not started')
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mobilenet.reports import canvas, csv_file, terminal
 from mobilenet.sweeps import figure as sweep_figure
-from mobilenet.sweeps.items import STATUSES, Item, locked, standing
+from mobilenet.sweeps.items import REPEATS, STATUSES, Item, locked, standing
 from mobilenet.training import files
 
 CSV_FILE, MARKDOWN_FILE, FIGURE_FILE = 'sweep.csv', 'sweep.md', 'sweep.png'
@@ -50,7 +50,7 @@ def write_tables(
   command: Sequence[str],
   ignore: Sequence[str] = (),
 ) -> list[dict]:
-  """Writes sweep.csv, sweep.md and sweep.png (and sweep_means.csv over seeds).
+  """Writes sweep.csv, sweep.md and sweep.png (and sweep_means.csv over seeds or folds).
 
   Several processes that collect at once take turns, so that the last one writes what
   all have done.
@@ -96,7 +96,7 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
   top1 and raw_top1 (percent), loss, parameters, multiply_adds, seconds (of training),
   images_per_second, steps, seed and reason. A number that is missing is None.
   """
-  fields = [field for field in swept_fields(items) if field != 'seed']
+  fields = [field for field in swept_fields(items) if field not in REPEATS]
   rows = []
   for index, item in enumerate(items):
     now = standing(item, ignore)
@@ -117,15 +117,15 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
 
 
 def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
-  """Mean and standard deviation (of a sample) of runs that differ by seed alone.
+  """Mean and standard deviation (of a sample) of runs that differ by REPEATS alone.
 
   Returns:
     A row per setting of the other fields: those, n (runs that are done), top1_mean,
-    top1_std, raw_top1_mean, raw_top1_std; [] if the sweep does not change the seed.
+    top1_std, raw_top1_mean, raw_top1_std; [] if the sweep changes none of them.
   """
-  if 'seed' not in fields:
+  if not set(fields) & set(REPEATS):
     return []
-  others = [field for field in fields if field != 'seed']
+  others = [field for field in fields if field not in REPEATS]
   groups: dict[tuple, list[dict]] = {}
   for row in rows:
     groups.setdefault(tuple(row[field] for field in others), []).append(row)
@@ -180,7 +180,7 @@ def _value(config: dict, field: str):
 
 
 def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
-  others = [field for field in fields if field != 'seed']
+  others = [field for field in fields if field not in REPEATS]
   now = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC')
   total = sum(row['seconds'] or 0 for row in rows)
   parts = [
@@ -204,7 +204,7 @@ def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
       ]
       for mean in means
     ]
-    parts += ['## Over seeds', _table(heads, cells, len(others))]
+    parts += ['## Over seeds or folds', _table(heads, cells, len(others))]
   parts += [
     '## Runs' if means else '',
     _table(
