@@ -11,7 +11,7 @@ last three rows of the network instead of all.
 `kind` chooses what is drawn of a photo, since not every change leaves its meaning:
 
   natural     crops, mirror images, colours
-  xray        small crops and turns, contrast; no mirror images: the heart is on one side
+  xray        small crops and turns, contrast; no mirror images: the heart is left
   sign        hand signs, text, digits: crops, small turns, colours; no mirror images
   microscopy  crops, mirror images, quarter turns, colours; for satellite pictures too
 

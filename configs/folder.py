@@ -35,6 +35,6 @@ def sweep(name='seeds'):
   yield from common.choose(
     name,
     seeds=common.seeds(3),
-    folds=common.folds(),
     learning_rates=common.learning_rates(0.0003, 0.001, 0.003, 0.01),
+    folds=common.folds(),
   )

@@ -23,8 +23,7 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   Runs that differ by REPEATS alone are one point, their mean, with a bar of one
   standard deviation. With two or more fields the horizontal axis is multiply-adds if
   these differ, else the last numeric field, with a line for each setting of the others.
-  With
-  one numeric field it is that field. Otherwise there is a dot per item.
+  With one numeric field it is that field. Otherwise there is a dot per item.
 
   Args:
     rows: as `table.collect` returns them.
