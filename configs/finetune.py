@@ -38,8 +38,8 @@ KINDS = {
 }
 
 
-def get_config(arg=None):
-  arg = common.parse_arg(arg, epochs=10.0, kind='natural', trained='all')
+def get_config(arg=None, kind='natural'):
+  arg = common.parse_arg(arg, epochs=10.0, kind=kind, trained='all')
   config = common.base()
   config.new_head = True
   config.head_first.epochs = 15.0
