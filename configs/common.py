@@ -121,6 +121,10 @@ def base() -> ConfigDict:
   config.report.accept_share = 0.95  # of right answers; fewer: more 'none of these'
 
   config.ema_decay = placeholder(float)
+  # Keep the best of all evaluations, by the task's metric, instead of the last. After
+  # `patience` evaluations without a better one the run ends.
+  config.keep_best = False
+  config.patience = placeholder(int)
   config.max_skipped_in_a_row = 20  # non-finite steps before the run stops
   config.log_steps = 100
   config.eval_every_epochs = 1.0

@@ -44,6 +44,7 @@ NUMBERS = {
 # Numbers that may be None, which means the default of what reads them.
 OPTIONAL = {
   'steps': (1, 2**31 - 1),
+  'patience': (1, 2**31 - 1),
   'ema_decay': (0, 0.999999999),
   'model.stem_width': (1, 2**16),
   'model.hidden_width': (0, 2**20),
@@ -62,6 +63,7 @@ NEEDED = (
   'model.trained',
   'init',
   'new_head',
+  'keep_best',
   'data.name',
   'data.dir',
   'data.group',

@@ -3,8 +3,9 @@
     run = load_run(pathlib.Path('runs/flowers'))
     logits = run.model.apply(run.variables, images)
 
-Of a run that was trained here, the newest checkpoint is read: the raw or the averaged
-weights, see `training.averages`. Of an imported run, `weights.safetensors` is read.
+Of a run that was trained here, the newest checkpoint is read, or the best one where
+that is kept: the raw or the averaged weights, see `training.averages`. Of an imported
+run, `weights.safetensors` is read.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from ml_collections import ConfigDict
 import input_pipeline
 from mobilenet import experiment
 from mobilenet.models import folding
-from mobilenet.training import averages, sharding, workdir
+from mobilenet.training import averages, best, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
 from mobilenet.training.state import create, restore
@@ -93,7 +94,7 @@ def load_run(folder: pathlib.Path, mesh: Mesh | None = None) -> Run:
 
 
 def _checkpoint(folder, config, model, mesh):
-  """(variables, step) of the newest checkpoint; (None, 0) if there is none."""
+  """(variables, step) of the best or the newest checkpoint, or (None, 0)."""
   tx = experiment.make_optimizer(config, model, lambda step: 0.0)
   task = experiment.make_task(config)
 
@@ -101,7 +102,8 @@ def _checkpoint(folder, config, model, mesh):
     initial = experiment.initial_variables(config, model)
     return create(initial, tx, task.zero_sums(), ema=config.ema_decay is not None)
 
-  with Checkpointer(folder, read_only=True) as checkpointer:
+  place = folder / best.FOLDER if best.holds_one(folder) else folder
+  with Checkpointer(place, read_only=True) as checkpointer:
     state = restore(checkpointer, new_state, mesh)
   if state is None:
     return None, 0

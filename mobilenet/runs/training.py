@@ -129,11 +129,12 @@ def train(
       mesh=mesh,
       programs=programs,
       unshown=task.unshown(len(outputs)),
+      keep_best=config.keep_best or config.patience is not None,
+      patience=config.patience,
     )
     if outcome.stopped:
-      step = int(outcome.state.step)
       print(
-        f'{outcome.stopped}: saved at step {step}; the same command goes on from there'
+        f'{outcome.stopped}: saved at step {outcome.step}; the same command goes on from there'
       )
     elif report and jax.process_index() == 0:
       run_report.write_training(
@@ -179,6 +180,7 @@ def train_head(
   head.data.train_ops, head.data.batch_ops = config.data.eval_ops, ''
   head.eval_every_epochs = head.checkpoint_every_epochs = head.epochs
   head.ema_decay = None
+  head.keep_best, head.patience = False, None
   if jax.process_index() == 0:
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
   return train(head, folder, compiled, report=False)

@@ -13,6 +13,7 @@ import optax
 from jax.sharding import Mesh
 
 from mobilenet.training import logs, sharding
+from mobilenet.training.best import Best
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.evaluation import Evaluation, evaluate
 from mobilenet.training.plan import Plan
@@ -47,13 +48,15 @@ class Data:
 class Outcome:
   """The outcome of a run.
 
-  state: after the last step done. stopped: the signal, or None if it is finished.
+  state: after the last step done, or the best one where that is kept. step: the last
+  one done. stopped: the signal, or None if it is finished.
   evaluations: 'raw', and 'ema' if averages are kept; empty if stopped.
   seconds: of all starts of this run together, up to the last log line.
   waiting_share: the share of the last start's time spent waiting for data, 0 to 1.
   """
 
   state: TrainState
+  step: int
   evaluations: dict[str, Evaluation]
   stopped: str | None
   seconds: float
@@ -77,8 +80,13 @@ def train(
   mesh: Mesh,
   programs: Programs | None = None,
   unshown: Collection[str] = (),
+  keep_best: bool = False,
+  patience: int | None = None,
 ) -> Outcome:
   """Trains from the newest checkpoint of `workdir`, or from `variables()`.
+
+  With `keep_best` the outcome is the best evaluated state, and after `patience`
+  evaluations without a better one the run is over.
 
   `programs` are those of runs with the same arguments; closed at the end. `unshown`
   are metrics that say nothing about this data; they are written but not shown.
@@ -105,8 +113,17 @@ def train(
     )
     eval_step = programs.kept('evaluation', make_eval_step(model, task, mesh))
     start = checkpointer.latest_step() or 0
+    best = None
+    if keep_best:
+      best = stack.enter_context(
+        Best(workdir, task.metric.name, patience=patience, eval_steps=plan.eval_steps)
+      )
+
+    def is_over(step) -> bool:
+      return step >= plan.total_steps or bool(best and best.is_over(step))
+
     # Before the state, which takes a while: meanwhile data is read ahead.
-    batches = data.train(start) if start < plan.total_steps else None
+    batches = None if is_over(start) else data.train(start)
     state = restore(checkpointer, lambda: new_state(variables()), mesh)
     if state is None:
       state = first_state(variables())
@@ -169,7 +186,9 @@ def train(
 
     if batches is None and first_process:
       progress.note(f'{workdir} is finished at step {start}: nothing to train')
-    for step in range(start + 1, plan.total_steps + 1):
+    step = start
+    while not is_over(step):
+      step += 1
       began = time.monotonic()
       batch = next(batches)
       waited = time.monotonic() - began
@@ -188,20 +207,27 @@ def train(
         log.flush(state, batch)
         evaluations = evaluate_all(state, last)
         log.evaluated(step, evaluations)
+        if best:
+          best.offer(step, state, evaluations)
       stopping = stop.after(step)
-      if step % plan.checkpoint_steps == 0 or last or stopping:
+      if step % plan.checkpoint_steps == 0 or is_over(step) or stopping:
         log.flush(state, batch)
         with progress.pause('saving a checkpoint'):
           checkpointer.save(step, state)
-      if stopping and not last:
+      if stopping and not is_over(step):
         checkpointer.wait()
         break
-    else:
+    finished = is_over(step)
+    if finished:
+      if best and best.step not in (None, step):
+        progress.note(f'the best evaluation was that of step {best.step}')
+        state = best.state(lambda: new_state(variables()), mesh)
+        evaluations = {}
       if not evaluations:
         evaluations = evaluate_all(state, last=True)
-    finished = int(state.step) >= plan.total_steps
     return Outcome(
       state=state,
+      step=step,
       evaluations=evaluations if finished else {},
       stopped=None if finished else stop.received,
       seconds=log.seconds(),
