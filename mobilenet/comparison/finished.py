@@ -13,6 +13,7 @@ from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 
 PREDICTIONS_FILE = 'predictions.csv'
+TASK = 'classification'
 _ANEW = 'its training command writes it anew'
 
 
@@ -43,6 +44,8 @@ def read(folder: pathlib.Path) -> Finished:
   """
   config = workdir.read_config(folder)
   require(config is not None, f'{folder} is no run: it holds no {workdir.CONFIG_FILE}')
+  task = config.get('task', TASK)
+  require(task == TASK, f'{folder} is a run of {task}: only classifiers are compared')
   ended = result.read_result(folder)
   names = workdir.read_classes(folder)
   require(names is not None, f'{folder} holds no {workdir.CLASSES_FILE}; {_ANEW}')
@@ -113,17 +116,14 @@ def _identity(data: run_data.RunData, part: str) -> dict[str, Any]:
 
 
 def _difference(run: Finished, other: Finished, part: str) -> str:
-  """'one is evaluated on 12 other photos (a/1.jpg, ...)', or the sizes."""
+  """'the photos trained on differ by 12 (a/1.jpg, ...)', or the sizes of both."""
   here, there = getattr(run.data, part), getattr(other.data, part)
   verb = {'train': 'trained', 'evaluation': 'evaluated'}[part]
   if here.names is None or there.names is None:
     sizes = [
-      f'{run_data.described(p, each.data.origin)}'
+      run_data.described(p, each.data.origin)
       for p, each in ((here, run), (there, other))
     ]
     return f'they are {verb} on {sizes[0]} and on {sizes[1]}'
   only = sorted(set(here.names) ^ set(there.names))
-  return (
-    f'{len(only):,} photos on which one of them is {verb}, the other is not '
-    f'({run_data.some(only)})'
-  )
+  return f'the photos {verb} on differ by {len(only):,} ({run_data.some(only)})'

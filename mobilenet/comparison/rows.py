@@ -124,9 +124,9 @@ def _row(run: Finished, name: str, measured: Measured | None, test) -> Row:
 
 def start(config: Mapping[str, Any]) -> str:
   """Where a network started: 'scratch', 'v2.pth, fine-tuned' or 'v2.pth, frozen'."""
-  learned = config['model']['trained']
+  learned = config['model'].get('trained', 'all')
   words = {'all': 'fine-tuned', 'classifier': 'frozen'}
-  if not config['init']:
+  if not config.get('init'):
     return SCRATCH if learned == 'all' else f'{SCRATCH}, trained: {learned}'
   file = pathlib.PurePath(config['init']).name
   return f'{file}, {words.get(learned, f"trained: {learned}")}'

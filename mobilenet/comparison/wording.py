@@ -93,8 +93,8 @@ def cautions(rows: Sequence[Row]) -> list[str]:
     f'rightly, adjusted for {len(rows) - 1} comparisons (Holm). Below 0.05 is called '
     'more than chance.',
     'The test knows the chance of the photos, not that of the training: each row is '
-    'one run. Another seed moves a row too. Differences that matter deserve several '
-    'seeds (docs/sweeps.md).',
+    'one run, and another seed would move it. If a difference matters, make the '
+    'comparison again with another --config.seed.',
     'The best row was chosen on the same photos and is somewhat flattered by that. '
     'Evaluate it on photos that took no part (--job=evaluate --data_dir=...).',
   ]

@@ -82,16 +82,17 @@ def _train_and_compare(given: Given) -> int:
     given=given.overrides,
     ignore=experiment.HARMLESS,
   )
-  ignore = experiment.HARMLESS
-  status = {item.folder: sweep_items.standing(item, ignore).status for item in items}
-  done = [folder for folder, now in status.items() if now == 'done']
-  for folder_of_item, now in status.items():
-    if now != 'done':
-      print(f'not compared: {folder_of_item.name}, {now}')
-  if len(done) < 2:
-    print('nothing to compare yet: fewer than two runs are finished')
+  standings = {
+    item.folder: sweep_items.standing(item, experiment.HARMLESS).status
+    for item in items
+  }
+  done = [path for path, status in standings.items() if status == 'done']
+  if not {*standings.values()} <= {'done', 'failed'} or len(done) < 2:
+    print('no comparison yet: it comes when no run is left and at least two are done')
     return code
   compare(done, folder, command, latencies=given.flags.latency)
+  if failed := [path.name for path in standings if path not in done]:
+    print(f'not compared, since failed: {", ".join(failed)}')
   return code
 
 

@@ -63,7 +63,7 @@ def read_records(path: str | os.PathLike) -> list[dict[str, str]]:
     raise files.read_error(path, error) from error
   except (csv.Error, UnicodeDecodeError) as error:
     raise TrainingError(f'{path} is no table in CSV: {error}') from error
-  return [{name: _as_before(cell) for name, cell in row.items()} for row in rows]
+  return [{_as_before(k): _as_before(cell) for k, cell in row.items()} for row in rows]
 
 
 def _as_before(cell: str | None) -> str:

@@ -6,16 +6,15 @@ import pytest
 
 from tests import tiny
 
-# Two items that differ in a field, and no more than a road needs.
 SWEEP = """
 from configs import v3_small
 
 def get_config(arg=None):
-  return v3_small.get_config('quick')
+  return v3_small.get_config(arg)
 
 def sweep(name='two'):
-  yield 'one', {'model.name': 'tiny'}
-  yield 'other', {'model.name': 'tiny', 'model.width': 2.0, 'loss.l2': 0.0}
+  yield 'one', {'model.width': 1.0}
+  yield 'other', {'model.width': 2.0}
 """
 
 
@@ -64,3 +63,49 @@ def test_without_checkpoints_the_times_can_be_left_out(two, tmp_path):
   said = json.loads((tmp_path / 'compare.json').read_text())
   assert {row['latency_ms'] for row in said['rows']} == {None}
   assert 'Times of one image: not measured' in (tmp_path / 'compare.md').read_text()
+
+
+def test_a_config_trains_its_items_and_compares_them(two):
+  """Both are done already: the comparison is the sweep's folder's."""
+  config = two / 'list.py'
+  config.write_text(SWEEP)
+  arguments = (
+    f'--config={config}:quick',
+    *tiny.CONFIG[1:],
+    '--config.epochs=1',
+    '--job=compare',
+    '--nolatency',
+    f'--workdir={two}',
+  )
+  done = tiny.run(*arguments)
+  assert done.returncode == 0, done.stderr
+  assert 'other: done already' in done.stdout
+  said = json.loads((two / 'compare.json').read_text())
+  assert {row['run'] for row in said['rows']} == {'one', 'other'}
+  assert '--job=compare' in said['command']
+  assert (two / 'sweep.md').is_file()
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'line'),
+  [
+    ((), 'compare what? --config=configs/compare.py'),
+    (('runs/none', 'runs/no'), 'is no run: it holds no config.json'),
+    (('--config=configs/compare.py', 'runs/none'), 'give one of both'),
+    (
+      ('--config=configs/compare.py', '--config.init=v2.pth'),
+      '--config.init is one network, and these items are 8',
+    ),
+    (('--multihost', 'runs/a'), '--multihost is for one run'),
+  ],
+)
+def test_mistakes_are_one_line(arguments, line):
+  done = tiny.run('--job=compare', *arguments)
+  assert done.returncode == 1
+  assert done.stderr.count('\n') == 1
+  assert line in done.stderr
+
+
+def test_the_same_run_twice_is_no_comparison(two):
+  done = tiny.run('--job=compare', two / 'one', two / 'one')
+  assert 'named twice' in done.stderr
