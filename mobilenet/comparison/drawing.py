@@ -19,12 +19,12 @@ def draw(rows: Sequence[Row]):
   Hollow marks are networks that are worse than the best by more than chance.
   """
   costs = [c for c in _COSTS if all(getattr(row, c[0]) is not None for row in rows)]
-  figure = canvas.new_figure(5.6 * len(costs) + 0.4, 4.8)
-  panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
+  figure = canvas.new_figure(7.6, 0.4 + 4.2 * len(costs))
+  panels = figure.subplots(len(costs), 1, squeeze=False)[:, 0]
   for panel, (field, title, unit) in zip(panels, costs, strict=True):
     _panel(panel, rows, [getattr(row, field) / unit for row in rows])
     panel.set_xlabel(title, fontsize=9)
-  panels[0].set_ylabel('accuracy (%), 95 % interval', fontsize=9)
+    panel.set_ylabel('accuracy (%), 95 % interval', fontsize=9)
   figure.legend(
     handles=_legend(), loc='outside lower center', ncols=3, fontsize=8, frameon=False
   )
@@ -34,15 +34,16 @@ def draw(rows: Sequence[Row]):
 def _panel(panel, rows, costs) -> None:
   from matplotlib import ticker
 
-  words = []
+  words, bars = [], []
   for row, cost in zip(rows, costs, strict=True):
     colour = _SCRATCH if row.start == SCRATCH else _GIVEN
-    percent = 100 * row.accuracy
-    ends = [[percent - 100 * row.accuracy_low], [100 * row.accuracy_high - percent]]
+    percent, low, high = (
+      100 * share for share in (row.accuracy, row.accuracy_low, row.accuracy_high)
+    )
     panel.errorbar(
       cost,
       percent,
-      yerr=ends,
+      yerr=[[percent - low], [high - percent]],
       fmt='o',
       color=colour,
       markersize=5.5,
@@ -51,14 +52,14 @@ def _panel(panel, rows, costs) -> None:
       capsize=3,
     )
     words.append((cost, percent, row.run, colour))
+    bars.append((cost, low, high))
   panel.set_xscale('log')
-  low, high = min(costs), max(costs)
-  panel.set_xlim(low / 2, high * 3)  # room for names
+  panel.set_xlim(min(costs) / 2, max(costs) * 3)  # room for names
   panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   panel.xaxis.set_major_formatter('{x:g}')
   panel.xaxis.set_minor_locator(ticker.NullLocator())
   panel.margins(y=0.1)
-  labels.place(panel, words)
+  labels.place(panel, words, bars)
   panel.grid(linewidth=0.4, color='#d8dade')
   panel.set_axisbelow(True)
   panel.spines[['top', 'right']].set_visible(False)

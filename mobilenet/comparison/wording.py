@@ -22,6 +22,8 @@ COLUMNS = (
   ('weights (MB)', 'right'),
   ('training', 'right'),
 )
+# Places of those that say how good a network is, and of those that say what it costs.
+QUALITY, COST = (0, 3, 5, 6, 7, 8), (0, 2, 4, 9, 10, 11, 12, 13)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def cells(row: Row) -> tuple[str, ...]:
     f'{row.epochs:g}',
     terminal.percent(row.accuracy, 1),
     ' to '.join(ends),
-    p_value(row),
+    p_value(row.p_holm),
     f'{row.macro_f1:.3f}',
     f'{row.parameters / 1e6:.2f}',
     f'{row.multiply_adds / 1e6:,.1f}',
@@ -45,11 +47,11 @@ def cells(row: Row) -> tuple[str, ...]:
   )
 
 
-def p_value(row: Row) -> str:
-  """'0.031', 'below 0.001', or 'best'."""
-  if row.p_holm is None:
-    return 'best'
-  return 'below 0.001' if row.p_holm < 0.001 else f'{row.p_holm:.3f}'
+def p_value(p: float | None) -> str:
+  """'0.031', '2e-09', or a dash for the best run itself."""
+  if p is None:
+    return '–'
+  return f'{p:.3f}' if p >= 0.001 else f'{p:.0e}'
 
 
 def duration(seconds: float) -> str:

@@ -94,19 +94,28 @@ def _page(rows, title, said, figure) -> page.Page:
     ),
     page.text(*wording.verdict(rows)),
   )
-  by_column = [wording.cells(row) for row in rows]
-  heads = [head for head, _ in wording.COLUMNS]
-  made.section('The networks', page.table(heads, by_column))
+  for heading, places in (
+    ('How good they are', wording.QUALITY),
+    ('What they cost', wording.COST),
+  ):
+    heads = [wording.COLUMNS[place][0] for place in places]
+    shown = [[wording.cells(row)[place] for place in places] for row in rows]
+    made.section(heading, page.table(heads, shown))
   made.section(
-    'Accuracy and cost',
-    page.figure(figure, 'Right answers over multiply-adds and over measured time.'),
+    'Accuracy over cost',
+    page.figure(figure, 'Accuracy over what a network costs.'),
   )
   made.section(
     'Against the best, photo by photo',
     page.table(
       ('run', 'the best alone is right', 'this alone is right', 'p', 'p, adjusted'),
       [
-        (row.run, row.only_best, row.only_this, f'{row.p:.2g}', f'{row.p_holm:.2g}')
+        (
+          row.run,
+          row.only_best,
+          row.only_this,
+          *map(wording.p_value, (row.p, row.p_holm)),
+        )
         for row in rows[1:]
       ],
     ),
@@ -118,7 +127,7 @@ def _page(rows, title, said, figure) -> page.Page:
       (
         ('Command', said['command']),
         ('Times of one image', said['machine']),
-        *((f'Folder of {row.run}', row.folder) for row in rows),
+        *((row.run, f'{row.network} x{row.width:g}, {row.folder}') for row in rows),
       )
     ),
   )
