@@ -2,15 +2,16 @@
 
     python main.py --job=compare --config=configs/compare.py --config.data.dir=photos
 
-`trunks` are light networks and ResNet-50, `all` adds VGG16, VGG19 and Xception, which
-take hours on a CPU. Both start from scratch with the recipe of configs/folder.py.
+`trunks` are light networks and ResNet-50. `all` adds VGG16, VGG19 and Xception, which
+need seven times the multiply-adds of all others together. Both start from scratch
+with the recipe of configs/folder.py.
 Given weights make another question of it, so each item names its own: `frozen` keeps
 the network as it is and trains a new classifier (configs/transfer.py), `finetuned`
 trains all of it (configs/finetune.py). docs/compare.md shows how to write a list.
 
-The networks share data, split, seed, augmentation and number of epochs. The step does
-not fit all: networks without batch norm learn nothing at 0.003, so they have a smaller
-one, see `SMALL_STEPS`. It is chosen by rule of thumb and not tuned.
+The networks of these sweeps share data, split, seed, augmentation and number of epochs.
+Networks without batch norm have a smaller learning rate, see `SMALL_STEPS`: large steps
+easily end their training. No learning rate is tuned.
 """
 
 from configs import common, finetune, folder, transfer

@@ -4,21 +4,15 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mobilenet.comparison import mcnemar
 from mobilenet.comparison.finished import Finished, check_comparable
+from mobilenet.runs.latency import Latency
 
 SCRATCH = 'scratch'
-
-
-class Measured(NamedTuple):
-  """Of a run's network: median time of one image, and bytes of its weights."""
-
-  latency_ms: float
-  weights_bytes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +55,7 @@ class Row:
 
 
 def compare(
-  runs: Sequence[Finished], measured: Mapping[pathlib.Path, Measured] | None = None
+  runs: Sequence[Finished], measured: Mapping[pathlib.Path, Latency] | None = None
 ) -> list[Row]:
   """A row for each run, the most accurate first; of equal ones, the cheapest.
 
@@ -95,7 +89,7 @@ def _right(run: Finished) -> np.ndarray:
   return run.labels == run.predictions
 
 
-def _row(run: Finished, name: str, measured: Measured | None, test) -> Row:
+def _row(run: Finished, name: str, measured: Latency | None, test) -> Row:
   from mobilenet.tasks.classification import classes
 
   _, scores = classes.per_class(run.labels, run.predictions, None, run.class_names)
@@ -116,7 +110,7 @@ def _row(run: Finished, name: str, measured: Measured | None, test) -> Row:
     macro_f1=scores['macro_f1'],
     parameters=run.result['parameters'],
     multiply_adds=run.result['multiply_adds'],
-    latency_ms=measured and measured.latency_ms,
+    latency_ms=measured and measured.milliseconds,
     weights_bytes=measured and measured.weights_bytes,
     train_seconds=run.result['train_seconds'],
   )

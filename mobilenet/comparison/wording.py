@@ -34,7 +34,7 @@ def cells(row: Row) -> tuple[str, ...]:
     f'{row.network} x{row.width:g}',
     str(row.resolution),
     row.start,
-    f'{row.epochs:g}',
+    f'{row.epochs:.3g}',
     terminal.percent(row.accuracy, 1),
     ' to '.join(ends),
     p_value(row.p_holm),

@@ -48,7 +48,9 @@ def write(
   csv_file.write_records(folder / CSV_FILE, records)
   canvas.save_png(figure, folder / FIGURE_FILE)
   markdown = _markdown(rows, title, said)
-  files.replace_file(folder / MARKDOWN_FILE, markdown.encode('utf-8'))
+  files.replace_file(
+    folder / MARKDOWN_FILE, markdown.encode('utf-8', 'backslashreplace')
+  )
   return _page(rows, title, said, figure).write(folder / PAGE_FILE)
 
 

@@ -143,10 +143,7 @@ def compare(
   measured, machine = None, 'not measured'
   if latencies:
     print(f'timing one image through {len(runs)} networks')
-    timed = latency.measure(folders)
-    measured = {
-      folder: rows.Measured(*each) for folder, each in zip(folders, timed, strict=True)
-    }
+    measured = dict(zip(folders, latency.measure(folders), strict=True))
     machine = _machine()
   compared = rows.compare(runs, measured)
   evaluation = runs[0].data.evaluation
@@ -165,7 +162,7 @@ def compare(
 
 
 def _machine() -> str:
-  """'median of 31, folded, cpu (2 cores), jax 0.10.2'."""
+  """'median of 31 interleaved rounds, ..., on cpu (2 cores), jax 0.10.2'."""
   here = result.environment()
   cores = f' ({here["cpu_count"]} cores)' if here['platform'] == 'cpu' else ''
   return (

@@ -16,8 +16,11 @@ ROUNDS = 31
 
 
 class Latency(NamedTuple):
-  """milliseconds: median over the rounds. weights_bytes: of parameters and statistics,
-  which is what `--job=export` writes, but for a header of some kB."""
+  """milliseconds: of one image, the median over the rounds.
+
+  weights_bytes: of parameters and statistics, which is what `--job=export` writes, but
+  for a header of some kB.
+  """
 
   milliseconds: float
   weights_bytes: int

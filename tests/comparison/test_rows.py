@@ -6,6 +6,7 @@ import pytest
 from mobilenet.comparison import finished, wording
 from mobilenet.comparison import rows as comparison
 from mobilenet.comparison.mcnemar import exact
+from mobilenet.runs.latency import Latency
 
 
 def compare(*folders, measured=None):
@@ -15,7 +16,7 @@ def compare(*folders, measured=None):
 def test_two_runs(finish):
   """'b' is wrong on 0 to 3, 'a' on 2 to 12: 2 photos fall to 'a', 9 to 'b'."""
   a, b = finish('a', range(2, 13)), finish('b', range(4))
-  best, other = compare(a, b, measured={b: comparison.Measured(1.5, 4000)})
+  best, other = compare(a, b, measured={b: Latency(1.5, 4000)})
   assert (best.run, other.run) == ('b', 'a')
   assert best.accuracy == pytest.approx(36 / 40)
   assert (best.accuracy_low, best.accuracy_high) == pytest.approx(
@@ -30,6 +31,8 @@ def test_two_runs(finish):
   assert (best.latency_ms, best.weights_bytes) == (1.5, 4000)
   assert (other.latency_ms, other.weights_bytes) == (None, None)
   assert (best.epochs, best.train_seconds, best.photos) == (3.0, 65.0, 40)
+  assert wording.cells(best)[-3:] == ('1.5', '0.0', '65 s')
+  assert wording.cells(other)[-3:] == ('–', '–', '65 s')
 
 
 def test_of_equal_runs_the_cheaper_is_first_and_the_order_given_is_none(finish):
