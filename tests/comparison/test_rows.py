@@ -62,6 +62,12 @@ def test_what_is_read_is_what_was_written(finish):
   assert [run.examples[n] for n in wrong] == ['-3.jpg']
 
 
+def test_folders_are_shown_as_a_person_types_them(finish, monkeypatch):
+  runs = finish('a'), finish('b', (1,))
+  monkeypatch.chdir(runs[0])
+  assert [row.folder for row in compare(*runs)] == ['.', str(runs[1])]
+
+
 def test_runs_of_one_name_are_told_apart(finish):
   rows = compare(finish('x/run'), finish('y/run', (1,)))
   assert [row.run for row in rows] == ['x/run', 'y/run']
