@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
   keep_freed_memory()
   given = dataclasses.replace(given, compiled=use_compile_cache())
   try:
-    if given.flags.multihost and given.job != 'sweep':
+    if given.flags.multihost and given.job not in ('sweep', 'compare'):
       join_processes(given.flags)
     return job.run(given)
   except (TrainingError, ModelError, DataError) as error:

@@ -158,6 +158,7 @@ def test_wrong_arguments(arg, message):
 
 
 SWEEPS = {
+  'compare': {'trunks': 8, 'all': 11},
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
@@ -189,7 +190,7 @@ def test_every_sweep_can_be_run(name, tmp_path):
   default, _ = config_files.load_sweep(argument, None)
   assert default == next(iter(SWEEPS[name]))
   known = ', '.join(SWEEPS[name])
-  with pytest.raises(ValueError, match=f'did you mean seeds. there are {known}$'):
+  with pytest.raises(ValueError, match=f'(did you mean seeds. )?there are {known}$'):
     config_files.load_sweep(argument, 'sead')
 
 
@@ -219,3 +220,29 @@ def test_a_grid_names_its_items():
     'data.train_ops': 'a|b(1)',
   }
   assert common.item_name(overrides) == 'mobilenet_v1_l2=4e-05_train_ops=a-b-1'
+
+
+def test_items_with_given_weights_have_the_recipes_for_them():
+  """Each is trained as configs/transfer.py and configs/finetune.py train it."""
+  compare = module('compare')
+  for make, recipe in ((compare.frozen, 'transfer'), (compare.finetuned, 'finetune')):
+    name, overrides = make('v1.pth', 'mobilenet_v1', 0.25, resolution=160)
+    assert name.startswith('mobilenet_v1_w0.25_f')
+    item = config_files.override(load('compare'), overrides)
+    assert item.init == 'v1.pth'
+    theirs, ours = load(recipe).to_dict(), item.to_dict()
+    for config in (theirs, ours):
+      config['data'].pop('eval_ops')  # the weights set it
+    for field in ('epochs', 'new_head', 'batch_size', 'optimizer', 'schedule', 'data'):
+      assert ours[field] == theirs[field], field
+    assert ours['model']['trained'] == theirs['model']['trained']
+    check(with_weights(item))
+
+
+def test_networks_without_norms_take_smaller_steps():
+  for name, overrides in config_files.load_sweep(
+    str(FILES[0].parent / 'compare.py'), 'all'
+  )[1]:
+    norm = zoo.create(overrides['model.name'], width=overrides['model.width'])
+    has_norm = norm.network.style.norm
+    assert has_norm == ('schedule.learning_rate' not in overrides), name

@@ -185,6 +185,7 @@ BELOW = {
     'experiment',
     'trained',
   ),
+  'comparison': ('training', 'reports', 'tasks', 'tables', 'runs'),
   'command_line': ('training', 'config_files', 'jobs'),
 }
 

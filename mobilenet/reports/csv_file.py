@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mobilenet.training import files
+from mobilenet.training.errors import TrainingError
 
 _FORMULA = ('=', '+', '-', '@', '\t', '\r', '\n')
 
@@ -47,3 +48,24 @@ def write_records(
 def _harmless(cell: Any) -> Any:
   is_text = isinstance(cell, str) and len(cell) > 1  # a dash alone is only a dash
   return f"'{cell}" if is_text and cell.startswith(_FORMULA) else cell
+
+
+def read_records(path: str | os.PathLike) -> list[dict[str, str]]:
+  """The rows of a table that `write` wrote, as text by column, as they were before.
+
+  Raises:
+    TrainingError: it cannot be read, or is no such table.
+  """
+  try:
+    with open(path, encoding='utf-8', newline='') as file:
+      rows = list(csv.DictReader(file, strict=True))
+  except OSError as error:
+    raise files.read_error(path, error) from error
+  except (csv.Error, UnicodeDecodeError) as error:
+    raise TrainingError(f'{path} is no table in CSV: {error}') from error
+  return [{_as_before(k): _as_before(cell) for k, cell in row.items()} for row in rows]
+
+
+def _as_before(cell: str | None) -> str:
+  cell = cell or ''
+  return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

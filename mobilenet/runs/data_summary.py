@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from mobilenet.runs import overlap
 from input_pipeline import folder_split
 from input_pipeline.errors import some
 from mobilenet.reports import data_counts
+from mobilenet.runs import overlap
 
 
 class Summary(NamedTuple):

@@ -102,8 +102,19 @@ def read(folder: pathlib.Path) -> RunData | None:
   Raises:
     TrainingError: it cannot be read, or the two files do not belong together.
   """
+  return recorded(folder) if _has_checkpoint(folder) else None
+
+
+def recorded(folder: pathlib.Path) -> RunData | None:
+  """What the two files in a run's folder say, whether or not it can be resumed.
+
+  None where an older version made the run.
+
+  Raises:
+    TrainingError: as `read`.
+  """
   path = folder / FILE
-  if not _has_checkpoint(folder) or not path.exists():
+  if not path.exists():
     return None
   try:
     said = json.loads(path.read_text(encoding='utf-8'))

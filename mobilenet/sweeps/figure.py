@@ -7,6 +7,7 @@ from mobilenet.reports import canvas
 from mobilenet.sweeps.items import REPEATS
 
 _COLOURS = ('#1b6e53', '#c1611f', '#3b6ea5', '#8a4f9e', '#a08a1d', '#b2405a', '#5b6470')
+_MOST_FIELDS = 2  # of more, the values would take more room than the figure
 _MOST_LABELS = 24  # numbers next to points; more would overlap
 _MARKERS = 'osD^vPX'
 _NAMES = {
@@ -23,7 +24,8 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   Runs that differ by REPEATS alone are one point, their mean, with a bar of one
   standard deviation. With two or more fields the horizontal axis is multiply-adds if
   these differ, else the last numeric field, with a line for each setting of the others.
-  With one numeric field it is that field. Otherwise there is a dot per item.
+  With one numeric field it is that field. Otherwise, and where the sweep sets more than
+  two fields, there is a dot per item.
 
   Args:
     rows: as `table.collect` returns them.
@@ -37,7 +39,9 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   points = _points(done, others)
   numeric = [f for f in others if all(_is_number(row[f]) for row in done)]
   adds = {point['multiply_adds'] for point in points}
-  if len(others) >= 2 and numeric and None not in adds and len(adds) > 1:
+  if len(others) > _MOST_FIELDS:
+    figure = _dots(done, points, others)
+  elif len(others) >= 2 and numeric and None not in adds and len(adds) > 1:
     figure = _over_multiply_adds(points, others, numeric[-1])
   elif numeric:
     figure = _over_field(points, others, numeric[-1])
@@ -108,7 +112,12 @@ def _dots(done, points, others):
   """A dot per run; runs that differ by REPEATS share a row, with their mean."""
   figure = canvas.new_figure(7.2, 1.6 + 0.3 * max(len(points), 2))
   axes = figure.subplots()
-  names = [', '.join(str(point[f]) for f in others) or 'all runs' for point in points]
+  names = [
+    point['item']
+    if len(others) > _MOST_FIELDS
+    else ', '.join(str(point[f]) for f in others) or 'all runs'
+    for point in points
+  ]
   for height, point in enumerate(points):
     same = [row for row in done if all(row[f] == point[f] for f in others)]
     x = [row['top1'] for row in same]

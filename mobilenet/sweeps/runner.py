@@ -113,13 +113,17 @@ def run(
 
 
 def command(
-  argument: str, name: str, given: dict[str, Any], folder: pathlib.Path
+  argument: str,
+  name: str,
+  given: dict[str, Any],
+  folder: pathlib.Path,
+  job: str = 'sweep',
 ) -> list[str]:
   """What a person types to run this sweep; folders below this one are relative."""
   here = pathlib.Path.cwd()
   shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
   return [
-    *('python', 'main.py', f'--config={argument}', '--job=sweep', f'--sweep={name}'),
+    *('python', 'main.py', f'--config={argument}', f'--job={job}', f'--sweep={name}'),
     *config_files.override_flags(given),
     f'--workdir={shown}',
   ]

@@ -1,6 +1,7 @@
 """Words next to the points of a figure, kept off each other and off the points."""
 
 import itertools
+from collections.abc import Iterable
 
 _SIZE = 6.5  # points
 # Where a word may stand, seen from its point, best first: (horizontal, vertical), where
@@ -20,11 +21,16 @@ _ALIGN_UP = {1: 'bottom', -1: 'top', 0: 'center'}
 _GAPS = (5.0, 12.0)  # points between the centre of a mark and the word
 
 
-def place(panel, words: list[tuple[float, float, str, str]]) -> None:
+def place(
+  panel,
+  words: list[tuple[float, float, str, str]],
+  bars: Iterable[tuple[float, float, float]] = (),
+) -> None:
   """Writes (x, y, text, colour) near their points; the panel's limits stay.
 
-  Each word takes the side where it covers the least of the points and of the words
-  before it. Sizes are estimates: nothing is drawn to measure them.
+  `bars` are upright lines to keep off as well: (x, low, high). Each word takes the side
+  where it covers the least of the points, of the bars and of the words before it. Sizes
+  are estimates: nothing is drawn to measure them.
   """
   panel.set_xlim(panel.get_xlim())
   panel.set_ylim(panel.get_ylim())
@@ -39,6 +45,11 @@ def place(panel, words: list[tuple[float, float, str, str]]) -> None:
     across, up = to_axes.transform((x, y))
     centres.append((across * width, up * height))
   taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in centres]
+  for x, low, high in bars:
+    (across, bottom), (_, top) = to_axes.transform(((x, low), (x, high)))
+    taken.append(
+      (across * width - 3, bottom * height, across * width + 3, top * height)
+    )
   for (x, y), (at_x, at_y, text, colour) in zip(centres, words, strict=True):
     costs = []
     for rank, (gap, side) in enumerate(itertools.product(_GAPS, _SIDES)):

@@ -63,3 +63,16 @@ def test_a_class_that_is_a_formula_is_none_in_any_report(tmp_path):
   assert written['predictions.csv'][1][2:4] == ["'=1+1", "'=1+1"]
   # A program reads the names as they are.
   assert '"class": "=1+1"' in (tmp_path / predictions.JSON_FILE).read_text()
+
+
+def test_what_is_written_is_read_back(tmp_path):
+  rows = [['=a', "'b", '-'], ["it's", '', '1,5 "x"\n']]
+  path = csv_file.write(tmp_path / 'x.csv', ('one', '=two', 'three'), rows)
+  back = csv_file.read_records(path)
+  assert [list(row.values()) for row in back] == rows
+  assert list(back[0]) == ['one', '=two', 'three']
+  path.write_bytes(b'one\n"a')
+  with pytest.raises(TrainingError, match='no table in CSV'):
+    csv_file.read_records(path)
+  with pytest.raises(TrainingError, match='cannot read'):
+    csv_file.read_records(tmp_path / 'none.csv')

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mobilenet.reports import canvas
 from mobilenet.sweeps import figure as sweep_figure
 from mobilenet.sweeps import table as sweep_table
 
@@ -65,3 +66,11 @@ def test_names_and_seeds_are_dots():
   axes = sweep_figure.draw([row(90.0, s) for s in (0, 1)], ['seed']).axes[0]
   assert axes.texts[0].get_text() == '90.00 % ± 0.00 (n = 2)'
   assert sweep_figure.draw([row(None, status='failed')], ['seed']) is None
+
+
+def test_items_that_set_many_fields_are_told_apart_by_their_names():
+  fields = ['a', 'b', 'c']
+  rows = [row(90.0, item=n, a=n, b=1.0, c='long ' * 40) for n in ('one', 'two')]
+  figure = sweep_figure.draw(rows, fields)
+  assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ['one', 'two']
+  assert canvas.png(figure)  # no room for the values: matplotlib would warn
