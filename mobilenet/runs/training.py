@@ -12,7 +12,7 @@ import jax
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, limits, trained
-from mobilenet.runs import embeddings, run_data
+from mobilenet.runs import embeddings, run_data, teaching
 from mobilenet.runs.announcements import (
   announce,
   tell,
@@ -53,6 +53,7 @@ def train(
   """
   limits.check(config)
   config, weights = trained.complete(config)
+  config, teacher = teaching.open_teacher(config)
   held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
@@ -67,6 +68,7 @@ def train(
   task.check_training(eval_source, '--config.data.eval_split')
   plan = make_plan(config, num_examples=source.num_examples)
   outputs = task.outputs(source)
+  teacher = teaching.fitted(teacher, outputs, source)
   programs = Programs(compiled, mesh, config.to_dict(), len(outputs), plan)
   model = experiment.make_model(config, outputs)
   # Raises for an image that is too small.
@@ -101,7 +103,7 @@ def train(
     workdir.write_classes(folder, outputs)
     run_data.write(folder, data.record)
     summary = announce(config, source, eval_source, len(outputs), size, folder, weights)
-    tell([*data.notes, *notes])
+    tell([*data.notes, *notes, *([teacher.described(config)] if teacher else [])])
     if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
     if config.head_first.epochs and workdir.newest_step(folder) is None:
@@ -112,7 +114,9 @@ def train(
       variables = functools.partial(
         experiment.initial_variables, config, model, weights, new_head=False
       )
-    learner, batches = to_learn(config, model, variables, source, eval_source, mesh)
+    learner, batches = to_learn(
+      config, model, variables, source, eval_source, mesh, teacher
+    )
     outcome = loop.train(
       model=learner,
       task=task,
@@ -184,10 +188,10 @@ def train_head(
 
 
 def to_learn(
-  config: ConfigDict, model, variables, source, eval_source, mesh
+  config: ConfigDict, model, variables, source, eval_source, mesh, teacher
 ) -> tuple[Any, loop.Data]:
   """(model, data) for the loop: of images, or of what a frozen network makes of it."""
-  if embeddings.suffice(config):
+  if teacher is None and embeddings.suffice(config):
     first = variables()
     kept = (
       embeddings.of_source(config, model, first, part) for part in (source, eval_source)
@@ -199,7 +203,7 @@ def to_learn(
       num_eval_examples=eval_source.num_examples,
     )
   return model, loop.Data(
-    train=functools.partial(experiment.train_batches, config, source, mesh),
+    train=functools.partial(teaching.train_batches, teacher, config, source, mesh),
     evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
     num_eval_examples=eval_source.num_examples,
   )
