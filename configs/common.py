@@ -114,6 +114,15 @@ def base() -> ConfigDict:
   config.loss.l2_depthwise = False
   config.loss.balance = 0.0  # 1: every class counts the same, whatever its size
 
+  # A network that the run learns from besides the labels (1503.02531).
+  config.teacher = ConfigDict()
+  config.teacher.weights = ''  # a weight file or a finished workdir, or instead:
+  config.teacher.logits = ''  # its answers for each photo, from --job=logits
+  config.teacher.hard = 1.0  # the labels' share of the loss; 1: no teacher
+  config.teacher.temperature = 2.0  # divides both networks' logits
+  config.teacher.resolution = placeholder(int)  # px that it sees; None: its own
+  config.teacher.crc32 = placeholder(str)  # of the teacher; a run fills it in
+
   config.report = ConfigDict()
   config.report.positive = (
     ''  # of two classes the one that is looked for; '': the second

@@ -37,6 +37,9 @@ HARMLESS = (
   'eval_batch_size',
   'report.positive',
   'report.accept_share',
+  # Where the teacher lies; teacher.crc32 says which one it is.
+  'teacher.weights',
+  'teacher.logits',
 )
 
 

@@ -35,6 +35,8 @@ NUMBERS = {
   'loss.label_smoothing': (0, 0.999),
   'loss.l2': (0, 1e3),
   'loss.balance': (0, 1),
+  'teacher.hard': (0, 1),
+  'teacher.temperature': (0.01, 1000),
   'report.accept_share': (0.5, 1),
   'max_skipped_in_a_row': (1, 2**31 - 1),
   'log_steps': (1, 2**31 - 1),
@@ -53,6 +55,7 @@ OPTIONAL = {
   'contract.crop_fraction': (0.01, 1),
   'contract.resolution': (8, 8192),
   'contract.label_offset': (0, 1),
+  'teacher.resolution': (8, 8192),
 }
 # Strings and booleans that have no default either.
 NEEDED = (
@@ -78,6 +81,8 @@ NEEDED = (
   'optimizer.decay_depthwise',
   'schedule.name',
   'loss.l2_depthwise',
+  'teacher.weights',
+  'teacher.logits',
   'report.positive',
 )
 

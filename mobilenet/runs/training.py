@@ -15,7 +15,7 @@ from mobilenet import experiment, limits, trained
 from mobilenet.models import counting
 from mobilenet.models.classifier import OnEmbeddings
 from mobilenet.reports import curves, run_report
-from mobilenet.runs import embeddings, run_data
+from mobilenet.runs import embeddings, run_data, teaching
 from mobilenet.runs.announcements import (
   announce,
   tell,
@@ -53,6 +53,7 @@ def train(
   """
   limits.check(config)
   config, weights = trained.complete(config)
+  config, teacher = teaching.open_teacher(config)
   held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()
   sharding.local_batch_size(mesh, config.batch_size)
@@ -68,6 +69,7 @@ def train(
   plan = make_plan(config, num_examples=source.num_examples)
   outputs = task.outputs(source)
   task = task.for_training(source)
+  teacher = teaching.fitted(teacher, outputs, source)
   programs = Programs(compiled, mesh, config.to_dict(), task, len(outputs), plan)
   model = experiment.make_model(config, outputs)
   # Raises for an image that is too small.
@@ -102,7 +104,7 @@ def train(
     workdir.write_classes(folder, outputs)
     run_data.write(folder, data.record)
     summary = announce(config, source, eval_source, len(outputs), size, folder, weights)
-    tell([*data.notes, *notes])
+    tell([*data.notes, *notes, *([teacher.described(config)] if teacher else [])])
     if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
     if config.head_first.epochs and workdir.newest_step(folder) is None:
@@ -113,7 +115,9 @@ def train(
       variables = functools.partial(
         experiment.initial_variables, config, model, weights, new_head=False
       )
-    learner, batches = to_learn(config, model, variables, source, eval_source, mesh)
+    learner, batches = to_learn(
+      config, model, variables, source, eval_source, mesh, teacher
+    )
     outcome = loop.train(
       model=learner,
       task=task,
@@ -182,16 +186,18 @@ def train_head(
   head.eval_every_epochs = head.checkpoint_every_epochs = head.epochs
   head.ema_decay = None
   head.keep_best, head.patience = False, None
+  head.teacher.weights = head.teacher.logits = ''
+  head.teacher.hard = 1.0
   if jax.process_index() == 0:
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
   return train(head, folder, compiled, report=False)
 
 
 def to_learn(
-  config: ConfigDict, model, variables, source, eval_source, mesh
+  config: ConfigDict, model, variables, source, eval_source, mesh, teacher
 ) -> tuple[Any, loop.Data]:
   """(model, data) for the loop: of images, or of what a frozen network makes of it."""
-  if embeddings.suffice(config):
+  if teacher is None and embeddings.suffice(config):
     first = variables()
     kept = (
       embeddings.of_source(config, model, first, part) for part in (source, eval_source)
@@ -203,7 +209,7 @@ def to_learn(
       num_eval_examples=eval_source.num_examples,
     )
   return model, loop.Data(
-    train=functools.partial(experiment.train_batches, config, source, mesh),
+    train=functools.partial(teaching.train_batches, teacher, config, source, mesh),
     evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),
     num_eval_examples=eval_source.num_examples,
   )

@@ -125,6 +125,9 @@ class Task(Protocol):
   metric: the one that counts.
   fields: names of the batch's arrays that it needs besides 'image'; evaluation keeps
     them for every example, along with the predictions.
+
+  A task that can learn from a teacher has `taught_by` besides: the name of the array in
+  a training batch that holds the teacher's outputs.
   """
 
   metric: Metric

@@ -46,6 +46,33 @@ def cross_entropy(
   return loss
 
 
+def distillation(
+  logits: jax.Array, teacher_logits: jax.Array, temperature: float
+) -> jax.Array:
+  """How far a student's answers are from its teacher's (1503.02531, section 2).
+
+  T^2 * KL(softmax(teacher / T) || softmax(student / T)). The factor keeps the gradients
+  as large as those of labels, whatever the temperature T is.
+
+  Args:
+    logits: (B, K) of the student, any float type.
+    teacher_logits: (B, K), any float type; a constant added to a row changes nothing.
+    temperature: above 0.
+
+  Returns:
+    (B,) float32, in nats; 0 where both say the same.
+
+  Raises:
+    TrainingError: for shapes that don't go together.
+  """
+  _check_shapes(logits, teacher_logits)
+  said, taught = (
+    jax.nn.log_softmax(x.astype(jnp.float32) / temperature)
+    for x in (logits, teacher_logits)
+  )
+  return temperature**2 * jnp.sum(jnp.exp(taught) * (taught - said), axis=-1)
+
+
 def top_k_correct(logits: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   """Whether each example's label is among its k highest logits.
 

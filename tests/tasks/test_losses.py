@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from mobilenet.tasks.classification import Classification
-from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.tasks.losses import (
+  cross_entropy,
+  distillation,
+  l2_penalty,
+  top_k_correct,
+)
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
 
@@ -63,6 +68,63 @@ def test_the_gradient_is_probability_minus_target():
   exp = np.exp(LOGITS.astype('d'))
   expected = exp / exp.sum(axis=1, keepdims=True) - np.eye(10)[LABELS]
   np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+TAUGHT = (DRAW.standard_normal((16, 10)) * 4).astype('f')
+
+
+@pytest.mark.parametrize('temperature', [0.5, 1.0, 4.0])
+def test_distillation_is_the_divergence_from_the_teacher(temperature):
+  targets = np.exp(TAUGHT.astype('d') / temperature)
+  targets /= targets.sum(axis=1, keepdims=True)
+  said = LOGITS / np.float32(temperature)
+  entropy = -(targets * np.log(targets)).sum(axis=1)
+  expected = temperature**2 * (reference(said, targets) - entropy)
+  loss = distillation(LOGITS, TAUGHT, temperature)
+  assert loss.dtype == jnp.float32
+  np.testing.assert_allclose(loss, expected, rtol=1e-4)
+  shifted = distillation(LOGITS, TAUGHT + 7, temperature)
+  np.testing.assert_allclose(shifted, loss, rtol=1e-4)
+  np.testing.assert_allclose(distillation(TAUGHT, TAUGHT, temperature), 0, atol=1e-5)
+
+
+def test_distillation_by_hand():
+  """Two classes, T = 2: the student says 1/2, the teacher 3/4."""
+  taught = jnp.array([[2 * np.log(3.0), 0.0]])
+  expected = 4 * (0.75 * np.log(1.5) + 0.25 * np.log(0.5))
+  found = distillation(jnp.zeros((1, 2)), taught, 2.0)
+  np.testing.assert_allclose(found, [expected], rtol=1e-6)
+
+
+def test_the_gradient_of_distillation_is_temperature_times_the_difference():
+  gradient = jax.grad(lambda x: distillation(x, TAUGHT, 3.0).sum())(LOGITS)
+  said, taught = (jax.nn.softmax(x / 3.0) for x in (LOGITS, TAUGHT))
+  np.testing.assert_allclose(gradient, 3 * (said - taught), rtol=1e-3, atol=1e-5)
+  # Of answers without any doubt as well.
+  sure = jnp.array([[1e4, -1e4], [-1e4, 1e4]])
+  for logits in (sure, sure[::-1], jnp.zeros((2, 2))):
+    gradient = jax.grad(lambda x: distillation(x, sure, 1.0).sum())(logits)
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize('hard', [0.0, 0.25, 1.0])
+def test_labels_and_the_teacher_share_the_loss(hard):
+  task = Classification(hard=hard, temperature=2.0, label_smoothing=0.1)
+  label = np.full(16, -1) if hard == 0 else LABELS
+  batch = {'label': jnp.asarray(label), 'teacher_logits': TAUGHT}
+  if hard == 1:
+    del batch['teacher_logits']
+  told = cross_entropy(LOGITS, jnp.asarray(LABELS), label_smoothing=0.1).mean()
+  taught = distillation(LOGITS, TAUGHT, 2.0).mean()
+  expected = hard * told + (1 - hard) * taught
+  np.testing.assert_allclose(task.loss({}, LOGITS, batch), expected, rtol=1e-6)
+
+
+def test_the_metrics_of_a_student_are_those_of_anybody():
+  batch = {'label': jnp.asarray(LABELS)}
+  taught, plain = Classification(hard=0.0), Classification()
+  same = jax.tree.map(np.array_equal, *(t.sums(LOGITS, batch) for t in (taught, plain)))
+  assert all(same.values())
 
 
 @pytest.mark.parametrize('k', [1, 3, 5])

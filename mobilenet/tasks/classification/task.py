@@ -12,7 +12,12 @@ import numpy as np
 from mobilenet.models import zoo
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.classification import thresholds
-from mobilenet.tasks.losses import cross_entropy, l2_penalty, top_k_correct
+from mobilenet.tasks.losses import (
+  cross_entropy,
+  distillation,
+  l2_penalty,
+  top_k_correct,
+)
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
 
@@ -23,6 +28,9 @@ _SUMS = ('loss', 'top1', 'top5', 'count')
 class Classification:
   """Softmax cross-entropy with label smoothing, and the papers' L2 in the loss.
 
+  With a teacher, a part of the loss is the distance to its answers (1503.02531). They
+  come with a training batch, under the name `taught_by`. Evaluation never sees them.
+
   label_smoothing: in [0, 1).
   l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
   l2_depthwise: whether that includes depthwise kernels; V1's paper says no.
@@ -30,6 +38,9 @@ class Classification:
   accept_share: of right answers the share that is not called 'none of these'.
   balance: how class weights come from the classes' sizes, see `for_training`.
   class_weights: how much an example of each class counts in the loss; () for one each.
+  hard: the labels' share of the loss, in [0, 1]; the rest is the teacher's. At 0 no
+    label is read, at 1 there is no teacher.
+  temperature: of the comparison with the teacher, above 0.
   """
 
   label_smoothing: float = 0.0
@@ -39,9 +50,12 @@ class Classification:
   accept_share: float = 0.95
   balance: float = 0.0
   class_weights: tuple[float, ...] = ()
+  hard: float = 1.0
+  temperature: float = 2.0
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
+  taught_by: ClassVar[str] = 'teacher_logits'
 
   def outputs(self, source) -> tuple[str, ...]:
     thresholds.positive_place(source.class_names, self.positive)  # raises if it is none
@@ -87,10 +101,15 @@ class Classification:
 
   def loss(self, params, logits: jax.Array, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar."""
-    each = cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
-    if self.class_weights:
-      each *= self._weights(batch['label'])
-    loss = jnp.mean(each)
+    loss = 0.0
+    if self.hard > 0:
+      each = cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
+      if self.class_weights:
+        each *= self._weights(batch['label'])
+      loss = jnp.mean(each)
+    if self.hard < 1:
+      taught = distillation(logits, batch[self.taught_by], self.temperature)
+      loss = self.hard * loss + (1 - self.hard) * jnp.mean(taught)
     if self.l2:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss

@@ -1,0 +1,46 @@
+"""A small network from scratch on photos, taught by a larger one that knows them.
+
+    python main.py --config=configs/finetune.py --config.data.dir=photos \
+      --config.init=mobilenet_v2-b0353104.pth
+    python main.py --config=configs/distill.py --config.data.dir=photos \
+      --config.teacher.weights=runs/finetune
+
+The student, its images and its recipe are those of `configs/folder.py`, at half the
+width. The teacher is any run or weight file with the classes of the photos. It sees the
+very images that the student sees, mixed ones too: 2106.05237 finds that this matters.
+`teacher.hard` is the labels' share of the loss (1503.02531); at 0 the teacher alone is
+learned from, as for the face attributes of V1's paper (section 4.5). What it gains is
+measured in docs/results/distill.
+
+Where the teacher is slow, let it answer once for each photo:
+
+    python main.py --job=logits --init=runs/finetune --data_dir=photos --out=logits.npz
+    python main.py --config=configs/distill.py --config.data.dir=photos \
+      --config.teacher.logits=logits.npz
+
+Its answers are then those for whole photos. The student's images must leave them true:
+flips and mild colours do, and crops that keep most of a photo. One way to have them is
+
+    --config.data.train_ops='inception_crop(96, area=(0.6, 1))|flip|value_range(-1, 1)'
+"""
+
+from configs import common, folder
+
+
+def get_config(arg=None):
+  given = common.parse_arg(
+    arg, model='mobilenet_v3_small', width=0.5, resolution=96, epochs=50.0
+  )
+  config = folder.get_config(','.join(f'{k}={v}' for k, v in given.items()))
+  config.teacher.hard = 0.5
+  config.teacher.temperature = 2.0
+  return config
+
+
+def sweep(name='seeds'):
+  yield from common.choose(
+    name,
+    seeds=common.seeds(3),
+    shares=common.grid({'teacher.hard': (0.0, 0.1, 0.5)}),
+    temperatures=common.grid({'teacher.temperature': (1.0, 2.0, 4.0)}),
+  )

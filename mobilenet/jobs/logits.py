@@ -1,0 +1,90 @@
+"""Writes what a network says of each photo of a folder, for a student to learn from.
+
+    python main.py --job=logits --init=runs/finetune --data_dir=photos --out=logits.npz
+
+Training takes the file as --config.teacher.logits, with the same folder of photos; see
+configs/distill.py. Each photo is prepared as for the network's evaluation. A photo that
+cannot be read is named and gets zeros; training leaves it out as well.
+"""
+
+import pathlib
+
+import numpy as np
+
+import input_pipeline
+from mobilenet import trained
+from mobilenet.command_line import Flag, Given
+from mobilenet.reports import counter
+from mobilenet.runs import stored_logits, teaching
+from mobilenet.training import sharding
+from mobilenet.training.errors import require
+
+CORRUPT_LIMIT = 10  # as many as training leaves out by default
+BATCH_SIZE = 32
+
+FLAGS = (
+  Flag('init', str, None, 'A finished workdir or a weight file: the network.'),
+  Flag('data_dir', str, None, 'The folder of photos, as training gets it.'),
+  Flag('resolution', int, None, "px of the images; the network's own by default."),
+  Flag('out', str, 'logits.npz', 'The file to write.'),
+)
+
+
+def run(given: Given) -> int:
+  flags = given.flags
+  require(bool(flags.init), 'which network? --init=runs/finetune, or a weight file')
+  require(
+    flags.resolution is None or 8 <= flags.resolution <= 8192,
+    f'--resolution={flags.resolution} must be from 8 to 8192',
+  )
+  write_logits(
+    flags.init, flags.data_dir or '', pathlib.Path(flags.out), flags.resolution
+  )
+  return 0
+
+
+def write_logits(
+  init: str, folder: str, out: pathlib.Path, resolution: int | None = None
+) -> None:
+  """Writes the logits of all photos of a folder, see `runs.stored_logits`.
+
+  Args:
+    init: a workdir or a weight file.
+    folder: with train/<class>/ and others, or with class folders; whole.
+    out: the file.
+    resolution: px; None for the network's own.
+
+  Raises:
+    TrainingError, ModelError, DataError: network or photos cannot be read, or the file
+      cannot be written.
+  """
+  weights = trained.load_weights(init)
+  teaching.check_answers(weights)
+  size = resolution or teaching.own_resolution(init, weights)
+  source = input_pipeline.open_source(
+    'folder', 'all', data_dir=folder, dir_flag='--data_dir'
+  )
+  mesh = sharding.make_mesh()
+  devices = mesh.devices.size
+  answer = teaching.answering(weights, mesh, lambda images: images)
+  batches = input_pipeline.eval_batches(
+    source,
+    ops=weights.contract.eval_ops(size),
+    batch_size=-(-BATCH_SIZE // devices) * devices,
+    corrupt_limit=CORRUPT_LIMIT,
+  )
+  count = weights.model['num_classes']
+  logits = np.zeros((source.num_examples, count), np.float32)
+  with counter.counting(source.num_examples, 'photos') as advance:
+    for batch in batches:
+      read = batch['mask'] > 0
+      logits[batch['index'][read]] = np.asarray(answer(batch['image']))[read]
+      advance(int(np.sum(batch['index'] >= 0)))
+  for name in batches.corrupt:
+    print(f'left out, since it cannot be read: {name}')
+  classes = weights.class_names or tuple(f'class {n}' for n in range(count))
+  stored_logits.write(out, stored_logits.Stored(source.names, logits, classes))
+  print(
+    f'{source.num_examples:,} photos of {source.origin}, {count:,} classes, {size} px, '
+    f'by {weights.origin}\nlogits: {out}'
+  )
