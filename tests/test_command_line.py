@@ -28,7 +28,7 @@ def test_the_beginning_of_a_job_is_enough():
   [
     ('s', "no job 's'; did you mean summary or sweep"),
     ('tarin', 'did you mean train'),
-    ('zzz', "no job 'zzz'; jobs: bench, evaluate"),
+    ('zzz', "no job 'zzz'; jobs: bench, check_data"),
   ],
 )
 def test_a_job_that_is_none_or_several(name, message):
@@ -71,7 +71,7 @@ def test_the_help_of_a_job_has_its_own_flags_first(name, capsys):
   text = printed(capsys, f'--job={name}', '--help')
   own, _, common = text.partition('Flags of all jobs:')
   for flag in jobs.describe(name).flags:
-    assert f'  --{flag}' in own
+    assert f'  --{flag}' in own or f'  --[no]{flag}' in own
   assert '--workdir' in common
   assert f'python main.py --job={name}' in text
 
