@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from mobilenet.runs import overlap
 from mobilenet.reports import data_counts
+from mobilenet.runs import overlap
 
 
 class Summary(NamedTuple):

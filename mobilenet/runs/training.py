@@ -12,6 +12,9 @@ import jax
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, limits, trained
+from mobilenet.models import counting
+from mobilenet.models.classifier import OnEmbeddings
+from mobilenet.reports import curves, run_report
 from mobilenet.runs import embeddings, run_data, teaching
 from mobilenet.runs.announcements import (
   announce,
@@ -19,15 +22,12 @@ from mobilenet.runs.announcements import (
   warn_of_slow_statistics,
   what_to_know,
 )
-from mobilenet.models import counting
-from mobilenet.models.classifier import OnEmbeddings
-from mobilenet.reports import curves, run_report
+from mobilenet.runs.training_data import open_data
 from mobilenet.tasks import Evaluated
 from mobilenet.training import loop, memory, sharding, workdir
 from mobilenet.training.plan import make_plan
 from mobilenet.training.programs import Programs
 from mobilenet.training.schedules import make_schedule
-from mobilenet.runs.training_data import open_data
 
 HEAD_FOLDER = 'head'  # in the run's folder: the run of `config.head_first`
 

@@ -1,0 +1,253 @@
+"""A student and its teacher: what is taught, that it resumes, what is refused."""
+
+import pathlib
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+
+import input_pipeline
+from configs import distill
+from mobilenet import experiment, trained
+from mobilenet.models import zoo
+from mobilenet.reports import prediction
+from mobilenet.runs import stored_logits, teaching
+from mobilenet.training import sharding, workdir
+from mobilenet.training.errors import TrainingError
+from tests import tiny
+from tests.runs import conftest
+
+
+@pytest.fixture(autouse=True)
+def known():
+  with mock.patch.dict(zoo.NETWORKS, tiny=tiny.NETWORK):
+    yield
+
+
+@pytest.fixture
+def config(teacher, photos):
+  config = distill.get_config('model=tiny,width=1.0,resolution=24,epochs=1')
+  config.teacher.weights, config.data.dir = str(teacher), str(photos)
+  config.batch_size = 8
+  return config
+
+
+def answers_of_predict(run, paths, ops):
+  """log(p) of what `predict` makes of photos."""
+  parsed = input_pipeline.parse_ops(ops, 'eval')
+  model, variables = trained.folded(run)
+  task = experiment.make_task(run.config)
+  found = prediction.predict_photos(model, task, variables, paths, parsed, 8)
+  return np.log(found.outputs['probabilities'])
+
+
+def test_answers_are_those_of_predict_for_the_same_images(config, teacher):
+  """Student and teacher share the size and, in another range, the photo."""
+  config.data.train_ops = 'resize(24)|bgr|value_range(-3, 2)'
+  config, taught = teaching.open_teacher(config)
+  source = experiment.open_source(config, 'train')
+  taught = teaching.fitted(taught, source.class_names, source)
+  mesh = sharding.make_mesh()
+  batch = next(teaching.train_batches(taught, config, source, mesh, 0))
+  plain = next(experiment.train_batches(config, source, mesh, 0))
+  np.testing.assert_array_equal(batch['image'], plain['image'])
+  # Which photos those are: of each, what evaluation makes of it in the same way.
+  every = next(
+    input_pipeline.eval_batches(source, ops=config.data.train_ops, batch_size=18)
+  )
+  places = [
+    int(np.argmin(np.abs(every['image'] - image).sum((1, 2, 3))))
+    for image in batch['image']
+  ]
+  assert len(set(places)) == 8
+  run = trained.load_run(teacher)
+  expected = answers_of_predict(
+    run,
+    [pathlib.Path(source.origin, source.names[place]) for place in places],
+    experiment.ops(run.config, 'eval_ops'),
+  )
+  said = np.asarray(jax.nn.log_softmax(batch['teacher_logits']))
+  np.testing.assert_allclose(said, expected, atol=2e-5)
+  assert np.std(said, axis=0).min() > 1e-3, 'photos get different answers'
+
+
+def test_a_run_says_who_taught_it_and_resumes_to_the_bit(student, teacher, tmp_path):
+  flags = (
+    f'--config.teacher.weights={teacher}',
+    # A run of one epoch is then the beginning of one of two.
+    '--config.schedule.name=constant',
+    '--config.schedule.warmup_epochs=0',
+  )
+  whole = student(tmp_path / 'whole', *flags)
+  assert whole.returncode == 0, whole.stderr
+  assert f'taught by tiny x1 of {teacher}, at 24 px, at temperature 2' in whole.stdout
+  assert 'labels are 50% of the loss' in whole.stdout
+  assert len(workdir.read_config(tmp_path / 'whole')['teacher']['crc32']) == 8
+  for length in ('--config.epochs=1', '--config.epochs=2'):
+    done = student(tmp_path / 'parts', *flags, length)
+    assert done.returncode == 0, done.stderr
+  whole, parts = (
+    trained.load_run(tmp_path / name).variables for name in ('whole', 'parts')
+  )
+  jax.tree.map(np.testing.assert_array_equal, whole, parts)
+
+
+def test_another_teacher_is_not_resumed_with(student, teacher, tmp_path):
+  assert student(tmp_path / 's', f'--config.teacher.weights={teacher}').returncode == 0
+  other = student(
+    tmp_path / 's',
+    f'--config.teacher.weights={teacher}',
+    '--config.teacher.resolution=32',
+  )
+  assert other.returncode == 1
+  assert 'teacher.crc32' in other.stderr
+
+
+def test_a_sweep_knows_its_students_again(student, teacher, photos, tmp_path):
+  flags = f'--config.teacher.weights={teacher}', '--config.steps=1'
+  done = student(tmp_path / 'seed0', *flags)
+  assert done.returncode == 0, done.stderr
+  listed = student(tmp_path, *flags, '--job=sweep', '--sweep=seeds', '--list')
+  assert listed.returncode == 0, listed.stderr
+  statuses = [line for line in listed.stdout.splitlines() if 'seed=' in line]
+  assert [' done ' in line for line in statuses] == [True, False, False]
+  assert [' not started ' in line for line in statuses] == [False, True, True]
+
+
+def test_the_teacher_changes_what_is_learned(student, teacher, tmp_path):
+  steps = {}
+  for hard in (0, 0.5):
+    flags = f'--config.teacher.weights={teacher}', f'--config.teacher.hard={hard}'
+    done = student(tmp_path / str(hard), *flags, '--config.steps=2')
+    assert done.returncode == 0, done.stderr
+    steps[hard] = trained.load_run(tmp_path / str(hard)).variables
+  apart = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), *steps.values())
+  assert max(jax.tree.leaves(apart)) > 1e-6
+
+
+def test_logits_of_a_file_come_with_their_photos(
+  student, teacher, photos, config, tmp_path
+):
+  file = tmp_path / 'logits.npz'
+  done = tiny.run(
+    '--job=logits', f'--init={teacher}', f'--data_dir={photos}', f'--out={file}'
+  )
+  assert done.returncode == 0, done.stderr
+  assert '27 photos of' in done.stdout
+  assert '3 classes, 24 px' in done.stdout
+  stored = stored_logits.read(file)
+  assert stored.classes == conftest.CLASSES
+  run = trained.load_run(teacher)
+  ops = experiment.ops(run.config, 'eval_ops')
+  expected = answers_of_predict(run, [photos / name for name in stored.names], ops)
+  said = np.asarray(jax.nn.log_softmax(stored.logits))
+  np.testing.assert_allclose(said, expected, atol=2e-5)
+
+  # Other rows for other photos, and the classes the other way round.
+  turned = stored._replace(logits=stored.logits[:, ::-1], classes=stored.classes[::-1])
+  stored_logits.write(file, turned)
+  config.teacher.weights, config.teacher.logits = '', str(file)
+  config.data.train_ops = 'resize(24)|value_range(0, 1)'
+  config, taught = teaching.open_teacher(config)
+  source = experiment.open_source(config, 'train')
+  taught = teaching.fitted(taught, source.class_names, source)
+  mesh = sharding.make_mesh()
+  batch = next(teaching.train_batches(taught, config, source, mesh, 0))
+  rows = {row.tobytes(): n for n, row in enumerate(stored.logits)}
+  names = [stored.names[rows[row.tobytes()]] for row in batch['teacher_logits']]
+  labels = [conftest.CLASSES.index(name.split('/')[1]) for name in names]
+  assert labels == batch['label'].tolist()
+
+  done = student(tmp_path / 'student', f'--config.teacher.logits={file}')
+  assert done.returncode == 0, done.stderr
+  assert f'taught by the logits in {file}' in done.stdout
+
+
+@pytest.mark.parametrize(
+  ('fields', 'line'),
+  [
+    ({'teacher.weights': ''}, r'there is no teacher: give .*teacher\.weights='),
+    ({'teacher.hard': 1.0}, r'all of the loss: .*--config\.teacher\.hard=0\.5'),
+    ({'teacher.logits': 'l.npz'}, 'are two teachers: give one of them'),
+    ({'teacher.weights': 'no_such.pth'}, r'no_such\.pth'),
+    ({'teacher.crc32': '00000000'}, 'is not the teacher of before: its checksum is'),
+    (
+      {'teacher.weights': '', 'teacher.logits': 'l.npz', 'data.name': 'made'},
+      'is for folders of photos, and the data is made',
+    ),
+    (
+      {
+        'teacher.weights': '',
+        'teacher.logits': 'l.npz',
+        'data.batch_ops': 'mixup(0.2)',
+      },
+      'has no answers for mixtures',
+    ),
+  ],
+)
+def test_what_cannot_be_taught_is_refused_in_a_line(config, fields, line):
+  config.update_from_flattened_dict(fields)
+  with pytest.raises(ValueError, match=line) as refused:
+    teaching.open_teacher(config)
+  assert '\n' not in str(refused.value)
+
+
+def test_a_config_without_a_teacher_is_left_alone(config):
+  config.teacher.weights, config.teacher.hard = '', 1.0
+  same, teacher = teaching.open_teacher(config)
+  assert (same, teacher) == (config, None)
+  del config.teacher
+  assert teaching.open_teacher(config)[1] is None
+
+
+@pytest.mark.parametrize(
+  ('classes', 'line'),
+  [
+    (('ash', 'birch', 'cedar'), None),
+    (('cedar', 'ash', 'birch'), None),
+    (('ash', 'birch', 'elm'), 'only the teacher has cedar; only the data has elm;'),
+    (('ash', 'birch'), 'only the teacher has cedar; train it on them first'),
+  ],
+)
+def test_classes_are_compared_and_put_in_order(config, classes, line):
+  _, teacher = teaching.open_teacher(config)
+  if line:
+    with pytest.raises(TrainingError, match=line):
+      teaching.fitted(teacher, classes, None)
+  else:
+    order = teaching.fitted(teacher, classes, None).order
+    assert tuple(conftest.CLASSES[place] for place in order) == classes
+
+
+def test_a_teacher_without_names_must_have_as_many_classes():
+  teacher = teaching.Teacher('a file', None, 1000, '', None)
+  with pytest.raises(TrainingError, match='has 1,000 classes, the data 3;'):
+    teaching.fitted(teacher, conftest.CLASSES, None)
+  assert teaching.fitted(teacher, tuple('abc') * 0 + tuple(map(str, range(1000))), None)
+
+
+def test_batches_of_a_teacher_are_those_without_and_know_what_is_broken():
+  class Source:
+    corrupt = ('a.jpg',)
+
+    def __init__(self):
+      self.step = -1
+
+    def __next__(self):
+      self.step += 1
+      return {'image': np.full((2, 1), self.step), 'label': np.arange(2)}
+
+  asked = []
+
+  def answer(images):
+    asked.append(int(images[0, 0]))
+    return np.concatenate([images, images + 10], axis=1)
+
+  batches = teaching.Taught(Source(), 'said', answer, [1, 0])
+  for step in range(3):
+    batch = next(batches)
+    assert batch['image'].tolist() == [[step]] * 2
+    assert batch['said'].tolist() == [[step + 10, step]] * 2
+    assert asked == list(range(step + 2)), 'one batch ahead'
+  assert batches.corrupt == ('a.jpg',)
