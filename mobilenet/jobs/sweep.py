@@ -8,8 +8,9 @@ resumes interrupted ones and retries failed ones. docs/sweeps.md says more.
 
 import os
 
-from mobilenet import config_files, experiment, trained
+from mobilenet import config_files, experiment
 from mobilenet.command_line import Flag, Given
+from mobilenet.runs import teaching
 from mobilenet.training.errors import require
 
 FLAGS = (
@@ -41,7 +42,7 @@ def run(given: Given) -> int:
     config,
     given.overrides,
     folder,
-    complete=lambda config: trained.complete(config)[0],
+    complete=teaching.completed,
   )
   if given.flags.list:
     runner.show_items(items, title, ignore=experiment.HARMLESS)

@@ -94,8 +94,8 @@ def read(path: pathlib.Path) -> Stored:
   finite = np.isfinite(logits).all(axis=1)
   require(
     bool(finite.all()),
-    f'{path}: the logits of {str(names[np.argmin(finite)])!r} are not finite; write the file '
-    'anew',
+    f'{path}: the logits of {str(names[np.argmin(finite)])!r} are not finite; write '
+    'the file anew',
   )
   return Stored(
     tuple(names.tolist()), logits.astype(np.float32), tuple(classes.tolist())

@@ -1,8 +1,8 @@
 """A student's prepared images, as its teacher wants them.
 
-Both networks then see the same part of the same photo, in the same colours. Only what is
-done to pixels last differs between them: the value range, the order of the channels and
-the size of the image.
+Both networks then see the same part of the same photo, in the same colours. Only what
+is done to pixels last differs between them: the value range, the order of the channels
+and the size of the image.
 """
 
 from collections.abc import Callable

@@ -75,14 +75,15 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
   if section.get('hard', 1.0) >= 1:
     require(
       not weights and not logits,
-      'there is a teacher, and the labels are all of the loss: give the teacher a share, '
-      '--config.teacher.hard=0.5, or take --config=configs/distill.py',
+      'there is a teacher, and the labels are all of the loss: give the teacher a '
+      'share, --config.teacher.hard=0.5, or take --config=configs/distill.py',
     )
     return config, None
   require(
     bool(weights or logits),
-    f'teacher.hard is {section.hard:g}, and there is no teacher: give a finished run or '
-    'a weight file with the classes of the data, --config.teacher.weights=runs/finetune',
+    f'teacher.hard is {section.hard:g}, and there is no teacher: give a finished run '
+    'or a weight file with the classes of the data, '
+    '--config.teacher.weights=runs/finetune',
   )
   require(
     not (weights and logits),
@@ -103,6 +104,15 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
   config = copy.deepcopy(config)
   config.teacher.crc32 = teacher.crc32
   return config, teacher
+
+
+def completed(config: ConfigDict) -> ConfigDict:
+  """The config as a run of it stores it: with what its weights and its teacher say.
+
+  Raises:
+    TrainingError, ModelError: see `trained.complete` and `open_teacher`.
+  """
+  return open_teacher(trained.complete(config)[0])[0]
 
 
 def fitted(teacher: Teacher | None, outputs: Sequence[str], source) -> Teacher | None:
@@ -277,8 +287,8 @@ def _of_logits(config: ConfigDict) -> Teacher:
   )
   require(
     not config.data.batch_ops,
-    f'data.batch_ops is {config.data.batch_ops!r}, and teacher.logits has no answers for '
-    "mixtures: --config.data.batch_ops='', or --config.teacher.weights=...",
+    f'data.batch_ops is {config.data.batch_ops!r}, and teacher.logits has no answers '
+    "for mixtures: --config.data.batch_ops='', or --config.teacher.weights=...",
   )
   stored = stored_logits.read(path)
   return Teacher(

@@ -1,6 +1,5 @@
 """A student and its teacher: what is taught, that it resumes, what is refused."""
 
-import json
 import pathlib
 from unittest import mock
 
@@ -32,11 +31,6 @@ def config(teacher, photos):
   config.teacher.weights, config.data.dir = str(teacher), str(photos)
   config.batch_size = 8
   return config
-
-
-def metrics(folder):
-  lines = (folder / 'metrics.jsonl').read_text().splitlines()
-  return [json.loads(line) for line in lines]
 
 
 def answers_of_predict(run, paths, ops):
@@ -108,6 +102,17 @@ def test_another_teacher_is_not_resumed_with(student, teacher, tmp_path):
   )
   assert other.returncode == 1
   assert 'teacher.crc32' in other.stderr
+
+
+def test_a_sweep_knows_its_students_again(student, teacher, photos, tmp_path):
+  flags = f'--config.teacher.weights={teacher}', '--config.steps=1'
+  done = student(tmp_path / 'seed0', *flags)
+  assert done.returncode == 0, done.stderr
+  listed = student(tmp_path, *flags, '--job=sweep', '--sweep=seeds', '--list')
+  assert listed.returncode == 0, listed.stderr
+  statuses = [line for line in listed.stdout.splitlines() if 'seed=' in line]
+  assert [' done ' in line for line in statuses] == [True, False, False]
+  assert [' not started ' in line for line in statuses] == [False, True, True]
 
 
 def test_the_teacher_changes_what_is_learned(student, teacher, tmp_path):
