@@ -81,8 +81,8 @@ def test_a_run_says_who_taught_it_and_resumes_to_the_bit(student, teacher, tmp_p
   )
   whole = student(tmp_path / 'whole', *flags)
   assert whole.returncode == 0, whole.stderr
-  assert f'taught by tiny x1 of {teacher}, at 24 px, at temperature 2' in whole.stdout
-  assert 'labels are 50% of the loss' in whole.stdout
+  assert f'taught by tiny x1 of {teacher}, at 24 px, at temperature 4' in whole.stdout
+  assert 'labels are 10% of the loss' in whole.stdout
   assert len(workdir.read_config(tmp_path / 'whole')['teacher']['crc32']) == 8
   for length in ('--config.epochs=1', '--config.epochs=2'):
     done = student(tmp_path / 'parts', *flags, length)
