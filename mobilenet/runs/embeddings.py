@@ -12,6 +12,7 @@ that each epoch takes a fraction of a second:
 import dataclasses
 import hashlib
 import io
+import math
 import os
 import pathlib
 import time
@@ -148,20 +149,13 @@ def of_source(
     DataError: too many photos cannot be read.
     TrainingError: the split is too large to be held in memory.
   """
-  shape = _shape(model, config.resolution)
-  size = 4 * source.num_examples * int(np.prod(shape))
-  require(
-    size <= _MOST_BYTES,
-    f'the embeddings of {source.num_examples:,} images of {source.split} need '
-    f'{size / 2**30:.1f} GiB; give --config.data.train_ops an op that draws, such as '
-    'flip, to train without keeping them',
-  )
   path = _path(config, model, variables, source)
   stamps = _stamps(source)
   kept = _read(path)
   rows = [kept.get(stamp) for stamp in stamps]
   missing = [n for n, row in enumerate(rows) if row is None]
   if missing:
+    _check_size(model, config.resolution, source)
     began = time.monotonic()
     for n, row in _computed(config, model, variables, source, missing):
       rows[n] = row
@@ -212,15 +206,20 @@ def _rows(batch, computed, places):
       yield places[index], (value, int(batch['label'][n]), ok)
 
 
-def _shape(model, resolution) -> tuple[int, ...]:
-  """Of the embedding of one image."""
+def _check_size(model, resolution, source) -> None:
   image = jax.ShapeDtypeStruct((1, resolution, resolution, 3), np.float32)
   made = jax.eval_shape(
     lambda key, x: model.init_with_output(key, x, method='embed')[0],
     jax.random.key(0),
     image,
   )
-  return made.shape[1:]
+  size = 4 * source.num_examples * math.prod(made.shape)
+  require(
+    size <= _MOST_BYTES,
+    f'the embeddings of {source.num_examples:,} images of {source.split} need '
+    f'{size / 2**30:.1f} GiB; give --config.data.train_ops an op that draws, such as '
+    'flip, to train without keeping them',
+  )
 
 
 # ---- what is kept --------------------------------------------------------------------
