@@ -32,10 +32,13 @@ SMALL_STEPS = {'squeezenet': 0.001, 'vgg': 0.0002}  # family -> learning rate
 # What the recipes for given weights set otherwise than the one from scratch.
 _FIELDS = (
   'new_head',
+  'head_first.epochs',
   'model.trained',
+  'model.norm_momentum',
   'data.train_ops',
   'batch_size',
   'epochs',
+  'optimizer.weight_decay',
   'schedule.learning_rate',
   'schedule.warmup_epochs',
 )

@@ -9,6 +9,9 @@ CACHE = pathlib.Path(__file__).parents[1] / '.jax_cache'
 # Before JAX is imported, and inherited by the commands that tests start.
 os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(CACHE))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.3')
+# Not a person's own cache: an accelerator that is built there would be used beside the
+# one that tests build, and JAX takes one of a name.
+os.environ['XDG_CACHE_HOME'] = str(CACHE / 'home')
 # Four devices of one CPU: what is said of meshes is tested, not believed.
 os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')
 
