@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import rich.console
-import rich.progress
 
 from input_pipeline import DataError, photo_reader
 from mobilenet.data_check import photo_facts
 from mobilenet.data_check.listing import File
 from mobilenet.data_check.photo_facts import Photo
+from mobilenet.reports import counter
 
 # A photo of 100 megapixels takes 1.4 GiB while it is decoded. From so many pixels on,
 # one photo is decoded at a time, whatever the number of threads.
@@ -31,7 +31,7 @@ def scan(
   take: Callable[[int, np.ndarray], None] | None = None,
   console: rich.console.Console | None = None,
 ) -> tuple[Photo, ...]:
-  """The facts of photos, in their order, with a progress bar on a terminal.
+  """The facts of photos, in their order; how far it is is shown meanwhile.
 
   Threads share the work. The decoders of JPEG and PNG let go of Python's lock, and
   processes were slower on photos of 12 megapixels: 5.6 s for 20 of them, threads 3.4 s.
@@ -42,28 +42,18 @@ def scan(
     prepare: pixels, uint8 (height, width, 3), -> what `take` gets.
     take: gets the place and what `prepare` made of each photo that can be read, unless
       `prepare` refused it.
-    console: for the bar.
+    console: where to show it.
   """
-  console = console or rich.console.Console()
   decode = functools.partial(_decoded, prepare=prepare)
   photos = []
-  bar = rich.progress.Progress(
-    rich.progress.TextColumn('photos'),
-    rich.progress.BarColumn(),
-    rich.progress.MofNCompleteColumn(),
-    rich.progress.TimeRemainingColumn(),
-    console=console,
-    transient=True,
-    disable=not console.is_terminal,
-  )
-  with bar, _Decoders() as decoders:
+  counted = counter.counting(len(files), 'photos', console=console)
+  with counted as advance, _Decoders() as decoders:
     look = functools.partial(_look, decoders, decode)
-    task = bar.add_task('', total=len(files))
     for place, (photo, prepared) in enumerate(decoders.in_order(look, paths, files)):
       photos.append(photo)
       if prepared is not None:
         take(place, prepared)
-      bar.advance(task)
+      advance(1)
   return tuple(photos)
 
 

@@ -30,6 +30,7 @@ from mobilenet.models import folding, user_cache
 from mobilenet.models.classifier import Classifier
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
+from mobilenet.weights import starting
 from mobilenet.weights.own_file import flatten
 
 CLASSIFIER = 'classifier'  # the value of config.model.trained
@@ -228,7 +229,7 @@ def _check_size(model, resolution, source) -> None:
 def _path(config, model, variables, source) -> pathlib.Path:
   digest = hashlib.sha256(_VERSION.encode())
   for name, value in sorted(flatten(jax.tree.map(np.asarray, variables)).items()):
-    if not name.startswith('params/head/classifier/'):
+    if not name.startswith(starting.CLASSIFIER):
       digest.update(f'{name} {value.shape} {value.dtype}'.encode())
       digest.update(np.ascontiguousarray(value))
   place = source.origin if source.names is not None else (source.origin, source.split)
