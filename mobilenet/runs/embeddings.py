@@ -148,7 +148,7 @@ def of_source(
 
   Raises:
     DataError: too many photos cannot be read.
-    TrainingError: the split is too large to be held in memory.
+    TrainingError: the split is too large to be held in memory, or no photo can be read.
   """
   path = _path(config, model, variables, source)
   stamps = _stamps(source)
@@ -167,6 +167,7 @@ def of_source(
     tell = 'all kept from an earlier run'
   print(f'embeddings of {source.num_examples:,} images of {source.split}: {tell}')
   values, labels, ok = zip(*rows, strict=True)
+  require(any(ok), f'none of the {len(ok):,} images of {source.split} can be read')
   names = tuple(source.describe(n) for n in range(source.num_examples))
   label = np.asarray(labels if source.labels is None else source.labels, np.int32)
   return Embeddings(np.stack(values), label, np.asarray(ok), names)

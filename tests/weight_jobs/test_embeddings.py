@@ -131,6 +131,16 @@ def test_a_photo_that_cannot_be_read_is_left_out_and_named(config, photos, tmp_p
   assert [n for n, mask in masks.items() if not mask] == [place]
 
 
+def test_photos_of_which_none_can_be_read_are_one_line(config, tmp_path):
+  for name in CLASSES:
+    path = tmp_path / 'broken' / 'train' / name / 'broken.jpg'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'no photo')
+  config.data.dir = str(tmp_path / 'broken')
+  with pytest.raises(TrainingError, match=r'none of the 6 images of train can be read'):
+    of(config)
+
+
 def made(count):
   return embeddings.Embeddings(
     np.arange(count, dtype=np.float32)[:, None],
