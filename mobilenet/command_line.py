@@ -107,6 +107,7 @@ def parse(argv: Sequence[str]) -> tuple[types.ModuleType, Given]:
   Raises:
     TrainingError: a mistake in the command line, in one line.
   """
+  argv = _config_first(argv)
   name = jobs.full_name(_value_of('job', argv) or DEFAULT_JOB)
   asked = any(a in ('-h', '--help', '--helpfull', '--helpshort') for a in argv[1:])
   if asked and _value_of('job', argv) is None:
@@ -209,6 +210,20 @@ def _entry(term: str, text: str) -> list[str]:
   width = min(shutil.get_terminal_size((88, 24)).columns, 88)
   first = f'  {term:<24}' if len(term) < 24 else f'  {term}\n{indent}'
   return [first + textwrap.fill(text, width - 26).replace('\n', f'\n{indent}')]
+
+
+def _config_first(argv: Sequence[str]) -> list[str]:
+  """The command line with --config before the flags that set its fields.
+
+  ml_collections takes them in this order alone.
+  """
+  for n, argument in enumerate(argv):
+    if argument == '--':
+      break
+    if argument.startswith('-') and argument.lstrip('-').partition('=')[0] == 'config':
+      end = n + 1 if '=' in argument else n + 2
+      return [*argv[:1], *argv[n:end], *argv[1:n], *argv[end:]]
+  return list(argv)
 
 
 def _check_flags(name: str, job: types.ModuleType, argv: Sequence[str]) -> None:

@@ -76,6 +76,13 @@ def test_the_help_of_a_job_has_its_own_flags_first(name, capsys):
   assert f'python main.py --job={name}' in text
 
 
+@pytest.mark.parametrize('config', [[QUICKSTART], QUICKSTART.split('=')])
+def test_fields_may_be_set_before_the_config_is_named(config):
+  given = parse('--config.seed=7', '--config.data.dir=photos', *config)[1]
+  assert (given.config.seed, given.config.data.dir) == (7, 'photos')
+  assert given.overrides == {'seed': 7, 'data.dir': 'photos'}
+
+
 def test_none_gives_a_field_its_default_back():
   _, given = parse(QUICKSTART)
   assert given.config.model.norm_momentum is not None
