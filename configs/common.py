@@ -36,7 +36,7 @@ def base() -> ConfigDict:
   config.model.init = placeholder(str)
   config.model.dtype = 'float32'
   config.model.lowering = 'auto'
-  config.model.trained = 'all'  # or 'classifier', 'head', 'last 3': the rest is frozen
+  config.model.trained = 'all'  # or 'classifier', 'last 3', 'stride 8': see freezing.py
 
   config.init = ''  # a weight file, or a finished workdir, to start from
   config.new_head = False  # replace its classifier by a new one

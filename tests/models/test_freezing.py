@@ -30,6 +30,28 @@ def test_what_learns(trained, learning):
   assert model.learns(('head', 'classifier', 'kernel'))
 
 
+@pytest.mark.parametrize(
+  ('name', 'trained', 'frozen'),
+  [
+    ('mobilenet_v2', 'stride 2', 1),
+    ('mobilenet_v2', 'stride 4', 3),
+    ('mobilenet_v2', 'stride 8', 5),
+    ('mobilenet_v2', 'stride 32', 15),
+    ('mobilenet_v1', 'stride 8', 5),
+    ('mobilenet_v3_small', 'stride 8', 3),
+  ],
+)
+def test_rows_of_small_maps(name, trained, frozen):
+  network = zoo.create(name, num_classes=3).network
+  assert freezing.frozen_parts(network, trained) == frozen
+
+
+@pytest.mark.parametrize('trained', ['stride 0', 'stride 1', 'stride 64', 'stride x'])
+def test_a_stride_that_is_none(trained):
+  with pytest.raises(ModelError, match='model trained is'):
+    freezing.frozen_parts(zoo.create('mobilenet_v2').network, trained)
+
+
 @pytest.mark.parametrize('trained', ['none', 'last', 'last 0', 'last 3', 'last 99', ''])
 def test_other_words_are_refused(trained):
   with pytest.raises(ModelError, match='model trained is'):
