@@ -100,7 +100,8 @@ def test_reading_a_config_starts_no_device(path):
   'path', under('mobilenet', 'weights') + under('mobilenet', 'export'), ids=str
 )
 def test_foreign_frameworks_are_imported_where_they_are_needed(path):
-  heavy = {'tensorflow', 'keras', 'torch', 'onnx', 'onnxruntime'}
+  heavy = {'tensorflow', 'keras', 'torch', 'onnx', 'onnxruntime', 'openvino'}
+  heavy |= {'litert_converter', 'ai_edge_litert'}
   assert not packages(path, top_level_only=True) & heavy
 
 
@@ -165,6 +166,7 @@ BELOW = {
   'models': (),
   'training': ('models',),
   'weights': ('models', 'training'),
+  'export': ('models', 'training', 'weights'),
   'reports': ('models', 'training', 'weights'),
   'tasks': ('models', 'training', 'weights', 'reports'),
   'tables': ('models', 'training', 'reports'),

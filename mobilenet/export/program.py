@@ -1,0 +1,100 @@
+"""A network as it leaves: images that are prepared by its contract, to logits."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from mobilenet.models import folding, zoo
+from mobilenet.models.classifier import Classifier
+from mobilenet.weights.contract import Contract
+from mobilenet.weights.own_file import Weights
+from mobilenet.weights.weight_file import WeightsError
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+  """A network at inference, its norms folded into its convolutions.
+
+  model, variables: to be applied with train=False; NumPy arrays, float32.
+  resolution: px, of the images.
+  contract: how these are prepared.
+  class_names: in the order of the logits.
+  origin: whose weights these are, for people.
+  architecture: arguments of `zoo.create`, before folding.
+  decision: how answers are to be read, see `tasks.classification.decision`; or None.
+  """
+
+  model: Classifier
+  variables: dict[str, Any]
+  resolution: int
+  contract: Contract
+  class_names: tuple[str, ...]
+  origin: str
+  architecture: dict[str, Any]
+  decision: dict[str, Any] | None = None
+
+  def image_shape(self) -> tuple[int, int, int]:
+    """Of one prepared image."""
+    return (self.resolution, self.resolution, 3)
+
+  def function(self, lowering: str = 'auto') -> Callable[[jax.Array], jax.Array]:
+    """Images float32 (N, H, W, 3) to logits (N, K).
+
+    `lowering='native'` has XLA's own convolutions, which exporters know.
+    """
+    network = self.model.network
+    style = dataclasses.replace(network.style, lowering=lowering)
+    model = self.model.clone(network=dataclasses.replace(network, style=style))
+    return lambda images: model.apply(self.variables, images)
+
+  def said(self) -> dict[str, Any]:
+    """What travels with the file, as JSON: all that its use needs."""
+    return {
+      'origin': self.origin,
+      'model': self.architecture,
+      'resolution': self.resolution,
+      'contract': self.contract.as_dict(),
+      'class_names': list(self.class_names),
+      'decision': self.decision,
+    }
+
+
+def of_weights(
+  weights: Weights,
+  resolution: int | None = None,
+  decision: dict[str, Any] | None = None,
+) -> Program:
+  """The program of a network's weights.
+
+  Args:
+    weights: with a classifier and a contract.
+    resolution: px; None for the contract's.
+    decision: see `Program`.
+
+  Raises:
+    WeightsError: the weights have no classifier or no contract.
+  """
+  if not weights.has_head:
+    raise WeightsError(
+      f'{weights.origin} has no classifier: there is nothing to answer'
+    )
+  if weights.contract is None:
+    raise WeightsError(
+      f'{weights.origin} does not say how images are prepared: import it with '
+      '--contract=..., then export the workdir'
+    )
+  model, variables = folding.fold(zoo.create(**weights.model), weights.variables)
+  count = weights.model['num_classes']
+  return Program(
+    model=model,
+    variables=jax.tree.map(np.asarray, variables),
+    resolution=resolution or weights.contract.resolution,
+    contract=weights.contract,
+    class_names=weights.class_names or tuple(f'class {n}' for n in range(count)),
+    origin=weights.origin,
+    architecture=weights.model,
+    decision=decision,
+  )
