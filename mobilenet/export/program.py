@@ -25,6 +25,7 @@ class Program:
   origin: whose weights these are, for people.
   architecture: arguments of `zoo.create`, before folding.
   decision: how answers are to be read, see `tasks.classification.decision`; or None.
+  answer: 'logits', or 'probabilities' at the decision's temperature.
   """
 
   model: Classifier
@@ -35,20 +36,38 @@ class Program:
   origin: str
   architecture: dict[str, Any]
   decision: dict[str, Any] | None = None
+  answer: str = 'logits'
 
   def image_shape(self) -> tuple[int, int, int]:
     """Of one prepared image."""
     return (self.resolution, self.resolution, 3)
 
-  def function(self, lowering: str = 'auto') -> Callable[[jax.Array], jax.Array]:
-    """Images float32 (N, H, W, 3) to logits (N, K).
+  def function(
+    self,
+    lowering: str = 'auto',
+    read: Callable[[dict[str, Any]], dict[str, Any]] = lambda variables: variables,
+  ) -> Callable[[jax.Array], jax.Array]:
+    """Images float32 (N, H, W, 3) to the answer (N, K).
 
-    `lowering='native'` has XLA's own convolutions, which exporters know.
+    Args:
+      lowering: 'native' has XLA's own convolutions, which exporters know.
+      read: what the variables go through where the function is traced.
     """
     network = self.model.network
     style = dataclasses.replace(network.style, lowering=lowering)
     model = self.model.clone(network=dataclasses.replace(network, style=style))
-    return lambda images: model.apply(self.variables, images)
+
+    def answer(images):
+      logits = model.apply(read(self.variables), images)
+      if self.answer == 'logits':
+        return logits
+      return jax.nn.softmax(logits / self.temperature())
+
+    return answer
+
+  def temperature(self) -> float:
+    """That probabilities are of."""
+    return self.decision['temperature'] if self.decision else 1.0
 
   def said(self) -> dict[str, Any]:
     """What travels with the file, as JSON: all that its use needs."""
@@ -59,6 +78,7 @@ class Program:
       'contract': self.contract.as_dict(),
       'class_names': list(self.class_names),
       'decision': self.decision,
+      'answer': self.answer,
     }
 
 
@@ -66,13 +86,14 @@ def of_weights(
   weights: Weights,
   resolution: int | None = None,
   decision: dict[str, Any] | None = None,
+  answer: str = 'logits',
 ) -> Program:
   """The program of a network's weights.
 
   Args:
     weights: with a classifier and a contract.
     resolution: px; None for the contract's.
-    decision: see `Program`.
+    decision, answer: see `Program`.
 
   Raises:
     WeightsError: the weights have no classifier or no contract.
@@ -97,4 +118,5 @@ def of_weights(
     origin=weights.origin,
     architecture=weights.model,
     decision=decision,
+    answer=answer,
   )

@@ -125,12 +125,16 @@ def exported(weights: Weights) -> dict[str, str]:
 
 
 def of_export(file: WeightFile, weights: Weights) -> Weights:
-  """`weights` as recognised, with what `exported` wrote into their file, if it did.
+  """`weights` as recognised, with what an export of ours wrote into their file.
+
+  That is what `exported` writes, or `export.program.said` in files of graphs, whose
+  network is seen in the graph.
 
   Raises:
-    WeightsError: the metadata is not what `exported` writes.
+    WeightsError: the metadata is not what they write.
   """
-  text = file.metadata.get('safetensors', {}).get(EXPORTED)
+  arrays = file.metadata.get('safetensors', {})
+  text = arrays.get(EXPORTED) or file.metadata.get(EXPORTED)
   if text is None:
     return weights
   try:
@@ -139,7 +143,7 @@ def of_export(file: WeightFile, weights: Weights) -> Weights:
     fits = names is not None and len(names) == weights.model['num_classes']
     return dataclasses.replace(
       weights,
-      model=weights.model | said['model'],
+      model=weights.model | (said['model'] if arrays else {}),
       contract=make_contract(contract) if contract else weights.contract,
       class_names=tuple(names) if fits else weights.class_names,
       notes=(),

@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 
-from mobilenet.weights import tflite_graph, tflite_metadata
+from mobilenet.weights import own_file, tflite_graph, tflite_metadata
 from mobilenet.weights.graph_layers import read_layers
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -47,13 +47,15 @@ def read_tflite(path: str | pathlib.Path) -> WeightFile:
     raise WeightsError(f"{path} is no TFLite file: bytes 4 to 8 are not 'TFL3'")
   try:
     graph, described = tflite_graph.parse(data)
-    labels = tflite_metadata.labels(data)
+    labels, said = tflite_metadata.labels(data), tflite_metadata.said(data)
     normalisation = described and tflite_metadata.normalisation(described)
     tensors, metadata = read_layers(graph, path)
   except WeightsError:
     raise
   except DAMAGED as error:
     raise WeightsError(f'{path} is truncated or damaged; fetch it again') from error
+  if said:
+    metadata[own_file.EXPORTED] = said
   if labels:
     metadata['labels'] = labels
   if normalisation and all(normalisation.values()):

@@ -89,7 +89,7 @@ def parse(data: bytes) -> tuple[Graph, bytes | None]:
     struct.error, ValueError, IndexError, TypeError, AttributeError, OverflowError: the
       bytes are not a whole model; the flatbuffer's own code checks nothing.
   """
-  schema = _schema()
+  schema = load_schema()
   model = schema.Model.GetRootAs(data, 0)
   subgraph = model.Subgraphs(0)
   tensors = _tensors(schema, model, subgraph)
@@ -114,7 +114,12 @@ def parse(data: bytes) -> tuple[Graph, bytes | None]:
   return graph, _metadata(model)
 
 
-def _schema():
+def load_schema():
+  """The generated module of the flatbuffer's schema.
+
+  Raises:
+    WeightsError: no package that has it is installed.
+  """
   for name in SCHEMAS:
     try:
       return importlib.import_module(name)

@@ -9,6 +9,8 @@ import zipfile
 
 import numpy as np
 
+SAID = 'mobilenet-jax.json'  # in the zip: what this project says of its exports
+
 # Positions in the tables of metadata_schema.fbs, which no light package brings along.
 SUBGRAPHS = 3  # ModelMetadata.subgraph_metadata
 INPUTS = 2  # SubGraphMetadata.input_tensor_metadata
@@ -16,6 +18,19 @@ PROCESS_UNITS = 4  # TensorMetadata.process_units
 OPTIONS_TYPE, OPTIONS = 0, 1  # ProcessUnit's union
 NORMALIZATION = 1  # ProcessUnitOptions.NormalizationOptions
 MEAN, STD = 0, 1  # NormalizationOptions
+
+
+def said(data: bytes) -> str | None:
+  """What an export of this project says of itself, as JSON; see `export.program`.
+
+  Raises:
+    zipfile.BadZipFile, zlib.error: the archive is damaged.
+  """
+  stream = io.BytesIO(data)
+  if not zipfile.is_zipfile(stream):
+    return None
+  with zipfile.ZipFile(stream) as archive:
+    return archive.read(SAID).decode() if SAID in archive.namelist() else None
 
 
 def labels(data: bytes) -> list[str] | None:

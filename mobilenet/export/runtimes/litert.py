@@ -1,0 +1,82 @@
+"""Runs TFLite files by LiteRT."""
+
+import collections
+import importlib.metadata
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from mobilenet.export import tflite_file
+from mobilenet.export.errors import ExportError, missing
+from mobilenet.export.runtimes.opened import Opened, foreign
+from mobilenet.training import files
+from mobilenet.weights import tflite_file as readers
+from mobilenet.weights import tflite_metadata
+
+
+def open_file(path: pathlib.Path, threads: int | None = None) -> Opened:
+  """Opens an exported TFLite file.
+
+  Args:
+    path: the file.
+    threads: None for one a core.
+
+  Raises:
+    ExportError: LiteRT is not installed, or the file is damaged or not of this project.
+    TrainingError: the file cannot be read.
+  """
+  try:
+    from ai_edge_litert.interpreter import Interpreter
+  except ImportError as error:
+    raise missing('ai-edge-litert', 'running TFLite files') from error
+  try:
+    content = path.read_bytes()
+  except OSError as error:
+    raise files.read_error(path, error) from error
+  try:
+    said = tflite_metadata.said(content)
+    names = tflite_file.operators(tflite_file.parse(content))
+    interpreter = Interpreter(
+      model_content=content, num_threads=threads or os.cpu_count()
+    )
+    interpreter.allocate_tensors()
+  except (*readers.DAMAGED, RuntimeError) as error:
+    raise ExportError(f'{path} is truncated or damaged; export it again') from error
+  if said is None:
+    raise foreign(path)
+  given, answer = (
+    interpreter.get_input_details()[0],
+    interpreter.get_output_details()[0],
+  )
+
+  def compute(images: np.ndarray) -> np.ndarray:
+    interpreter.set_tensor(given['index'], _as_bytes(images, given))
+    interpreter.invoke()
+    return _as_floats(interpreter.get_tensor(answer['index']), answer)
+
+  return Opened(
+    runtime=f'LiteRT {importlib.metadata.version("ai-edge-litert")}',
+    said=json.loads(said),
+    batch=int(given['shape'][0]),
+    operators=collections.Counter(names),
+    compute=compute,
+  )
+
+
+def _as_bytes(images: np.ndarray, tensor: dict) -> np.ndarray:
+  """Images as a tensor takes them, whole numbers where it is quantised."""
+  scale, zero_point = tensor['quantization']
+  if not scale:
+    return images.astype(tensor['dtype'])
+  limits = np.iinfo(tensor['dtype'])
+  steps = np.round(images / scale) + zero_point
+  return np.clip(steps, limits.min, limits.max).astype(tensor['dtype'])
+
+
+def _as_floats(values: np.ndarray, tensor: dict) -> np.ndarray:
+  scale, zero_point = tensor['quantization']
+  if not scale:
+    return values.astype(np.float32)
+  return (values.astype(np.float32) - zero_point) * np.float32(scale)
