@@ -181,6 +181,7 @@ BELOW = {
     'models',
     'training',
     'weights',
+    'export',
     'reports',
     'tasks',
     'limits',

@@ -2,8 +2,8 @@
 
 A value x becomes scale * (clip(round(x / scale) + zero_point) - zero_point). Weights
 are symmetric with a scale per output channel and 127 steps each way, values in between
-have one scale and a zero point: the scheme of Jacob et al. (1712.05877) as TFLite has it
-(https://ai.google.dev/edge/litert/models/quantization_spec).
+have one scale and a zero point: the scheme of Jacob et al. (1712.05877) as TFLite has
+it (https://ai.google.dev/edge/litert/models/quantization_spec).
 """
 
 from typing import Any, NamedTuple

@@ -1,31 +1,63 @@
-"""Writes a run's weights as another framework loads them.
+"""Writes a run for another runtime or framework.
 
+    python main.py --job=export --workdir=runs/v2 --format=tflite
     python main.py --job=export --workdir=runs/v2 --format=timm --out=v2.safetensors
 
-The printed line loads them there.
+tflite is the network as a file that runs: it is compared with the run on the evaluation
+images before it gets its name (see docs/deploy.md). own, torchvision, timm and keras
+are its weights as these frameworks load them; the printed line loads them there.
 """
 
 import pathlib
 
 from mobilenet import trained
 from mobilenet.command_line import Flag, Given
+from mobilenet.export import formats
+from mobilenet.runs import exporting
 from mobilenet.training import workdir
-from mobilenet.training.errors import require
-from mobilenet.weights import exporting
+from mobilenet.training.errors import TrainingError, require
+from mobilenet.weights import exporting as weights_exporting
 
 FLAGS = (
-  Flag('format', str, 'own', 'own, torchvision, timm or keras.'),
+  Flag('format', str, 'own', 'tflite; or own, torchvision, timm, keras.'),
   Flag('out', str, None, 'The file to write.'),
+  Flag('precision', str, '', 'float32, float16 or int8_weights, of files that run.'),
+  Flag('answer', str, 'logits', 'logits or probabilities, of files that run.'),
+  Flag('data_dir', str, None, 'Photos to check it on, in class folders.'),
+  Flag('split', str, None, "The split to check it on; the run's by default."),
+  Flag('most_lost', str, '2', 'Points of top-1 that a file of integers may lose.'),
 )
 
 
 def run(given: Given) -> int:
-  require(
-    given.flags.out is not None, 'name the file to write: --out=weights.safetensors'
-  )
-  out = workdir.local_path(given.flags.out)
-  export_weights(given.run_folder(), given.flags.format, out)
+  flags = given.flags
+  if flags.format in formats.FORMATS:
+    exporting.export(given.run_folder(), _wanted(flags))
+    return 0
+  require(flags.out is not None, 'name the file to write: --out=weights.safetensors')
+  out = workdir.local_path(flags.out)
+  export_weights(given.run_folder(), flags.format, out)
   return 0
+
+
+def _wanted(flags) -> exporting.Wanted:
+  answers = ('logits', 'probabilities')
+  require(
+    flags.answer in answers, f'--answer={flags.answer}: it is {" or ".join(answers)}'
+  )
+  try:
+    most_lost = float(flags.most_lost)
+  except ValueError:
+    raise TrainingError(f'--most_lost={flags.most_lost} must be a number') from None
+  return exporting.Wanted(
+    format=flags.format,
+    precision=flags.precision or formats.FORMATS[flags.format].precisions()[0],
+    out=flags.out and workdir.local_path(flags.out),
+    answer=flags.answer,
+    data_dir=flags.data_dir,
+    split=flags.split,
+    most_lost=most_lost,
+  )
 
 
 def export_weights(folder: pathlib.Path, framework: str, out: pathlib.Path) -> None:
@@ -33,12 +65,12 @@ def export_weights(folder: pathlib.Path, framework: str, out: pathlib.Path) -> N
 
   Args:
     folder: the run's.
-    framework: a key of `exporting.FRAMEWORKS`.
+    framework: a key of `weights.exporting.FRAMEWORKS`.
     out: the file.
 
   Raises:
     TrainingError, ModelError: no run, or the framework has no such network.
   """
   weights = trained.to_weights(trained.load_run(folder))
-  for line in exporting.export(weights, framework, out):
+  for line in weights_exporting.export(weights, framework, out):
     print(line)

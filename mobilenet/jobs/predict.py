@@ -1,8 +1,10 @@
 """Names what is in photos, and shows where the network sees it.
 
     python main.py --job=predict --workdir=runs/folder --out=predictions --cam photos/
+    python main.py --job=predict --exported=folder.tflite photos/
 
-TensorFlow is not needed.
+An exported file says itself how photos are prepared and what its answers mean; its
+runtime computes them, so that you see what a phone will. TensorFlow is not needed.
 """
 
 import pathlib
@@ -13,12 +15,16 @@ from input_pipeline import photos as photo_files
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.reports import counter, prediction
+from mobilenet.runs import exported_file
 from mobilenet.tasks import Shown
 from mobilenet.training import workdir
 from mobilenet.training.errors import require
 
+NAME_PHOTOS = 'name photos or folders: main.py --job=predict ... cat.jpg'
 ARGUMENTS = 'PHOTOS_OR_FOLDERS...'
 FLAGS = (
+  Flag('exported', str, None, 'A file of --job=export, instead of a run.'),
+  Flag('runtime', str, None, "What runs it; the format's first by default."),
   Flag('top', int, 5, 'Number of answers per photo, the most probable first.'),
   Flag('out', str, None, 'A folder for predictions as CSV and JSON.'),
   Flag('cam', bool, False, 'Draw where the network sees the first answer.'),
@@ -27,7 +33,18 @@ FLAGS = (
 
 
 def run(given: Given) -> int:
-  out = given.flags.out and workdir.local_path(given.flags.out)
+  flags, out = given.flags, given.flags.out and workdir.local_path(given.flags.out)
+  if flags.exported is not None:
+    require(not flags.cam, '--cam needs the run itself: give its --workdir')
+    predict_exported(
+      workdir.local_path(flags.exported),
+      given.arguments,
+      runtime=flags.runtime,
+      top=flags.top,
+      out=out,
+    )
+    return 0
+  require(flags.runtime is None, '--runtime is for an --exported file: name it')
   predict(
     given.run_folder(),
     given.arguments,
@@ -62,7 +79,7 @@ def predict(
   Raises:
     TrainingError, ModelError, DataError: no run, no photos, or none that can be read.
   """
-  require(bool(photos), 'name photos or folders: main.py --job=predict ... cat.jpg')
+  require(bool(photos), NAME_PHOTOS)
   require(
     out is not None or not activation,
     '--cam draws pictures: say where with --out=FOLDER',
@@ -83,6 +100,7 @@ def predict(
     experiment.warn_of_range(contract, photo_files.prepare(seen, ops))
   shown = Shown(
     title=f'{run.config.model.name}, {folder.name}',
+    outputs=run.outputs,
     run=run,
     ops=ops,
     top=top,
@@ -91,3 +109,40 @@ def predict(
     own_size=own_size,
   )
   task.show_predictions(predicted.photos, predicted.outputs, shown)
+
+
+def predict_exported(
+  file: pathlib.Path,
+  photos: Sequence[str],
+  *,
+  runtime: str | None = None,
+  top: int = 5,
+  out: pathlib.Path | None = None,
+) -> None:
+  """Prints what an exported file says of photos, in its own runtime.
+
+  Args:
+    file: of `--job=export`.
+    runtime: a key of `formats.RUNTIMES`; None for the format's first.
+    photos, top, out: see `predict`.
+
+  Raises:
+    TrainingError, ModelError, DataError: no such file or runtime, no photos, or none
+      that can be read.
+  """
+  require(bool(photos), NAME_PHOTOS)
+  paths = photo_files.find_photos(photos)
+  found = exported_file.open_file(file, runtime)
+  with counter.counting(len(paths), 'photos') as advance:
+    predicted = prediction.photos_through(
+      found.predictions, paths, found.ops, min(len(paths), 32), advance=advance
+    )
+  shown = Shown(
+    title=f'{file.name}, {found.opened.runtime}',
+    outputs=found.outputs,
+    ops=found.ops,
+    top=top,
+    out=out,
+    decision=found.decision,
+  )
+  found.task.show_predictions(predicted.photos, predicted.outputs, shown)

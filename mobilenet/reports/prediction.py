@@ -42,15 +42,34 @@ def predict_photos(
   tell: Callable[[str], None] = print,
   advance: Callable[[int], None] = lambda number: None,
 ) -> Predicted:
-  """What a task predicts of every photo.
-
-  The last batch is filled up, so that only one shape is compiled. A photo that cannot
-  be read is reported and left out.
+  """What a task predicts of every photo: `photos_through` a network.
 
   Args:
     model: takes images (N, H, W, 3).
     task: the one that the model was trained for.
     variables: of the model.
+    paths, ops, batch_size, tell, advance: see `photos_through`.
+  """
+  compute = functools.partial(_predictions, model, task, variables)
+  return photos_through(compute, paths, ops, batch_size, tell=tell, advance=advance)
+
+
+def photos_through(
+  compute: Callable[[np.ndarray], dict[str, jax.Array]],
+  paths: Iterable[str | os.PathLike],
+  ops: tuple[Op, ...],
+  batch_size: int = 32,
+  *,
+  tell: Callable[[str], None] = print,
+  advance: Callable[[int], None] = lambda number: None,
+) -> Predicted:
+  """What is computed of every photo.
+
+  The last batch is filled up, so that only one shape is compiled. A photo that cannot
+  be read is reported and left out.
+
+  Args:
+    compute: prepared images (N, H, W, 3) to arrays of N rows by name.
     paths: photos, see `input_pipeline.photos.find_photos`.
     ops: `parse_ops(string, 'eval')`.
     batch_size: photos per batch.
@@ -75,7 +94,7 @@ def predict_photos(
     named += names
     advance(len(names))
     filled = np.stack([*images, *[images[-1]] * (batch_size - len(images))])
-    computed = _predictions(model, task, variables, filled)
+    computed = compute(filled)
     # Fetched one batch late: photos are read while the network runs.
     if waiting is not None:
       rows.append(jax.device_get(waiting))

@@ -105,16 +105,20 @@ class Written(NamedTuple):
 class Shown(NamedTuple):
   """What showing the predictions of photos needs.
 
-  title: of the run. run: `trained.Run`. ops: they prepare a photo. top: outputs per
-  photo. out: the folder to write into, or None. activation: whether to draw where the
-  network looks. own_size: whether to draw that at the photo's own size, too.
+  title: of the run. outputs: what the network's outputs stand for. ops: they prepare a
+  photo. top: outputs per photo. out: the folder to write into, or None. run:
+  `trained.Run`; None for an exported file. decision: what such a file says of how its
+  answers are to be read; None if nothing. activation: whether to draw where the network
+  looks. own_size: whether to draw that at the photo's own size, too.
   """
 
   title: str
-  run: Any
+  outputs: tuple[str, ...]
   ops: tuple
   top: int
   out: pathlib.Path | None
+  run: Any = None
+  decision: Mapping[str, Any] | None = None
   activation: bool = False
   own_size: bool = False
 

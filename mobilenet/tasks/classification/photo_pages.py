@@ -31,10 +31,13 @@ def show_predictions(
   Where the run has a decision they are shown at its temperature, which changes no
   photo's most probable class.
   """
-  names, title = shown.run.outputs, shown.title
+  names, title = shown.outputs, shown.title
   # Before the temperature: this checks that they are numbers.
   predictions.top_predictions(photos, probabilities, names, shown.top)
-  made = decision.read(shown.run.folder, shown.run.step, names)
+  if shown.run is None:
+    made = shown.decision and decision.Decision(**shown.decision)
+  else:
+    made = decision.read(shown.run.folder, shown.run.step, names)
   if made is not None:
     probabilities = calibration.scaled(probabilities, made.temperature)
     title = f'{title}; {decision.described(made)}'
@@ -69,7 +72,7 @@ def show_predictions(
 def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
   """Draws one picture per photo, of where its most probable class is seen."""
   taken, pictures = set(), 0
-  names = canvas.drawable([display_name(name) for name in shown.run.outputs])
+  names = canvas.drawable([display_name(name) for name in shown.outputs])
   variables = activation_map.on_one_device(shown.run.variables)
   with counter.counting(len(photos), 'heat maps') as advance:
     for path, row in zip(photos, probabilities, strict=True):

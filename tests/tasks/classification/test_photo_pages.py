@@ -31,7 +31,7 @@ def photos(tmp_path):
 
 def shown(tmp_path, names):
   run = trained.Run(tmp_path, None, None, None, tuple(names), 3)
-  return Shown(title='a run', run=run, ops=(), top=2, out=tmp_path / 'out')
+  return Shown('a run', run.outputs, ops=(), top=2, out=tmp_path / 'out', run=run)
 
 
 def read(path):

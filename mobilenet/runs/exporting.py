@@ -1,0 +1,178 @@
+"""A run as a file for another runtime, checked on the run's own images."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from mobilenet import experiment, trained
+from mobilenet.export import check, formats, program
+from mobilenet.export.errors import ExportError
+from mobilenet.reports import terminal
+from mobilenet.tasks.classification import decision, intervals
+from mobilenet.training import files, sharding
+from mobilenet.training.errors import require
+
+MADE_IMAGES = 32  # where a run has no data
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+  """What to export.
+
+  format: a key of `formats.FORMATS`. precision: one of its precisions. out: the file;
+  None for one in the run's folder `export`. answer: 'logits' or 'probabilities'.
+  data_dir, split: the images to check it on; None for the run's evaluation split.
+  most_lost: points of top-1 that a file of integers may lose.
+  """
+
+  format: str
+  precision: str
+  out: pathlib.Path | None = None
+  answer: str = 'logits'
+  data_dir: str | None = None
+  split: str | None = None
+  most_lost: float = 2.0
+
+
+def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
+  """Writes a run's network and compares it with the network before it gets its name.
+
+  Args:
+    folder: of the run.
+    wanted: see `Wanted`.
+
+  Returns:
+    The file.
+
+  Raises:
+    TrainingError, ModelError, DataError: no run, a format that cannot hold it, or a
+      file that does not answer as the network does; then there is no file.
+  """
+  run = trained.load_run(folder)
+  made = program_of(run, wanted.answer)
+  form = formats.FORMATS[wanted.format]
+  name = f'{folder.name}-{wanted.precision}{form.suffix}'
+  out = wanted.out or folder / 'export' / name
+  require(out.name.endswith(form.suffix), f'{out} must end in {form.suffix}')
+  with draft_of(out) as draft:
+    formats.write(made, draft, wanted.format, wanted.precision)
+    network = jax.jit(made.function())
+    opened = formats.open_file(draft)
+    batches, of = images_of(run, wanted)
+    found = check.compare(network, opened.answers, batches)
+    refused = check.refusal(found, wanted.precision, wanted.most_lost)
+    show(made, draft, out, found, of)
+    if refused:
+      raise ExportError(f'{out} is not written: {refused}')
+  print(f'written: {out}')
+  return out
+
+
+def program_of(run: trained.Run, answer: str = 'logits') -> program.Program:
+  """The program of a run, at the resolution that it was trained with."""
+  made = decision.read(run.folder, run.step, run.outputs)
+  return program.of_weights(
+    trained.to_weights(run),
+    run.config.resolution,
+    dataclasses.asdict(made) if made else None,
+    answer,
+  )
+
+
+@contextlib.contextmanager
+def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
+  """A path to write to, which becomes `out` where nothing is raised.
+
+  Raises:
+    TrainingError: the folder cannot be written.
+  """
+  draft = out.with_name(f'draft-{os.getpid()}-{out.name}')
+  try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    yield draft
+    os.replace(draft, out)
+  except OSError as error:
+    raise files.write_error(out, error) from error
+  finally:
+    draft.unlink(missing_ok=True)
+
+
+def images_of(
+  run: trained.Run, wanted: Wanted
+) -> tuple[Iterator[tuple[np.ndarray, np.ndarray | None]], str]:
+  """Prepared images with labels to check a file on, and whose they are.
+
+  An imported run has no data of its own: without `data_dir` images are made.
+  """
+  config = run.config
+  if config.data.name == 'folder' and not (wanted.data_dir or config.data.dir):
+    side = config.resolution
+    drawn = np.random.default_rng(0).uniform(size=(MADE_IMAGES, side, side, 3))
+    contract = trained.contract_of_run(config)
+    images = (drawn - np.asarray(contract.mean)) / np.asarray(contract.std)
+    print(
+      'note: this run has no photos; the file is checked on noise. '
+      '--data_dir=photos checks it on yours'
+    )
+    return iter([(images.astype(np.float32), None)]), 'noise'
+  split = wanted.split or config.data.eval_split
+  whole = wanted.data_dir is not None and wanted.split is None
+  source = experiment.open_source(
+    config, split, wanted.data_dir, whole=whole, split_flag='--split'
+  )
+  return _batches(config, source), source.split
+
+
+def _batches(config, source):
+  for batch in experiment.eval_batches(config, source, sharding.make_mesh()):
+    read = np.asarray(batch['mask']) > 0
+    if read.any():
+      yield np.asarray(batch['image'])[read], np.asarray(batch['label'])[read]
+
+
+def show(
+  made: program.Program,
+  path: pathlib.Path,
+  out: pathlib.Path,
+  found: check.Compared,
+  of: str,
+) -> None:
+  """Prints the network and the file side by side."""
+  network = jax.jit(made.function())
+  image = np.zeros((1, *made.image_shape()), np.float32)
+  opened = {threads: formats.open_file(path, threads=threads) for threads in (1, 2)}
+  calls = [lambda: jax.block_until_ready(network(image))]
+  calls += [lambda one=one: one.answers(image) for one in opened.values()]
+  times = check.latencies(calls)
+  exported = opened[1]
+  table = terminal.make_table(
+    f'{out.name}: {sum(exported.operators.values())} operators',
+    [('', 'left'), ('network', 'right'), (exported.runtime, 'right')],
+  )
+  if found.labelled:
+    shares = [_share(hits, found.labelled) for hits in found.hits]
+    terminal.add_row(table, f'top-1 on {of}, {found.labelled:,} images', *shares)
+  terminal.add_row(table, 'same class', '', _share(found.agreeing, found.count))
+  terminal.add_row(table, 'largest difference', '', f'{found.difference:.2g}')
+  size = sum(leaf.nbytes for leaf in jax.tree.leaves(made.variables))
+  sizes = [f'{n / 1e6:.2f} MB' for n in (size, path.stat().st_size)]
+  terminal.add_row(table, 'size', *sizes)
+  terminal.add_row(table, 'one image, 1 thread', '', f'{times[1]:.2f} ms')
+  terminal.add_row(
+    table, 'one image, 2 threads', f'{times[0]:.2f} ms', f'{times[2]:.2f} ms'
+  )
+  terminal.show(table)
+  counts = ', '.join(f'{n} {name}' for name, n in exported.operators.most_common())
+  print(f'operators: {counts}')
+
+
+def _share(hits: int, total: int) -> str:
+  low, high = intervals.wilson(hits, total)
+  return (
+    f'{100 * hits / total:.1f} % ({100 * float(low):.1f} to {100 * float(high):.1f})'
+  )

@@ -1,0 +1,101 @@
+"""--job=export of files that run, and --job=predict with them."""
+
+import csv
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+from mobilenet.export import check
+from mobilenet.runs import exporting
+from tests import tiny
+
+pytest.importorskip('litert_converter', reason='requirements-export.txt')
+pytest.importorskip('ai_edge_litert', reason='requirements-export.txt')
+
+
+@pytest.fixture(scope='module')
+def run(photos, tmp_path_factory):
+  """A run on photos, of a network of three rows."""
+  folder = tmp_path_factory.mktemp('runs') / 'mine'
+  done = tiny.run(
+    '--config=configs/folder.py',
+    '--config.model.name=tiny',
+    '--config.resolution=32',
+    '--config.epochs=1',
+    '--config.batch_size=4',
+    '--config.eval_batch_size=4',
+    f'--config.data.dir={photos}',
+    f'--workdir={folder}',
+  )
+  assert done.returncode == 0, done.stderr
+  return folder
+
+
+def read(path: pathlib.Path) -> dict[tuple[str, str], float]:
+  with path.open(encoding='utf-8') as file:
+    rows = list(csv.DictReader(file))
+  return {(row['photo'], row['class']): float(row['probability']) for row in rows}
+
+
+def test_a_file_is_checked_and_predicts_as_the_run(run, photos, tmp_path):
+  done = tiny.run('--job=export', f'--workdir={run}', '--format=tflite')
+  assert done.returncode == 0, done.stderr
+  path = run / 'export' / 'mine-float32.tflite'
+  assert f'written: {path}' in done.stdout
+  assert re.search(r'same class +100\.0 %', done.stdout)
+  assert [file.name for file in path.parent.iterdir()] == [path.name]
+  for name, source in (('run', f'--workdir={run}'), ('file', f'--exported={path}')):
+    done = tiny.run('--job=predict', source, f'--out={tmp_path / name}', photos / 'val')
+    assert done.returncode == 0, done.stderr
+  ours, theirs = (read(tmp_path / n / 'predictions.csv') for n in ('run', 'file'))
+  assert ours.keys() == theirs.keys()
+  np.testing.assert_allclose(list(ours.values()), list(theirs.values()), atol=2e-6)
+
+
+def test_what_is_refused_leaves_no_file(run, monkeypatch, tmp_path):
+  monkeypatch.setattr(check, 'refusal', lambda *_: 'it is bad')
+  out = tmp_path / 'new' / 'x.tflite'
+  done = tiny.run('--job=export', f'--workdir={run}', '--format=tflite', f'--out={out}')
+  assert done.returncode == 1
+  assert f'{out} is not written: it is bad' in done.stderr
+  assert not list(out.parent.iterdir())
+
+
+def test_an_old_file_stays_where_the_new_is_refused(run, monkeypatch, tmp_path):
+  out = tmp_path / 'x.tflite'
+  out.write_text('before')
+  monkeypatch.setattr(check, 'refusal', lambda *_: 'it is bad')
+  done = tiny.run('--job=export', f'--workdir={run}', '--format=tflite', f'--out={out}')
+  assert done.returncode == 1
+  assert out.read_text() == 'before'
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    (['--format=tflite', '--out=x.onnx'], 'x.onnx must end in .tflite'),
+    (['--format=tflite', '--precision=int3'], '--precision=int3: --format=tflite has'),
+    (['--format=tflite', '--answer=yes'], '--answer=yes: it is logits or prob'),
+    (['--format=tflite', '--most_lost=few'], '--most_lost=few must be a number'),
+    (['--format=tflit', '--out=x.tflite'], "'tflit' is no framework to export to"),
+    (['--format=tflite', '--data_dir=nowhere'], 'nowhere'),
+  ],
+)
+def test_mistakes_are_one_line(run, flags, message):
+  done = tiny.run('--job=export', f'--workdir={run}', *flags)
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_without_photos_is_checked_on_noise(run, capsys):
+  from mobilenet import trained
+
+  loaded = trained.load_run(run)
+  loaded.config.data.dir = ''
+  batches, of = exporting.images_of(loaded, exporting.Wanted('tflite', 'float32'))
+  images, labels = next(batches)
+  assert (images.shape, labels, of) == ((32, 32, 32, 3), None, 'noise')
+  assert '--data_dir=photos checks it on yours' in capsys.readouterr().out
