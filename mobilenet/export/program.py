@@ -42,28 +42,36 @@ class Program:
     """Of one prepared image."""
     return (self.resolution, self.resolution, 3)
 
-  def function(
-    self,
-    lowering: str = 'auto',
-    read: Callable[[dict[str, Any]], dict[str, Any]] = lambda variables: variables,
-  ) -> Callable[[jax.Array], jax.Array]:
-    """Images float32 (N, H, W, 3) to the answer (N, K).
+  def applied(self, lowering: str = 'auto') -> Callable[[Any, jax.Array], jax.Array]:
+    """(variables, images float32 (N, H, W, 3)) to the answer (N, K), in float32.
 
-    Args:
-      lowering: 'native' has XLA's own convolutions, which exporters know.
-      read: what the variables go through where the function is traced.
+    `lowering='native'` has XLA's own convolutions, which exporters know.
     """
     network = self.model.network
-    style = dataclasses.replace(network.style, lowering=lowering)
+    style = dataclasses.replace(network.style, lowering=lowering, dtype='float32')
     model = self.model.clone(network=dataclasses.replace(network, style=style))
 
-    def answer(images):
-      logits = model.apply(read(self.variables), images)
+    def answer(variables, images):
+      logits = model.apply(variables, images)
       if self.answer == 'logits':
         return logits
       return jax.nn.softmax(logits / self.temperature())
 
     return answer
+
+  def function(
+    self,
+    lowering: str = 'auto',
+    read: Callable[[dict[str, Any]], dict[str, Any]] = lambda variables: variables,
+  ) -> Callable[[jax.Array], jax.Array]:
+    """The same of images alone.
+
+    Args:
+      lowering: see `applied`.
+      read: what the variables go through where the function is traced.
+    """
+    applied = self.applied(lowering)
+    return lambda images: applied(read(self.variables), images)
 
   def temperature(self) -> float:
     """That probabilities are of."""
