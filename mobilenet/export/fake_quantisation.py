@@ -36,6 +36,16 @@ def of_kernel(kernel: np.ndarray) -> Scale:
   return Scale(scale, np.zeros(len(scale), np.int64), kernel.ndim - 1, narrow=True)
 
 
+def of_range(low: float, high: float) -> Scale:
+  """One scale for values from `low` to `high`; 0.0 is always a whole byte."""
+  low, high = min(low, 0.0), max(high, 0.0)
+  # Of nothing but zeros any scale will do.
+  scale = np.float32(max(high - low, 1e-8) / (HIGHEST - LOWEST))
+  return Scale(
+    scale, np.int64(np.clip(np.round(LOWEST - low / scale), LOWEST, HIGHEST))
+  )
+
+
 def composite(x: jax.Array, how: Scale) -> jax.Array:
   """`rounded`, marked so that the TFLite converter makes a tensor of bytes of it."""
   given: dict[str, Any] = {'dtype': 'i8', 'narrow_range': how.narrow}

@@ -10,17 +10,26 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from mobilenet.export import fake_quantisation, tflite_file
+from mobilenet.export import adapted, fake_quantisation, tflite_file
+from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError, missing
+from mobilenet.export.graph import Graph
 from mobilenet.export.program import Program
+from mobilenet.export.quantised import Quantised
 from mobilenet.training import files
 
-PRECISIONS = ('float32', 'float16', 'int8_weights')
+PRECISIONS = ('float32', 'float16', 'int8_weights', 'int8', 'int8_io')
+WHOLE = ('int8', 'int8_io')  # those that compute with integers
+MODES = {'int8_weights': 'DYNAMIC', **dict.fromkeys(WHOLE, 'STATIC')}
 INPUT, SIGNATURE = 'images', 'serving_default'
 
 
 def write(
-  program: Program, path: pathlib.Path, precision: str = 'float32', batch: int = 1
+  program: Program,
+  path: pathlib.Path,
+  precision: str = 'float32',
+  quantised: Quantised | None = None,
+  batch: int = 1,
 ) -> None:
   """Writes a file that takes `batch` prepared images, float32 NHWC.
 
@@ -28,7 +37,9 @@ def write(
     program: what to write.
     path: the file.
     precision: 'float32'; 'float16' keeps halves and 'int8_weights' bytes (one scale per
-      output channel), both are computed with in float32.
+      output channel), both are computed with in float32. 'int8' computes with bytes
+      throughout, and 'int8_io' takes and gives bytes as well.
+    quantised: of `graph_of(program, precision)`; needed for integers alone.
     batch: images at once.
 
   Raises:
@@ -36,11 +47,12 @@ def write(
       TFLite lacks.
     TrainingError: the file cannot be written.
   """
-  quantised = precision == 'int8_weights'
-  read = {'read': fake_quantisation.kernels} if quantised else {}
-  function = program.function('native', **read)
+  if quantised is None:
+    graph = graph_of(program, precision)
+    quantised = Quantised(graph, {}, all_kernels=precision == 'int8_weights')
+  function = quantised.function(fake_quantisation.composite, 'native')
   shape = (batch, *program.image_shape())
-  content = convert(function, shape, program.answer, quantised)
+  content = convert(function, shape, program.answer, MODES.get(precision))
   model = tflite_file.parse(content)
   odd = tflite_file.foreign_operators(model)
   if odd:
@@ -49,11 +61,26 @@ def write(
     )
   if precision == 'float16':
     tflite_file.halve(model)
+  if precision == 'int8_io':
+    tflite_file.take_bytes(model)
   files.replace_file(path, tflite_file.described(model, program))
 
 
+def graph_of(program: Program, precision: str = 'float32') -> Graph:
+  """The graph that a file of this precision is written from.
+
+  Raises:
+    ExportError: the network has an equation that no rule knows.
+  """
+  graph = graphs.of(
+    program.applied(), program.variables, program.image_shape(), 'TFLite'
+  )
+  graph = adapted.without_padded_pools(graph)
+  return adapted.with_plain_sigmoids(graph) if precision in WHOLE else graph
+
+
 def convert(
-  function: Callable, shape: tuple[int, ...], answer: str, quantised: bool = False
+  function: Callable, shape: tuple[int, ...], answer: str, mode: str | None = None
 ) -> bytes:
   """A TFLite model of a JAX function of one float32 array of this shape.
 
@@ -61,8 +88,8 @@ def convert(
     function: with XLA's own operations alone.
     shape: of its argument.
     answer: the name of its result.
-    quantised: whether it rounds values by `fake_quantisation.composite`: these become
-      tensors of bytes with the same scales.
+    mode: the converter's, where the function rounds by `fake_quantisation.composite`:
+      what is rounded becomes tensors of bytes with the same scales.
 
   Raises:
     ExportError: the converter is not installed or fails.
@@ -83,8 +110,8 @@ def convert(
     module = ir.Module.parse(stablehlo.getvalue())
     converter.set_signature(module.operation, SIGNATURE, [INPUT], [answer])
     config = converter.ConvertToTFLConfig()
-    if quantised:
-      config.qdq_conversion_mode = 'DYNAMIC'
+    if mode:
+      config.qdq_conversion_mode = mode
       config.strict_qdq_mode = True  # else it leaves what it cannot convert as floats
     passes = passmanager.PassManager(context=context)
     try:

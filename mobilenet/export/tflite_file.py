@@ -119,6 +119,26 @@ def _code(model, operator: int) -> int:
   return len(model.operatorCodes) - 1
 
 
+def take_bytes(model) -> None:
+  """Drops the first QUANTIZE and the last DEQUANTIZE: bytes come in and go out."""
+  graph, names, renamed = model.subgraphs[0], operators(model), {}
+  kept = []
+  for operator, name in zip(graph.operators, names, strict=True):
+    inside, outside = operator.inputs[0], operator.outputs[0]
+    if name == 'QUANTIZE' and inside in graph.inputs:
+      renamed[inside] = outside
+    elif name == 'DEQUANTIZE' and outside in graph.outputs:
+      renamed[outside] = inside
+    else:
+      kept.append(operator)
+  graph.operators = kept
+  graph.inputs = [renamed.get(index, index) for index in graph.inputs]
+  graph.outputs = [renamed.get(index, index) for index in graph.outputs]
+  for signature in model.signatureDefs or ():
+    for named in (*signature.inputs, *signature.outputs):
+      named.tensorIndex = renamed.get(named.tensorIndex, named.tensorIndex)
+
+
 def described(model, program: Program) -> bytes:
   """The file's bytes, with labels, normalisation and contract.
 

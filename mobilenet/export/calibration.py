@@ -1,0 +1,116 @@
+"""Which values of a network become bytes, and of what range: observed on images.
+
+Of each batch the least and the greatest value is taken, and of these the median over
+the batches: one photo with a stray value widens no range. Operators that only move or
+choose values have the range of what they are given, and what is concatenated has one.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+import jax
+import numpy as np
+
+from mobilenet.export import fake_quantisation
+from mobilenet.export import graph as graphs
+from mobilenet.export.errors import ExportError
+from mobilenet.export.fake_quantisation import Scale
+from mobilenet.export.graph import Graph
+
+SAME_RANGE = (
+  'max_pool',
+  'average_pool',
+  'reshape',
+  'slice',
+  'transpose',
+  'shuffle',
+)
+SOFTMAX = (0.0, 255 / 256)  # its kernels have this one alone: a scale of 1 / 256
+
+Range = tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranges:
+  """What was observed of a graph.
+
+  of: the name of the input and of each node -> (least, greatest).
+  images: how many were seen. batches: of how many.
+  """
+
+  of: dict[str, Range]
+  images: int
+  batches: int
+
+  def scales(self) -> dict[str, Scale]:
+    return {
+      name: fake_quantisation.of_range(*low_high) for name, low_high in self.of.items()
+    }
+
+
+def observe(graph: Graph, batches: Iterable[np.ndarray]) -> Ranges:
+  """The ranges of all values on prepared images.
+
+  Args:
+    graph: of the network.
+    batches: images (N, H, W, 3).
+
+  Raises:
+    ExportError: there are no images, or a value that is no number.
+  """
+
+  @jax.jit
+  def ends(images):
+    seen = {}
+
+    def note(node, value):
+      seen[graph.input if node is None else node.name] = (value.min(), value.max())
+      return value
+
+    graphs.run(graph, images, after=note)
+    return seen
+
+  found, count = [], 0
+  for images in batches:
+    found.append(jax.device_get(ends(images)))
+    count += len(images)
+  if not found:
+    raise ExportError(
+      'integers need images to find the ranges of values on, and there are none: '
+      'give --data_dir=photos'
+    )
+  ranges = {}
+  for name in found[0]:
+    ends_of = np.asarray([one[name] for one in found], np.float64)
+    if not np.isfinite(ends_of).all():
+      raise ExportError(
+        f'{name} gives values that are no numbers: nothing can be rounded'
+      )
+    low, high = np.median(ends_of, axis=0)
+    ranges[name] = (float(low), float(high))
+  return Ranges(_shared(graph, ranges), count, len(found))
+
+
+def _shared(graph: Graph, ranges: dict[str, Range]) -> dict[str, Range]:
+  """Ranges of which those that have to be one are one."""
+  group = {name: name for name in ranges}
+
+  def root(name):
+    while group[name] != name:
+      name = group[name]
+    return name
+
+  for node in graph.nodes:
+    if node.op in SAME_RANGE:
+      group[root(node.name)] = root(node.inputs[0])
+    elif node.op == 'concat':
+      for name in node.inputs:
+        group[root(name)] = root(node.name)
+  joined: dict[str, Range] = {}
+  for name, (low, high) in ranges.items():
+    least, greatest = joined.get(root(name), (low, high))
+    joined[root(name)] = (min(low, least), max(high, greatest))
+  for node in graph.nodes:
+    if node.op == 'softmax':
+      joined[root(node.name)] = SOFTMAX
+  return {name: joined[root(name)] for name in ranges}

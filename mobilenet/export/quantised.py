@@ -1,0 +1,117 @@
+"""A graph with its values and weights rounded to what bytes hold."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mobilenet.export import fake_quantisation
+from mobilenet.export import graph as graphs
+from mobilenet.export.fake_quantisation import Scale
+from mobilenet.export.graph import Graph
+
+LAYERS = ('conv', 'dense')
+Rounding = Callable[[jax.Array, Scale], jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantised:
+  """A graph and how its values become bytes.
+
+  scales: of the input and of each node; what has none stays a float, and so does the
+    kernel of a layer that has none.
+  all_kernels: whether the kernels of all layers are rounded all the same.
+  """
+
+  graph: Graph
+  scales: dict[str, Scale]
+  all_kernels: bool = False
+
+  def function(
+    self, rounding: Rounding = fake_quantisation.rounded, lowering: str = 'auto'
+  ) -> Callable[[jax.Array], jax.Array]:
+    """Images (N, H, W, 3) to the graph's output.
+
+    Args:
+      rounding: `fake_quantisation.composite` for TFLite.
+      lowering: of convolutions.
+    """
+
+    def round_output(node, value):
+      scale = self.scales.get(self.graph.input if node is None else node.name)
+      return value if scale is None else rounding(value, scale)
+
+    def answer(images):
+      constants = dict(self.graph.constants)
+      for name, scale in self.constant_scales().items():
+        constants[name] = rounding(jnp.asarray(constants[name]), scale)
+      return graphs.run(self.graph, images, constants, round_output, lowering)
+
+    return answer
+
+  def constant_scales(self) -> dict[str, Scale]:
+    """Of kernels one a channel, of other constants one; of biases none.
+
+    A bias becomes a whole number of 32 bits at the scale of its layer's products, which
+    is exact enough.
+    """
+    found = {}
+    for node in self.graph.nodes:
+      if node.name not in self.scales:
+        continue
+      for place, name in enumerate(node.inputs):
+        if name not in self.graph.constants:
+          continue
+        value = self.graph.constants[name]
+        if node.op not in LAYERS:
+          found[name] = fake_quantisation.of_range(
+            float(value.min()), float(value.max())
+          )
+        elif place == 1:
+          found[name] = fake_quantisation.of_kernel(value)
+    return found
+
+
+def signal_to_noise(
+  made: Quantised, images: np.ndarray
+) -> list[tuple[str, str, float]]:
+  """(node, op, decibels) of each node, in running order: what rounding leaves of it.
+
+  Ten times the logarithm of the mean square of the float value over that of the
+  difference, with everything before it rounded as well.
+  """
+
+  def values(images, rounding):
+    seen = {}
+    scales, graph = made.scales, made.graph
+
+    def note(node, value):
+      name = graph.input if node is None else node.name
+      seen[name] = value = (
+        rounding(value, scales[name]) if rounding and name in scales else value
+      )
+      return value
+
+    constants = dict(graph.constants)
+    if rounding:
+      for name, scale in made.constant_scales().items():
+        constants[name] = rounding(jnp.asarray(constants[name]), scale)
+    graphs.run(graph, images, constants, note)
+    return seen
+
+  @jax.jit
+  def ratios(images):
+    exact, rough = values(images, None), values(images, fake_quantisation.rounded)
+    return {
+      name: 10
+      * jnp.log10(
+        jnp.mean(jnp.square(exact[name]))
+        / jnp.maximum(jnp.mean(jnp.square(exact[name] - rough[name])), 1e-30)
+      )
+      for name in exact
+    }
+
+  found = jax.device_get(ratios(images))
+  return [(n.name, n.op, float(found[n.name])) for n in made.graph.nodes]
