@@ -1,21 +1,41 @@
-"""Graphs rewritten with the operators that a format has."""
+"""A graph rewritten with the operators that TFLite has, and the ranges with it."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from mobilenet.export import ops
+from mobilenet.export.calibration import Range, clipped_by_sigmoid
 from mobilenet.export.graph import Graph, Node
 
 
-def without_padded_pools(graph: Graph) -> Graph:
+def for_tflite(
+  graph: Graph, ranges: Mapping[str, Range] | None = None
+) -> tuple[Graph, dict[str, Range]]:
+  """The graph with TFLite's operators alone.
+
+  Args:
+    graph: of a network.
+    ranges: of its values that become bytes; None or empty where none do.
+
+  Returns:
+    The graph, and the ranges of its values.
+  """
+  graph, ranges = without_padded_pools(graph, ranges or {})
+  return with_plain_sigmoids(graph, ranges) if ranges else (graph, {})
+
+
+def without_padded_pools(
+  graph: Graph, ranges: Mapping[str, Range]
+) -> tuple[Graph, dict[str, Range]]:
   """Average pools without padded pixels, as a depthwise convolution and a factor.
 
   TFLite's own pool knows TensorFlow's padding alone.
   """
   shapes = {graph.input: (1, *graph.image_shape)}
   shapes |= {node.name: node.shape for node in graph.nodes}
-  nodes, constants = [], dict(graph.constants)
+  nodes, constants, ranges = [], dict(graph.constants), dict(ranges)
   for node in graph.nodes:
     how = node.attributes
     if node.op != 'average_pool' or not np.any(how['padding']):
@@ -44,49 +64,45 @@ def without_padded_pools(graph: Graph) -> Graph:
       )
     )
     nodes.append(Node(node.name, 'mul', (summed, factor), {}, node.shape))
-  return dataclasses.replace(graph, nodes=tuple(nodes), constants=constants)
+    if node.name in ranges:  # the factor is 1 or more
+      ranges[summed] = ranges[node.name]
+  return dataclasses.replace(graph, nodes=tuple(nodes), constants=constants), ranges
 
 
-def with_plain_sigmoids(graph: Graph) -> Graph:
+def with_plain_sigmoids(
+  graph: Graph, ranges: Mapping[str, Range]
+) -> tuple[Graph, dict[str, Range]]:
   """hard_sigmoid(x) as relu6(x + 3) / 6, whose clipping the layer before takes along.
 
   TFLite has no operator for it, and every tensor of integers needs a range of its own.
   """
-  uses: dict[str, int] = {}
+  taken = clipped_by_sigmoid(graph)
+  nodes, constants, ranges = {}, dict(graph.constants), dict(ranges)
   for node in graph.nodes:
-    for name in node.inputs:
-      uses[name] = uses.get(name, 0) + 1
-  nodes, constants = {}, dict(graph.constants)
-  for node in graph.nodes:
-    nodes[node.name] = node
     if node.op != 'hard_sigmoid':
+      nodes[node.name] = node
       continue
-    given = nodes.get(node.inputs[0])
     sixth = f'{node.name}/sixth'
     constants[sixth] = np.float32(1 / 6)
-    layer = (
-      given is not None and given.op in ('conv', 'dense') and uses[given.name] == 1
-    )
-    if layer and given.attributes['act'] == 'linear' and len(given.inputs) == 3:
-      bias = f'{given.name}/bias_and_3'
+    if node.inputs[0] in taken:
+      given = nodes[node.inputs[0]]
+      clipped, bias = given.name, f'{given.name}/bias_and_3'
       constants[bias] = constants[given.inputs[2]] + np.float32(3)
-      nodes[given.name] = dataclasses.replace(
+      nodes[clipped] = dataclasses.replace(
         given,
         inputs=(*given.inputs[:2], bias),
         attributes=given.attributes | {'act': 'relu6'},
       )
-      clipped = given.name
     else:
       three, clipped = f'{node.name}/three', f'{node.name}/clipped'
       constants[three] = np.float32(3)
-      nodes[clipped] = Node(
-        clipped, 'add', (node.inputs[0], three), {'act': 'relu6'}, node.shape
-      )
-      del nodes[node.name]  # after the new one
+      inputs, how = (node.inputs[0], three), {'act': 'relu6'}
+      nodes[clipped] = Node(clipped, 'add', inputs, how, node.shape)
     nodes[node.name] = Node(node.name, 'mul', (clipped, sixth), {}, node.shape)
+    if node.name in ranges:
+      low, high = ranges[node.name]
+      ranges[clipped] = 6 * low, 6 * high
   used = {name for node in nodes.values() for name in node.inputs}
-  return dataclasses.replace(
-    graph,
-    nodes=tuple(nodes.values()),
-    constants={name: value for name, value in constants.items() if name in used},
-  )
+  constants = {name: value for name, value in constants.items() if name in used}
+  graph = dataclasses.replace(graph, nodes=tuple(nodes.values()), constants=constants)
+  return graph, ranges

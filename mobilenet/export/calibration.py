@@ -3,18 +3,18 @@
 Of each batch the least and the greatest value is taken, and of these the median over
 the batches: one photo with a stray value widens no range. Operators that only move or
 choose values have the range of what they are given, and what is concatenated has one.
+What goes into a hard sigmoid alone has none: its layer clips it while it is exact.
 """
 
+import collections
 import dataclasses
 from collections.abc import Iterable
 
 import jax
 import numpy as np
 
-from mobilenet.export import fake_quantisation
 from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError
-from mobilenet.export.fake_quantisation import Scale
 from mobilenet.export.graph import Graph
 
 SAME_RANGE = (
@@ -34,18 +34,13 @@ Range = tuple[float, float]
 class Ranges:
   """What was observed of a graph.
 
-  of: the name of the input and of each node -> (least, greatest).
+  of: the name of the input and of each node that is rounded -> (least, greatest).
   images: how many were seen. batches: of how many.
   """
 
   of: dict[str, Range]
   images: int
   batches: int
-
-  def scales(self) -> dict[str, Scale]:
-    return {
-      name: fake_quantisation.of_range(*low_high) for name, low_high in self.of.items()
-    }
 
 
 def observe(graph: Graph, batches: Iterable[np.ndarray]) -> Ranges:
@@ -113,4 +108,20 @@ def _shared(graph: Graph, ranges: dict[str, Range]) -> dict[str, Range]:
   for node in graph.nodes:
     if node.op == 'softmax':
       joined[root(node.name)] = SOFTMAX
-  return {name: joined[root(name)] for name in ranges}
+  exact = clipped_by_sigmoid(graph)
+  return {name: joined[root(name)] for name in ranges if name not in exact}
+
+
+def clipped_by_sigmoid(graph: Graph) -> set[str]:
+  """The layers with a bias whose output goes into a hard sigmoid and nowhere else."""
+  uses = collections.Counter(name for node in graph.nodes for name in node.inputs)
+  given = {node.inputs[0] for node in graph.nodes if node.op == 'hard_sigmoid'}
+  return {
+    node.name
+    for node in graph.nodes
+    if node.name in given
+    and uses[node.name] == 1
+    and node.op in ('conv', 'dense')
+    and node.attributes['act'] == 'linear'
+    and len(node.inputs) == 3
+  }

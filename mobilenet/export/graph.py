@@ -19,6 +19,7 @@ import numpy as np
 
 from mobilenet.export import ops, patterns, tracing
 from mobilenet.export.errors import ExportError
+from mobilenet.export.program import Program
 from mobilenet.export.steps import Constant, Step, Value, ordered, rewrite
 
 INPUT = 'images'
@@ -83,6 +84,11 @@ def of(function, variables, image_shape: tuple[int, int, int], what: str) -> Gra
         f'{what} has nothing for {step.op} in {step.scope}, which is part of no pattern'
       )
   return _named(steps, image_shape)
+
+
+def of_program(program: Program, what: str) -> Graph:
+  """The graph of a program; see `of`."""
+  return of(program.applied(), program.variables, program.image_shape(), what)
 
 
 def _named(steps: list[Step], image_shape: tuple[int, int, int]) -> Graph:

@@ -1,7 +1,7 @@
 """A graph with its values and weights rounded to what bytes hold."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import numpy as np
 
 from mobilenet.export import fake_quantisation
 from mobilenet.export import graph as graphs
+from mobilenet.export.calibration import Range, clipped_by_sigmoid
 from mobilenet.export.fake_quantisation import Scale
 from mobilenet.export.graph import Graph
 
@@ -20,13 +21,13 @@ Rounding = Callable[[jax.Array, Scale], jax.Array]
 class Quantised:
   """A graph and how its values become bytes.
 
-  scales: of the input and of each node; what has none stays a float, and so does the
-    kernel of a layer that has none.
+  ranges: of the values that become bytes, by the name of the input or the node. The
+    kernel of a layer becomes bytes if its output does, or goes into a hard sigmoid.
   all_kernels: whether the kernels of all layers are rounded all the same.
   """
 
   graph: Graph
-  scales: dict[str, Scale]
+  ranges: Mapping[str, Range] = dataclasses.field(default_factory=dict)
   all_kernels: bool = False
 
   def function(
@@ -39,17 +40,24 @@ class Quantised:
       lowering: of convolutions.
     """
 
+    scales, of_constants = self.scales(), self.constant_scales()
+
     def round_output(node, value):
-      scale = self.scales.get(self.graph.input if node is None else node.name)
+      scale = scales.get(self.graph.input if node is None else node.name)
       return value if scale is None else rounding(value, scale)
 
     def answer(images):
       constants = dict(self.graph.constants)
-      for name, scale in self.constant_scales().items():
+      for name, scale in of_constants.items():
         constants[name] = rounding(jnp.asarray(constants[name]), scale)
       return graphs.run(self.graph, images, constants, round_output, lowering)
 
     return answer
+
+  def scales(self) -> dict[str, Scale]:
+    return {
+      name: fake_quantisation.of_range(*ends) for name, ends in self.ranges.items()
+    }
 
   def constant_scales(self) -> dict[str, Scale]:
     """Of kernels one a channel, of other constants one; of biases none.
@@ -57,20 +65,19 @@ class Quantised:
     A bias becomes a whole number of 32 bits at the scale of its layer's products, which
     is exact enough.
     """
-    found = {}
+    found, clipped = {}, clipped_by_sigmoid(self.graph) if self.ranges else ()
     for node in self.graph.nodes:
-      if node.name not in self.scales:
-        continue
+      rounded = node.name in self.ranges or node.name in clipped
       for place, name in enumerate(node.inputs):
         if name not in self.graph.constants:
           continue
         value = self.graph.constants[name]
-        if node.op not in LAYERS:
-          found[name] = fake_quantisation.of_range(
-            float(value.min()), float(value.max())
-          )
-        elif place == 1:
-          found[name] = fake_quantisation.of_kernel(value)
+        if node.op in LAYERS:
+          if place == 1 and (rounded or self.all_kernels):
+            found[name] = fake_quantisation.of_kernel(value)
+        elif rounded:
+          ends = float(value.min()), float(value.max())
+          found[name] = fake_quantisation.of_range(*ends)
     return found
 
 
@@ -85,7 +92,7 @@ def signal_to_noise(
 
   def values(images, rounding):
     seen = {}
-    scales, graph = made.scales, made.graph
+    scales, graph = made.scales(), made.graph
 
     def note(node, value):
       name = graph.input if node is None else node.name

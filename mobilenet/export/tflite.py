@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from mobilenet.export import adapted, fake_quantisation, tflite_file
 from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError, missing
-from mobilenet.export.graph import Graph
 from mobilenet.export.program import Program
 from mobilenet.export.quantised import Quantised
 from mobilenet.training import files
@@ -39,7 +38,7 @@ def write(
     precision: 'float32'; 'float16' keeps halves and 'int8_weights' bytes (one scale per
       output channel), both are computed with in float32. 'int8' computes with bytes
       throughout, and 'int8_io' takes and gives bytes as well.
-    quantised: of `graph_of(program, precision)`; needed for integers alone.
+    quantised: of the program's graph; needed for integers alone.
     batch: images at once.
 
   Raises:
@@ -48,9 +47,10 @@ def write(
     TrainingError: the file cannot be written.
   """
   if quantised is None:
-    graph = graph_of(program, precision)
-    quantised = Quantised(graph, {}, all_kernels=precision == 'int8_weights')
-  function = quantised.function(fake_quantisation.composite, 'native')
+    quantised = Quantised(graphs.of_program(program, 'TFLite'))
+  graph, ranges = adapted.for_tflite(quantised.graph, quantised.ranges)
+  made = Quantised(graph, ranges, all_kernels=precision == 'int8_weights')
+  function = made.function(fake_quantisation.composite, 'native')
   shape = (batch, *program.image_shape())
   content = convert(function, shape, program.answer, MODES.get(precision))
   model = tflite_file.parse(content)
@@ -64,19 +64,6 @@ def write(
   if precision == 'int8_io':
     tflite_file.take_bytes(model)
   files.replace_file(path, tflite_file.described(model, program))
-
-
-def graph_of(program: Program, precision: str = 'float32') -> Graph:
-  """The graph that a file of this precision is written from.
-
-  Raises:
-    ExportError: the network has an equation that no rule knows.
-  """
-  graph = graphs.of(
-    program.applied(), program.variables, program.image_shape(), 'TFLite'
-  )
-  graph = adapted.without_padded_pools(graph)
-  return adapted.with_plain_sigmoids(graph) if precision in WHOLE else graph
 
 
 def convert(
