@@ -5,6 +5,8 @@ import pathlib
 from typing import NamedTuple
 
 from mobilenet.export.errors import ExportError
+from mobilenet.export.program import Program
+from mobilenet.export.quantised import Quantised
 from mobilenet.export.runtimes.opened import Opened
 from mobilenet.models.zoo import nearest
 
@@ -30,8 +32,21 @@ FORMATS = {
 RUNTIMES = {'litert': 'mobilenet.export.runtimes.litert'}
 
 
-def write(program, path: pathlib.Path, name: str, precision: str) -> None:
+def write(
+  program: Program,
+  path: pathlib.Path,
+  name: str,
+  precision: str,
+  quantised: Quantised | None = None,
+) -> None:
   """Writes a program in a format of this name.
+
+  Args:
+    program: what to write.
+    path: the file.
+    name: a key of FORMATS.
+    precision: one of the format's.
+    quantised: of the program's graph; for those of `quantised.WHOLE` alone.
 
   Raises:
     ExportError: the format has no such precision, or cannot hold the network.
@@ -42,7 +57,8 @@ def write(program, path: pathlib.Path, name: str, precision: str) -> None:
     raise ExportError(
       f'--precision={precision}: --format={name} has {", ".join(known)}'
     )
-  importlib.import_module(FORMATS[name].writer).write(program, path, precision)
+  given = () if quantised is None else (quantised,)
+  importlib.import_module(FORMATS[name].writer).write(program, path, precision, *given)
 
 
 def open_file(

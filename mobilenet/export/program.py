@@ -26,6 +26,7 @@ class Program:
   architecture: arguments of `zoo.create`, before folding.
   decision: how answers are to be read, see `tasks.classification.decision`; or None.
   answer: 'logits', or 'probabilities' at the decision's temperature.
+  calibration: of integers, where their ranges come from; or None.
   """
 
   model: Classifier
@@ -37,6 +38,7 @@ class Program:
   architecture: dict[str, Any]
   decision: dict[str, Any] | None = None
   answer: str = 'logits'
+  calibration: dict[str, Any] | None = None
 
   def image_shape(self) -> tuple[int, int, int]:
     """Of one prepared image."""
@@ -55,7 +57,7 @@ class Program:
       logits = model.apply(variables, images)
       if self.answer == 'logits':
         return logits
-      return jax.nn.softmax(logits / self.temperature())
+      return jax.nn.softmax(logits * (1 / self.temperature()))
 
     return answer
 
@@ -87,6 +89,7 @@ class Program:
       'class_names': list(self.class_names),
       'decision': self.decision,
       'answer': self.answer,
+      'calibration': self.calibration,
     }
 
 

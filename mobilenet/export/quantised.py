@@ -11,8 +11,9 @@ from mobilenet.export import fake_quantisation
 from mobilenet.export import graph as graphs
 from mobilenet.export.calibration import Range, clipped_by_sigmoid
 from mobilenet.export.fake_quantisation import Scale
-from mobilenet.export.graph import Graph
+from mobilenet.export.graph import Graph, Node
 
+WHOLE = ('int8', 'int8_io')  # precisions of files that compute with integers
 LAYERS = ('conv', 'dense')
 Rounding = Callable[[jax.Array, Scale], jax.Array]
 
@@ -31,20 +32,26 @@ class Quantised:
   all_kernels: bool = False
 
   def function(
-    self, rounding: Rounding = fake_quantisation.rounded, lowering: str = 'auto'
+    self,
+    rounding: Rounding = fake_quantisation.rounded,
+    lowering: str = 'auto',
+    after: Callable[[Node | None, jax.Array], None] = lambda node, value: None,
   ) -> Callable[[jax.Array], jax.Array]:
     """Images (N, H, W, 3) to the graph's output.
 
     Args:
       rounding: `fake_quantisation.composite` for TFLite.
       lowering: of convolutions.
+      after: is told every node's value, rounded; the node is None for the images.
     """
 
     scales, of_constants = self.scales(), self.constant_scales()
 
     def round_output(node, value):
       scale = scales.get(self.graph.input if node is None else node.name)
-      return value if scale is None else rounding(value, scale)
+      value = value if scale is None else rounding(value, scale)
+      after(node, value)
+      return value
 
     def answer(images):
       constants = dict(self.graph.constants)
@@ -89,36 +96,59 @@ def signal_to_noise(
   Ten times the logarithm of the mean square of the float value over that of the
   difference, with everything before it rounded as well.
   """
-
-  def values(images, rounding):
-    seen = {}
-    scales, graph = made.scales(), made.graph
-
-    def note(node, value):
-      name = graph.input if node is None else node.name
-      seen[name] = value = (
-        rounding(value, scales[name]) if rounding and name in scales else value
-      )
-      return value
-
-    constants = dict(graph.constants)
-    if rounding:
-      for name, scale in made.constant_scales().items():
-        constants[name] = rounding(jnp.asarray(constants[name]), scale)
-    graphs.run(graph, images, constants, note)
-    return seen
+  exact = Quantised(made.graph)
 
   @jax.jit
   def ratios(images):
-    exact, rough = values(images, None), values(images, fake_quantisation.rounded)
-    return {
-      name: 10
-      * jnp.log10(
-        jnp.mean(jnp.square(exact[name]))
-        / jnp.maximum(jnp.mean(jnp.square(exact[name] - rough[name])), 1e-30)
-      )
-      for name in exact
-    }
+    of_both = zip(values(exact, images), values(made, images), strict=True)
+    return [_decibels(ours, theirs) for ours, theirs in of_both]
 
   found = jax.device_get(ratios(images))
-  return [(n.name, n.op, float(found[n.name])) for n in made.graph.nodes]
+  return [
+    (node.name, node.op, float(ratio))
+    for node, ratio in zip(made.graph.nodes, found, strict=True)
+  ]
+
+
+def values(made: Quantised, images: jax.Array) -> list[jax.Array]:
+  """The values of all nodes, in running order."""
+  seen = []
+  made.function(after=lambda node, value: seen.append(value) if node else None)(images)
+  return seen
+
+
+def sensitivities(made: Quantised, images: np.ndarray) -> list[tuple[str, float]]:
+  """(value, decibels) of each that becomes bytes, the most sensitive first.
+
+  The signal to noise of the answers where that value alone is rounded, and the kernel
+  of its layer with it.
+  """
+  graph, scales, names = made.graph, made.scales(), list(made.ranges)
+  places = {name: place for place, name in enumerate(names)}
+  owners = {name: node.name for node in graph.nodes for name in node.inputs}
+
+  @jax.jit
+  def answers(images, chosen):
+    """With the value at this place rounded; -1 for none. One program for all."""
+
+    def alone(name, value, scale):
+      here = chosen == places.get(name, len(names))
+      return jnp.where(here, fake_quantisation.rounded(value, scale), value)
+
+    def after(node, value):
+      name = graph.input if node is None else node.name
+      return alone(name, value, scales[name]) if name in scales else value
+
+    constants = dict(graph.constants)
+    for name, scale in made.constant_scales().items():
+      constants[name] = alone(owners[name], jnp.asarray(constants[name]), scale)
+    return graphs.run(graph, images, constants, after)
+
+  exact = answers(images, -1)
+  ratios = [float(_decibels(exact, answers(images, n))) for n in range(len(names))]
+  return sorted(zip(names, ratios, strict=True), key=lambda row: row[1])
+
+
+def _decibels(exact: jax.Array, rough: jax.Array) -> jax.Array:
+  noise = jnp.mean(jnp.square(exact - rough))
+  return 10 * jnp.log10(jnp.mean(jnp.square(exact)) / jnp.maximum(noise, 1e-30))

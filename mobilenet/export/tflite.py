@@ -14,11 +14,10 @@ from mobilenet.export import adapted, fake_quantisation, tflite_file
 from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError, missing
 from mobilenet.export.program import Program
-from mobilenet.export.quantised import Quantised
+from mobilenet.export.quantised import WHOLE, Quantised
 from mobilenet.training import files
 
-PRECISIONS = ('float32', 'float16', 'int8_weights', 'int8', 'int8_io')
-WHOLE = ('int8', 'int8_io')  # those that compute with integers
+PRECISIONS = ('float32', 'float16', 'int8_weights', *WHOLE)
 MODES = {'int8_weights': 'DYNAMIC', **dict.fromkeys(WHOLE, 'STATIC')}
 INPUT, SIGNATURE = 'images', 'serving_default'
 
@@ -46,6 +45,8 @@ def write(
       TFLite lacks.
     TrainingError: the file cannot be written.
   """
+  if quantised is None and precision in WHOLE:
+    raise ExportError(f'{precision} needs the ranges of its values')
   if quantised is None:
     quantised = Quantised(graphs.of_program(program, 'TFLite'))
   graph, ranges = adapted.for_tflite(quantised.graph, quantised.ranges)

@@ -13,7 +13,7 @@ import pathlib
 from mobilenet import trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.export import formats
-from mobilenet.runs import exporting
+from mobilenet.runs import exporting, quantising
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import exporting as weights_exporting
@@ -21,10 +21,13 @@ from mobilenet.weights import exporting as weights_exporting
 FLAGS = (
   Flag('format', str, 'own', 'tflite; or own, torchvision, timm, keras.'),
   Flag('out', str, None, 'The file to write.'),
-  Flag('precision', str, '', 'float32, float16 or int8_weights, of files that run.'),
+  Flag('precision', str, '', 'float32, float16, int8_weights, int8 or int8_io.'),
   Flag('answer', str, 'logits', 'logits or probabilities, of files that run.'),
   Flag('data_dir', str, None, 'Photos to check it on, in class folders.'),
   Flag('split', str, None, "The split to check it on; the run's by default."),
+  Flag('calibration_images', int, 256, 'Training images for the ranges of integers.'),
+  Flag('calibration_seed', int, 0, 'Which of them.'),
+  Flag('keep_float', int, 0, 'Number of the most sensitive values that stay floats.'),
   Flag('most_lost', str, '2', 'Points of top-1 that a file of integers may lose.'),
 )
 
@@ -45,6 +48,8 @@ def _wanted(flags) -> exporting.Wanted:
   require(
     flags.answer in answers, f'--answer={flags.answer}: it is {" or ".join(answers)}'
   )
+  require(flags.calibration_images >= 1, '--calibration_images must be at least 1')
+  require(flags.keep_float >= 0, '--keep_float must be at least 0')
   try:
     most_lost = float(flags.most_lost)
   except ValueError:
@@ -57,6 +62,12 @@ def _wanted(flags) -> exporting.Wanted:
     data_dir=flags.data_dir,
     split=flags.split,
     most_lost=most_lost,
+    calibration=quantising.Calibration(
+      images=flags.calibration_images,
+      seed=flags.calibration_seed,
+      keep_float=flags.keep_float,
+      data_dir=flags.data_dir,
+    ),
   )
 
 

@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from mobilenet.export import check
-from mobilenet.runs import exporting
+from input_pipeline.errors import DataError
+from mobilenet import trained
+from mobilenet.export import check, errors
+from mobilenet.models import zoo
+from mobilenet.runs import exporting, quantising
 from tests import tiny
 
 pytest.importorskip('litert_converter', reason='requirements-export.txt')
@@ -31,6 +34,12 @@ def run(photos, tmp_path_factory):
   )
   assert done.returncode == 0, done.stderr
   return folder
+
+
+@pytest.fixture
+def loaded(run, monkeypatch):
+  monkeypatch.setitem(zoo.NETWORKS, 'tiny', tiny.NETWORK)
+  return trained.load_run(run)
 
 
 def read(path: pathlib.Path) -> dict[tuple[str, str], float]:
@@ -90,12 +99,43 @@ def test_mistakes_are_one_line(run, flags, message):
   assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_run_without_photos_is_checked_on_noise(run, capsys):
-  from mobilenet import trained
-
-  loaded = trained.load_run(run)
+def test_a_run_without_photos_is_checked_on_noise(loaded, capsys):
   loaded.config.data.dir = ''
   batches, of = exporting.images_of(loaded, exporting.Wanted('tflite', 'float32'))
   images, labels = next(batches)
   assert (images.shape, labels, of) == ((32, 32, 32, 3), None, 'noise')
   assert '--data_dir=photos checks it on yours' in capsys.readouterr().out
+
+
+def test_integers_are_calibrated_and_told_by_layer(run):
+  done = tiny.run(
+    '--job=export',
+    f'--workdir={run}',
+    '--format=tflite',
+    '--precision=int8',
+    '--keep_float=1',
+    '--most_lost=100',
+  )
+  assert done.returncode == 0, done.stderr
+  assert re.search(r'ranges of \d+ values, observed on 32 images', done.stdout)
+  assert 'kept as floats, being the most sensitive: ' in done.stdout
+  assert 'integer hard-swish is slower' in done.stdout
+  with (run / 'export' / 'mine-int8-layers.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  assert len(rows) > 5
+  assert all(float(row['signal_to_noise_db']) > 0 for row in rows)
+
+
+def test_integers_need_images_of_several_classes(loaded, photos, tmp_path):
+  made = exporting.program_of(loaded)
+  loaded.config.data.dir = ''
+  with pytest.raises(errors.ExportError, match='this run has none: give --data_dir'):
+    quantising.quantise(loaded, made, quantising.Calibration())
+  one = tmp_path / 'one'
+  for name in ('daisy', 'tulips'):
+    (one / name).mkdir(parents=True)
+  photo = next((photos / 'train').rglob('*.png'))
+  (one / 'daisy' / 'a.png').write_bytes(photo.read_bytes())
+  how = quantising.Calibration(data_dir=str(one))
+  with pytest.raises((errors.ExportError, DataError), match='class'):
+    quantising.quantise(loaded, made, how)
