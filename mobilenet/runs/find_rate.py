@@ -135,6 +135,11 @@ def _told(
       f'note: it still falls at the highest rate; --highest={10 * highest:g} looks '
       'further'
     )
+  if scale != 1:
+    yield (
+      'note: these are as the config has them; schedule.reference_batch_size '
+      f'multiplies them by {scale:g}, which table and figure show'
+    )
 
 
 def _round(rate: float) -> str:
