@@ -1,13 +1,13 @@
 """Looks for a learning rate: trains some steps while the rate grows.
 
-    python main.py --job=find_rate --config=configs/finetune.py \
-      --config.data.dir=photos --config.init=mobilenet_v2-b0353104.pth
+    python main.py --job=find_rate --config=configs/folder.py --config.data.dir=photos
 
 Give what you would train with. The rate grows exponentially from --lowest to --highest
 (the range test of Smith, 2017), until the smoothed loss is four times its least or no
-finite number. Suggested is the rate at which the smoothed loss falls fastest. The line
-to add to the training command is printed last; the folder --out gets a figure and all
-losses as a CSV. Nothing that was trained is kept.
+finite number. Suggested is the rate at which the smoothed loss falls fastest; where it
+does not clearly fall, a third of the rate at which it climbs. The line to add to the
+training command is printed last. The folder --out gets a figure and all losses as a
+CSV. Nothing that was trained is kept.
 
 With config.head_first, the classifier learns first, as in training. The test is short:
 it tells the order of magnitude, and --job=sweep tells rates apart.

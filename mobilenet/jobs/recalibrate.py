@@ -192,7 +192,7 @@ def _verdict(scores: Scores, folder: pathlib.Path, out: pathlib.Path) -> str:
   if not all(map(math.isfinite, scores)):
     return 'nobody knows which of the two is better: nothing could be measured'
   if scores.after > scores.before:
-    return f'the new statistics are better: use {out}'
+    return f'the new statistics are better on this split: use {out}'
   if scores.after < scores.before:
-    return f'the new statistics are worse: keep to {folder}'
-  return 'the new statistics are neither better nor worse'
+    return f'the new statistics are worse on this split: keep to {folder}'
+  return 'the new statistics are neither better nor worse on this split'

@@ -56,8 +56,7 @@ def draw(measured: Measured, suggestion: Suggestion | None, *, title: str = ''):
   axes.set_xscale('log')
   low, first = measured.smoothed.min(), measured.smoothed[0]
   top = max(_HIGHEST * first, 2 * low)
-  margin = 0.15 * (top - low)
-  axes.set_ylim(low - 2 * margin, top)
+  axes.set_ylim(max(low - 0.3 * (top - low), 0), top)  # names are below the line
   for rate, colour, style, name, height in _marks(suggestion):
     axes.axvline(rate, color=colour, linewidth=1.1, linestyle=style)
     axes.annotate(

@@ -84,9 +84,9 @@ def test_what_is_printed_is_what_evaluation_says(run, recalibrated):
 @pytest.mark.parametrize(
   ('before', 'after', 'line'),
   [
-    (50.0, 60.0, 'the new statistics are better: use new'),
-    (60.0, 50.0, 'the new statistics are worse: keep to old'),
-    (50.0, 50.0, 'the new statistics are neither better nor worse'),
+    (50.0, 60.0, 'the new statistics are better on this split: use new'),
+    (60.0, 50.0, 'the new statistics are worse on this split: keep to old'),
+    (50.0, 50.0, 'the new statistics are neither better nor worse on this split'),
     (
       50.0,
       float('nan'),
