@@ -21,7 +21,7 @@ DEFAULT_JOB = 'train'
 
 
 class Flag(NamedTuple):
-  """A flag. kind: str, int or bool. default: None for a flag without one."""
+  """A flag. kind: str, int, float or bool. default: None for a flag without one."""
 
   name: str
   kind: type
@@ -45,6 +45,7 @@ CONFIG_HELP = (
 _DEFINE = {
   str: flags.DEFINE_string,
   int: flags.DEFINE_integer,
+  float: flags.DEFINE_float,
   bool: flags.DEFINE_bool,
 }
 

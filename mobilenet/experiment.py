@@ -9,7 +9,7 @@ The config is an argument: this module imports no config.
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -41,6 +41,11 @@ HARMLESS = (
   'teacher.weights',
   'teacher.logits',
 )
+
+
+def harmless(overrides: Mapping[str, Any]) -> dict[str, Any]:
+  """Of the fields that were typed those that may differ from the run's."""
+  return {field: overrides[field] for field in overrides if field in HARMLESS}
 
 
 def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:

@@ -67,11 +67,11 @@ def evaluate_run(
   if 'report' not in config:  # a run of an older version
     config.report = ConfigDict()
   with config.unlocked():
-    config.update_from_flattened_dict(harmless(overrides or {}))
+    config.update_from_flattened_dict(experiment.harmless(overrides or {}))
   task = experiment.make_task(config)
   if data_dir and config.data.dir and _same_place(data_dir, config.data.dir):
     data_dir = None
-  before = run_data.read(folder)
+  before = run_data.recorded(folder)
   source, notes = open_data(config, before, split, data_dir)
   workdir.check_classes(folder, task.outputs(source), source.split)
   first = jax.process_index() == 0
@@ -151,12 +151,6 @@ def write_result(report: pathlib.Path, run: trained.Run, shown: dict[str, Any]) 
       **dict.fromkeys(not_trained_here),
     },
   )
-
-
-def harmless(overrides: Mapping[str, Any]) -> dict[str, Any]:
-  """Of the fields that were typed those that may differ from the run's."""
-  fields = experiment.HARMLESS
-  return {field: overrides[field] for field in overrides if field in fields}
 
 
 def open_data(

@@ -6,28 +6,26 @@ train(config, pathlib.Path('runs/flowers'))
 import copy
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import experiment, limits, trained
-from mobilenet.models import counting
+from mobilenet import experiment, trained
 from mobilenet.models.classifier import OnEmbeddings
 from mobilenet.reports import curves, run_report
-from mobilenet.runs import embeddings, run_data, teaching
+from mobilenet.runs import embeddings, preparation, run_data, teaching
 from mobilenet.runs.announcements import (
   announce,
   tell,
   warn_of_slow_statistics,
   what_to_know,
 )
-from mobilenet.runs.training_data import open_data
 from mobilenet.tasks import Evaluated
-from mobilenet.training import loop, memory, sharding, workdir
-from mobilenet.training.plan import make_plan
+from mobilenet.training import loop, workdir
 from mobilenet.training.programs import Programs
-from mobilenet.training.schedules import make_schedule
 
 HEAD_FOLDER = 'head'  # in the run's folder: the run of `config.head_first`
 
@@ -51,52 +49,15 @@ def train(
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
       another run, or data or checkpoints cannot be read or written.
   """
-  limits.check(config)
-  config, weights = trained.complete(config)
-  config, teacher = teaching.open_teacher(config)
+  config, weights, teacher = preparation.complete(config)
   held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
-  mesh = sharding.make_mesh()
-  sharding.local_batch_size(mesh, config.batch_size)
-  sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
-  # These raise for a wrong name or option before data is opened.
-  task = experiment.make_task(config)
-  experiment.make_model(config, ('',))
-  experiment.check_ops(config)
-  data = open_data(config, folder)
+  found = preparation.open_run(config, teacher, folder)
+  mesh, data, plan, task, outputs, teacher = found
   source, eval_source = data.train, data.evaluation
-  task.check_training(source, '--config.data.train_split')
-  task.check_training(eval_source, '--config.data.eval_split')
-  plan = make_plan(config, num_examples=source.num_examples)
-  outputs = task.outputs(source)
-  task = task.for_training(source)
-  teacher = teaching.fitted(teacher, outputs, source)
+  # Loading begins at once, while the network is made.
   programs = Programs(compiled, mesh, config.to_dict(), task, len(outputs), plan)
-  model = experiment.make_model(config, outputs)
-  # Raises for an image that is too small.
-  layers, shapes = counting.layers_and_variables(model, config.resolution)
-  size = counting.totals(layers)
-  schedule = make_schedule(
-    config.schedule,
-    total_steps=plan.total_steps,
-    steps_per_epoch=plan.steps_per_epoch,
-    batch_size=config.batch_size,
-  )
-  tx = experiment.make_optimizer(config, model, schedule)
-  memory.check(
-    memory.needed(
-      shapes,
-      tx,
-      counting.kept_for_backward(
-        [layer for layer in layers if model.learns(tuple(layer.name.split('/')))]
-      ),
-      image_shape=(config.resolution, config.resolution, 3),
-      batch_size=config.batch_size // jax.device_count(),
-      ema=config.ema_decay is not None,
-    )
-  )
-  variables = functools.partial(experiment.initial_variables, config, model, weights)
-  if weights is not None:
-    variables()  # raises if they don't fit, before anything is written
+  schedule = preparation.schedule_of(config, plan)
+  model, size, tx, variables = preparation.make(config, found, weights, schedule)
   workdir.check_classes(folder, outputs, config.data.train_split)
   notes = what_to_know(config, folder, held, plan, schedule)
   with workdir.alone(folder):
@@ -108,13 +69,9 @@ def train(
     if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
     if config.head_first.epochs and workdir.newest_step(folder) is None:
-      outcome = train_head(config, folder / HEAD_FOLDER, compiled)
+      outcome, variables = train_head(config, model, folder / HEAD_FOLDER, compiled)
       if outcome.stopped:
         return outcome
-      weights = trained.load_weights(str(folder / HEAD_FOLDER))
-      variables = functools.partial(
-        experiment.initial_variables, config, model, weights, new_head=False
-      )
     learner, batches = to_learn(
       config, model, variables, source, eval_source, mesh, teacher
     )
@@ -168,13 +125,20 @@ def train(
 
 
 def train_head(
-  config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None
-) -> loop.Outcome:
+  config: ConfigDict,
+  model: nn.Module,
+  folder: pathlib.Path,
+  compiled: pathlib.Path | None,
+) -> tuple[loop.Outcome, Callable[[], dict[str, Any]] | None]:
   """Trains the classifier alone, before the rest of the network learns with it.
 
   Steps through a classifier of random values would undo what the rest has learned
   elsewhere. It is a run of its own, on images without augmentation, so that the network
   computes each of them once.
+
+  Returns:
+    The outcome, and () -> the variables of `model` with that classifier; None where it
+    was stopped.
   """
   head = copy.deepcopy(config)
   head.model.trained = embeddings.CLASSIFIER
@@ -190,7 +154,13 @@ def train_head(
   head.teacher.hard = 1.0
   if jax.process_index() == 0:
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
-  return train(head, folder, compiled, report=False)
+  outcome = train(head, folder, compiled, report=False)
+  if outcome.stopped:
+    return outcome, None
+  weights = trained.load_weights(str(folder))
+  return outcome, functools.partial(
+    experiment.initial_variables, config, model, weights, new_head=False
+  )
 
 
 def to_learn(

@@ -20,11 +20,15 @@ class Data(NamedTuple):
   notes: list[str]
 
 
-def open_data(config: ConfigDict, folder: pathlib.Path) -> Data:
+def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
   """Opens what a run trains and is measured on.
 
   A run that began already keeps to the photos it began with, as far as they are there:
   none changes sides, and those that came later are left out.
+
+  Args:
+    config: the whole config.
+    folder: the run's; None where there is no run.
 
   Raises:
     DataError: it cannot be opened, or none of those photos is there.
@@ -44,7 +48,8 @@ def open_data(config: ConfigDict, folder: pathlib.Path) -> Data:
 
   train, evaluation = opened()
   notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
-  before, now = run_data.read(folder), run_data.of(train, evaluation)
+  before = None if folder is None else run_data.read(folder)
+  now = run_data.of(train, evaluation)
   change = before and run_data.changes(before, now)
   if not change:
     return Data(train, evaluation, now, notes)

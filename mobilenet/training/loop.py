@@ -193,13 +193,13 @@ def train(
       batch = next(batches)
       waited = time.monotonic() - began
       batch = sharding.put(mesh, batch)
-      state, skips = train_step(state, batch)
+      state, told = train_step(state, batch)
       progress.advance(waited=waited)
       # The numbers of an earlier step are read now that the device has work to do.
       log.flush(state, batch)
       last = step == plan.total_steps
       logged = step % plan.log_steps == 0 or last
-      log.hold(step, skips, state.sums if logged else None)
+      log.hold(step, told, state.sums if logged else None)
       if logged:
         note_unreadable(batches)
         state = state.replace(sums=jax.device_put(task.zero_sums(), everywhere))

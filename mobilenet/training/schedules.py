@@ -73,7 +73,7 @@ def make_schedule(
     f'steps_per_epoch = {steps_per_epoch} must be positive; is the training set empty?',
   )
   build, own = fields.choose('schedule', cfg, _SCHEDULES, _SHARED)
-  scale = _batch_scale(fields.get(cfg, 'reference_batch_size'), batch_size)
+  scale = batch_scale(cfg, batch_size)
   peak = scale * _number(cfg, 'learning_rate', low=0)
   start = scale * _number(cfg, 'warmup_from', default=0, low=0)
   warmup_steps = min(_warmup_steps(cfg, steps_per_epoch), _longest_warmup(total_steps))
@@ -88,6 +88,24 @@ def make_schedule(
     return rate.astype(jnp.float32)
 
   return schedule
+
+
+def batch_scale(cfg: Any, batch_size: int | None) -> float:
+  """By what the linear rule multiplies a section's rates; 1 where it has no rule.
+
+  Raises:
+    TrainingError: `reference_batch_size` makes no sense, or `batch_size` is missing.
+  """
+  reference = fields.get(cfg, 'reference_batch_size')
+  if reference is None:
+    return 1.0
+  fields.number('schedule', 'reference_batch_size', reference, low=1)
+  require(
+    batch_size is not None,
+    f'schedule.reference_batch_size = {reference} scales the learning rate with the '
+    'batch, so make_schedule needs batch_size',
+  )
+  return batch_size / reference
 
 
 def fitted(cfg: Any, *, total_steps: int, steps_per_epoch: float) -> tuple[str, ...]:
@@ -204,15 +222,3 @@ def _number(cfg: Any, field: str, default: float | None = None, **limits) -> flo
   if value is None:
     raise TrainingError(f'schedule.{field} is missing; every schedule needs it')
   return fields.number('schedule', field, value, **limits)
-
-
-def _batch_scale(reference: int | None, batch_size: int | None) -> float:
-  if reference is None:
-    return 1.0
-  fields.number('schedule', 'reference_batch_size', reference, low=1)
-  require(
-    batch_size is not None,
-    f'schedule.reference_batch_size = {reference} scales the learning rate with the '
-    'batch, so make_schedule needs batch_size',
-  )
-  return batch_size / reference

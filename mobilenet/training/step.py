@@ -25,10 +25,11 @@ def make_train_step(
   seed: int,
   ema_decay: float | None,
 ) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
-  """Jits (state, batch) -> (state, skips); the given state is donated.
+  """Jits (state, batch) -> (state, told); the given state is donated.
 
-  A donated state cannot be used afterwards. `skips` are the two counters of the new
-  state, which can still be read once the next step has taken it.
+  A donated state cannot be used afterwards. `told` can still be read once the next step
+  has taken the new state: its two counters of skipped steps, 'total' and 'in_a_row',
+  and 'loss', the objective of this batch before the step.
 
   A non-finite loss or gradient leaves no trace: parameters, optimizer, statistics and
   averages stay as they were and the step is counted as skipped.
@@ -83,7 +84,8 @@ def make_train_step(
       skipped=state.skipped + bad,
       skipped_in_a_row=(state.skipped_in_a_row + bad) * bad,
     )
-    return state, {'total': state.skipped, 'in_a_row': state.skipped_in_a_row}
+    told = {'total': state.skipped, 'in_a_row': state.skipped_in_a_row, 'loss': loss}
+    return state, told
 
   everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
   # Data parallelism in one line: the state is replicated, the batch is split, and the

@@ -8,6 +8,7 @@ import types
 import pytest
 
 from input_pipeline import DataError
+from mobilenet import experiment
 from mobilenet.jobs import evaluate
 from mobilenet.reports import result
 from mobilenet.runs import run_data
@@ -276,6 +277,6 @@ def test_a_record_is_the_same_bytes_for_the_same_data(before, tmp_path):
 
 def test_what_is_typed_beside_the_config_of_the_run(config):
   typed = {'data.corrupt_limit': 99, 'data.dir': 'moved', 'seed': 3, 'resolution': 9}
-  config.update_from_flattened_dict(evaluate.harmless(typed))
+  config.update_from_flattened_dict(experiment.harmless(typed))
   assert (config.data.corrupt_limit, config.data.dir) == (99, 'moved')
   assert (config.seed, config.resolution) == (0, 96)

@@ -1,0 +1,147 @@
+"""What a run is made of, from its config: data, task, network, optimizer.
+
+    config, weights, teacher = complete(config)
+    found = open_run(config, teacher, folder)
+    made = make(config, found, weights, schedule)
+
+Training begins with it, and so does the search for a learning rate. Nothing is written.
+"""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from mobilenet import experiment, limits, trained
+from mobilenet.models import counting
+from mobilenet.runs import teaching
+from mobilenet.runs.teaching import Teacher
+from mobilenet.runs.training_data import Data, open_data
+from mobilenet.tasks import Task
+from mobilenet.training import memory, sharding
+from mobilenet.training.plan import Plan, make_plan
+from mobilenet.training.schedules import Schedule, make_schedule
+from mobilenet.weights.own_file import Weights
+
+
+class Found(NamedTuple):
+  """What a run finds before it makes a network.
+
+  mesh: of the devices. task: adapted to the training split. outputs: what the network's
+  outputs stand for. teacher: with its answers in their order; None without one.
+  """
+
+  mesh: Mesh
+  data: Data
+  plan: Plan
+  task: Task
+  outputs: tuple[str, ...]
+  teacher: Teacher | None
+
+
+class Made(NamedTuple):
+  """A network, ready to learn.
+
+  size: (parameters, multiply-adds). variables: () -> those before the first step.
+  """
+
+  model: nn.Module
+  size: tuple[int, int]
+  tx: optax.GradientTransformation
+  variables: Callable[[], dict[str, Any]]
+
+
+def complete(
+  config: ConfigDict,
+) -> tuple[ConfigDict, Weights | None, Teacher | None]:
+  """The config completed from its weights and its teacher, and those two.
+
+  Raises:
+    TrainingError, ModelError: a field is out of range, or they cannot be used.
+  """
+  limits.check(config)
+  config, weights = trained.complete(config)
+  config, teacher = teaching.open_teacher(config)
+  return config, weights, teacher
+
+
+def open_run(
+  config: ConfigDict, teacher: Teacher | None, folder: pathlib.Path | None
+) -> Found:
+  """Checks a config and opens its data.
+
+  Args:
+    config: completed.
+    teacher: from `complete`.
+    folder: the run's, which may have begun; None where there is no run.
+
+  Raises:
+    TrainingError, ModelError, DataError: a mistake in the config, or data that cannot
+      be opened or learned from.
+  """
+  mesh = sharding.make_mesh()
+  sharding.local_batch_size(mesh, config.batch_size)
+  sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
+  # These raise for a wrong name or option before data is opened.
+  task = experiment.make_task(config)
+  experiment.make_model(config, ('',))
+  experiment.check_ops(config)
+  data = open_data(config, folder)
+  source = data.train
+  task.check_training(source, '--config.data.train_split')
+  task.check_training(data.evaluation, '--config.data.eval_split')
+  plan = make_plan(config, num_examples=source.num_examples)
+  outputs = task.outputs(source)
+  task = task.for_training(source)
+  teacher = teaching.fitted(teacher, outputs, source)
+  return Found(mesh, data, plan, task, outputs, teacher)
+
+
+def schedule_of(config: ConfigDict, plan: Plan) -> Schedule:
+  """The config's learning rate, step by step.
+
+  Raises:
+    TrainingError: a wrong field.
+  """
+  return make_schedule(
+    config.schedule,
+    total_steps=plan.total_steps,
+    steps_per_epoch=plan.steps_per_epoch,
+    batch_size=config.batch_size,
+  )
+
+
+def make(
+  config: ConfigDict, found: Found, weights: Weights | None, schedule: Schedule
+) -> Made:
+  """Makes a config's network and the optimizer that trains it.
+
+  Raises:
+    TrainingError, ModelError: images too small, a wrong field, weights that do not fit
+      the network, or more than the device's memory would be needed.
+  """
+  model = experiment.make_model(config, found.outputs)
+  layers, shapes = counting.layers_and_variables(model, config.resolution)
+  tx = experiment.make_optimizer(config, model, schedule)
+  memory.check(
+    memory.needed(
+      shapes,
+      tx,
+      counting.kept_for_backward(
+        [layer for layer in layers if model.learns(tuple(layer.name.split('/')))]
+      ),
+      image_shape=(config.resolution, config.resolution, 3),
+      batch_size=config.batch_size // jax.device_count(),
+      ema=config.ema_decay is not None,
+    )
+  )
+  variables = functools.partial(experiment.initial_variables, config, model, weights)
+  if weights is not None:
+    variables()  # raises if they don't fit, before anything is written
+  return Made(model, counting.totals(layers), tx, variables)
