@@ -120,6 +120,7 @@ def base() -> ConfigDict:
   config.teacher.logits = ''  # its answers for each photo, from --job=logits
   config.teacher.hard = 1.0  # the labels' share of the loss; 1: no teacher
   config.teacher.temperature = 2.0  # divides both networks' logits
+  config.teacher.features = 0.0  # weight of similarities, see configs/distill.py
   config.teacher.resolution = placeholder(int)  # px that it sees; None: its own
   config.teacher.crc32 = placeholder(str)  # of the teacher; a run fills it in
 

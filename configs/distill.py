@@ -23,6 +23,19 @@ Its answers are then those for whole photos. The student's images must leave the
 flips and mild colours do, and crops that keep most of a photo. One way to have them is
 
     --config.data.train_ops='inception_crop(96, area=(0.6, 1))|flip|value_range(-1, 1)'
+
+A student can also learn which photos its teacher finds alike (1907.09682, 'similarity-
+preserving'):
+
+    --config.teacher.features=300
+
+adds that many times the distance between the two networks' similarities, computed among
+the photos of a batch from what their classifiers are given. It has no parameters and
+fits networks of any widths. It also works with `teacher.hard` at 1; the teacher's
+classes may then be any. A file of logits needs `--job=logits --embeddings`. It is off
+by default: on the flowers it gained nothing, and a weight of 3000, as RepDistiller (the
+code of 1910.10699) has it for CIFAR-100 with batches of 64, did harm. The distance is
+at most 4 / batch size, so a larger batch needs a larger weight.
 """
 
 from configs import common, folder
@@ -43,5 +56,6 @@ def sweep(name='seeds'):
     name,
     seeds=common.seeds(3),
     shares=common.grid({'teacher.hard': (0.0, 0.1, 0.5)}),
+    features=common.grid({'teacher.features': (0.0, 30.0, 300.0)}),
     temperatures=common.grid({'teacher.temperature': (1.0, 2.0, 4.0)}),
   )

@@ -37,6 +37,7 @@ NUMBERS = {
   'loss.balance': (0, 1),
   'teacher.hard': (0, 1),
   'teacher.temperature': (0.01, 1000),
+  'teacher.features': (0, 1e9),
   'report.accept_share': (0.5, 1),
   'max_skipped_in_a_row': (1, 2**31 - 1),
   'log_steps': (1, 2**31 - 1),

@@ -160,7 +160,7 @@ def test_wrong_arguments(arg, message):
 SWEEPS = {
   'compare': {'trunks': 8, 'all': 11},
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
-  'distill': {'seeds': 3, 'shares': 3, 'temperatures': 3},
+  'distill': {'seeds': 3, 'shares': 3, 'features': 3, 'temperatures': 3},
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
   'quickstart': {'seeds': 3, 'learning_rates': 5},

@@ -4,7 +4,8 @@
 
 Training takes the file as --config.teacher.logits, with the same folder of photos; see
 configs/distill.py. Each photo is prepared as for the network's evaluation. A photo that
-cannot be read is named and gets zeros; training leaves it out as well.
+cannot be read is named and gets zeros; training leaves it out as well. --embeddings
+writes for --config.teacher.features what the network's classifier is given, too.
 """
 
 import pathlib
@@ -15,7 +16,7 @@ import input_pipeline
 from mobilenet import trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.reports import counter
-from mobilenet.runs import stored_logits, teaching
+from mobilenet.runs import answering, stored_logits
 from mobilenet.training import sharding
 from mobilenet.training.errors import require
 
@@ -27,6 +28,7 @@ FLAGS = (
   Flag('data_dir', str, None, 'The folder of photos, as training gets it.'),
   Flag('resolution', int, None, "px of the images; the network's own by default."),
   Flag('out', str, 'logits.npz', 'The file to write.'),
+  Flag('embeddings', bool, False, 'Also write what its classifier is given.'),
 )
 
 
@@ -38,13 +40,22 @@ def run(given: Given) -> int:
     f'--resolution={flags.resolution} must be from 8 to 8192',
   )
   write_logits(
-    flags.init, flags.data_dir or '', pathlib.Path(flags.out), flags.resolution
+    flags.init,
+    flags.data_dir or '',
+    pathlib.Path(flags.out),
+    flags.resolution,
+    with_embeddings=flags.embeddings,
   )
   return 0
 
 
 def write_logits(
-  init: str, folder: str, out: pathlib.Path, resolution: int | None = None
+  init: str,
+  folder: str,
+  out: pathlib.Path,
+  resolution: int | None = None,
+  *,
+  with_embeddings: bool = False,
 ) -> None:
   """Writes the logits of all photos of a folder, see `runs.stored_logits`.
 
@@ -53,20 +64,21 @@ def write_logits(
     folder: with train/<class>/ and others, or with class folders; whole.
     out: the file.
     resolution: px; None for the network's own.
+    with_embeddings: whether to write these, too.
 
   Raises:
     TrainingError, ModelError, DataError: network or photos cannot be read, or the file
       cannot be written.
   """
   weights = trained.load_weights(init)
-  teaching.check_answers(weights)
-  size = resolution or teaching.own_resolution(init, weights)
+  answering.check(weights)
+  size = resolution or answering.own_resolution(init, weights)
   source = input_pipeline.open_source(
     'folder', 'all', data_dir=folder, dir_flag='--data_dir'
   )
   mesh = sharding.make_mesh()
   devices = mesh.devices.size
-  answer = teaching.answering(weights, mesh, lambda images: images)
+  answer = answering.answering(weights, mesh, lambda images: images)
   batches = input_pipeline.eval_batches(
     source,
     ops=weights.contract.eval_ops(size),
@@ -75,16 +87,26 @@ def write_logits(
   )
   count = weights.model['num_classes']
   logits = np.zeros((source.num_examples, count), np.float32)
+  embeddings = None
   with counter.counting(source.num_examples, 'photos') as advance:
     for batch in batches:
       read = batch['mask'] > 0
-      logits[batch['index'][read]] = np.asarray(answer(batch['image']))[read]
+      said = answer(batch['image'])
+      logits[batch['index'][read]] = np.asarray(said.logits)[read]
+      if with_embeddings:
+        if embeddings is None:
+          width = said.embedding.shape[1]
+          embeddings = np.zeros((source.num_examples, width), np.float32)
+        embeddings[batch['index'][read]] = np.asarray(said.embedding)[read]
       advance(int(np.sum(batch['index'] >= 0)))
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
   classes = weights.class_names or tuple(f'class {n}' for n in range(count))
-  stored_logits.write(out, stored_logits.Stored(source.names, logits, classes))
+  stored_logits.write(
+    out, stored_logits.Stored(source.names, logits, classes, embeddings)
+  )
+  besides = '' if embeddings is None else f', and embeddings of {embeddings.shape[1]:,}'
   print(
     f'{source.num_examples:,} photos of {source.origin}, {count:,} classes, {size} px, '
-    f'by {weights.origin}\nlogits: {out}'
+    f'by {weights.origin}\nlogits{besides}: {out}'
   )

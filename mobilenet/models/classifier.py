@@ -1,5 +1,7 @@
 """The one interpreter of tables: backbone, head, and the classifier made of both."""
 
+from typing import NamedTuple
+
 import flax.linen as nn
 import jax
 from jax import lax
@@ -74,6 +76,17 @@ class Backbone(nn.Module):
     return x, endpoints
 
 
+class Answer(NamedTuple):
+  """What a network says of images, and what its classifier was given to say so.
+
+  logits: (N, num_classes), float32. embedding: (N, D) for most heads, see
+  `Classifier.embed`.
+  """
+
+  logits: jax.Array
+  embedding: jax.Array
+
+
 class Classifier(nn.Module):
   """A network with its head: images (N, H, W, 3) to logits (N, num_classes), float32.
 
@@ -105,12 +118,29 @@ class Classifier(nn.Module):
 
     Of SqueezeNet it is the last feature map.
     """
-    features, _ = self.features(images)
-    return self.head(features, part='embedding')
+    return self._embed(images, train=False)
+
+  def answer(self, images: jax.Array, *, train: bool = False) -> Answer:
+    """Logits and embedding of one pass, with dropout as in any training."""
+    if self.frozen > len(self.network.rows):
+      embedding = lax.stop_gradient(self.embed(images))
+    else:
+      embedding = self._embed(images, train=train)
+    return Answer(self.classify(embedding, train=train), embedding)
+
+  def _embed(self, images, *, train):
+    features, _ = self.features(images, train=train)
+    return self.head(features, train=train, part='embedding')
 
   def classify(self, embeddings: jax.Array, *, train: bool = False) -> jax.Array:
     """Logits of what `embed` gives."""
     return self.head(embeddings, train=train, part='classifier')
+
+  @property
+  def embedding_learns(self) -> bool:
+    """Whether anything before the classifier does."""
+    hidden = getattr(self.network.head, 'hidden', None)
+    return self.frozen < len(self.network.rows) + bool(hidden)
 
   @nn.nowrap
   def learns(self, path: tuple[str, ...]) -> bool:
@@ -140,6 +170,17 @@ class OnEmbeddings(Classifier):
 
   @classmethod
   def like(cls, model: Classifier) -> 'OnEmbeddings':
+    return cls(*(getattr(model, name) for name in _FIELDS))
+
+
+class WithEmbedding(Classifier):
+  """A `Classifier`, and its variables, that gives an `Answer` while it trains."""
+
+  def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array | Answer:
+    return self.answer(images, train=True) if train else super().__call__(images)
+
+  @classmethod
+  def like(cls, model: Classifier) -> 'WithEmbedding':
     return cls(*(getattr(model, name) for name in _FIELDS))
 
 

@@ -1,7 +1,7 @@
 """What each kind of head is interpreted as: a feature map to logits.
 
 `part` computes a part of it alone: 'embedding' is what the classifier, its last layer,
-is given (without dropout); 'classifier' takes that for the feature map.
+is given (before its dropout); 'classifier' takes that for the feature map.
 """
 
 import functools

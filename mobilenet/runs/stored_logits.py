@@ -4,7 +4,9 @@ It is NumPy's .npz with the arrays
 
   names: (N,) strings, the photos' paths relative to their folder, with / between,
   logits: (N, K) floats; a constant added to a row changes nothing,
-  classes: (K,) strings, the names of the classes in the order of the logits.
+  classes: (K,) strings, the names of the classes in the order of the logits,
+  embeddings: (N, D) floats, only for --config.teacher.features; a common factor changes
+    nothing.
 
 `--job=logits` writes one, and so can any other program.
 """
@@ -21,6 +23,7 @@ from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
 
 _ARRAYS = ('names', 'logits', 'classes')
+_EMBEDDINGS = 'embeddings'  # which a file may lack
 
 
 class Stored(NamedTuple):
@@ -29,9 +32,10 @@ class Stored(NamedTuple):
   names: tuple[str, ...]
   logits: np.ndarray
   classes: tuple[str, ...]
+  embeddings: np.ndarray | None = None
 
-  def of(self, names: Sequence[str], path: pathlib.Path) -> np.ndarray:
-    """The logits of the named photos, float32 (len(names), K).
+  def of(self, names: Sequence[str], path: pathlib.Path) -> 'Stored':
+    """The rows of the named photos, in the order of the names.
 
     Args:
       names: of photos.
@@ -48,22 +52,35 @@ class Stored(NamedTuple):
       f'{missing[0] if missing else ""!r}; write it anew for the same folder: '
       '--job=logits --data_dir=FOLDER',
     )
-    return self.logits[[rows[name] for name in names]]
+    places = [rows[name] for name in names]
+    return self._replace(
+      names=tuple(names),
+      logits=self.logits[places],
+      embeddings=None if self.embeddings is None else self.embeddings[places],
+    )
 
 
 def write(path: pathlib.Path, stored: Stored) -> None:
-  """Writes the file as a whole, or not at all.
+  """Writes the file as a whole, or not at all; embeddings as float16.
 
   Raises:
-    TrainingError: it cannot be written.
+    TrainingError: it cannot be written, or an embedding is too large for float16.
   """
+  arrays = {
+    'names': np.asarray(stored.names),
+    'logits': np.asarray(stored.logits, np.float32),
+    'classes': np.asarray(stored.classes),
+  }
+  if stored.embeddings is not None:
+    largest = float(np.abs(stored.embeddings).max(initial=0))
+    require(
+      largest <= float(np.finfo(np.float16).max),
+      f'{path}: embeddings of up to {largest:.3g} cannot be stored as float16; leave '
+      'out --embeddings, and give the network itself: --config.teacher.weights=...',
+    )
+    arrays[_EMBEDDINGS] = np.asarray(stored.embeddings, np.float16)
   data = io.BytesIO()
-  np.savez(
-    data,
-    names=np.asarray(stored.names),
-    logits=np.asarray(stored.logits, np.float32),
-    classes=np.asarray(stored.classes),
-  )
+  np.savez(data, **arrays)
   files.replace_file(path, data.getvalue())
 
 
@@ -76,6 +93,7 @@ def read(path: pathlib.Path) -> Stored:
   try:
     with np.load(path) as arrays:
       names, logits, classes = (arrays[name] for name in _ARRAYS)
+      embeddings = arrays.get(_EMBEDDINGS)
   except OSError as error:
     raise files.read_error(path, error) from error
   except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -91,12 +109,28 @@ def read(path: pathlib.Path) -> Stored:
     f'{path} has names {list(names.shape)}, logits {list(logits.shape)} and classes '
     f'{list(classes.shape)}: they must be strings [N], floats [N, K] and strings [K]',
   )
-  finite = np.isfinite(logits).all(axis=1)
   require(
-    bool(finite.all()),
-    f'{path}: the logits of {str(names[np.argmin(finite)])!r} are not finite; write '
-    'the file anew',
+    embeddings is None
+    or (
+      embeddings.ndim == 2
+      and len(embeddings) == len(names)
+      and embeddings.dtype.kind == 'f'
+    ),
+    f'{path} has names {list(names.shape)} and embeddings '
+    f'{list(np.shape(embeddings))}: these must be floats [N, D]',
   )
+  for what, array in (('logits', logits), ('embeddings', embeddings)):
+    if array is None:
+      continue
+    finite = np.isfinite(array).all(axis=1)
+    require(
+      bool(finite.all()),
+      f'{path}: the {what} of {str(names[np.argmin(finite)])!r} are not finite; write '
+      'the file anew',
+    )
   return Stored(
-    tuple(names.tolist()), logits.astype(np.float32), tuple(classes.tolist())
+    tuple(names.tolist()),
+    logits.astype(np.float32),
+    tuple(classes.tolist()),
+    embeddings,
   )

@@ -4,9 +4,9 @@
     teacher = fitted(teacher, outputs, source)
     batches = train_batches(teacher, config, source, mesh, start_step=0)
 
-Its answers are an array more in each training batch. So the step, the state and the
-checkpoints are those of any run. The answers are a function of the batch, which is one
-of (seed, step): a run with a teacher resumes to the bit.
+Its answers are arrays more in each training batch: logits, embeddings, or both. So the
+step, the state and the checkpoints are those of any run. The answers are a function of
+the batch, which is one of (seed, step): a run with a teacher resumes to the bit.
 """
 
 import copy
@@ -16,20 +16,18 @@ import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, trained
-from mobilenet.models import folding, zoo
-from mobilenet.runs import stored_logits, teacher_images
-from mobilenet.training import array_sums, sharding, workdir
+from mobilenet.runs import answering, stored_logits, teacher_images
+from mobilenet.training import array_sums
 from mobilenet.training.errors import require
-from mobilenet.weights.own_file import Weights, flatten
+from mobilenet.weights.own_file import flatten
 
+LOGITS, EMBEDDINGS = 'logits', 'embeddings'  # what may be learned from
 _FEW = 5  # classes that a message names
-_TRAIN_IT = 'train it on them first: --config=configs/finetune.py'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +40,9 @@ class Teacher:
   crc32: of all that its answers depend on.
   batches: (config, source, mesh, start step, order) -> training batches with answers.
   check: raises if it has no answers for a source.
-  order: where in its answers each output of the student is found; None before they were
-    compared.
+  used: which of its answers are learned from.
+  order: where in its logits each output of the student is found; None before they were
+    compared, and where no logits are used.
   """
 
   origin: str
@@ -52,14 +51,18 @@ class Teacher:
   crc32: str
   batches: Callable[..., Iterator[dict[str, np.ndarray]]]
   check: Callable[[Any], object] = lambda source: None
+  used: tuple[str, ...] = (LOGITS,)
   order: tuple[int, ...] | None = None
 
   def described(self, config: ConfigDict) -> str:
     section = config.teacher
-    return (
-      f'taught by {self.origin}, at temperature {section.temperature:g}; labels are '
-      f'{section.hard:.0%} of the loss'
-    )
+    parts = [f'taught by {self.origin}']
+    if LOGITS in self.used:
+      parts.append(f', at temperature {section.temperature:g}')
+    parts.append(f'; labels are {section.hard:.0%} of the loss')
+    if EMBEDDINGS in self.used:
+      parts.append(f'; similarities of embeddings are added {section.features:g} times')
+    return ''.join(parts)
 
 
 def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
@@ -72,17 +75,19 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
   """
   section = config.get('teacher', {})  # configs of older versions have none
   weights, logits = section.get('weights', ''), section.get('logits', '')
-  if section.get('hard', 1.0) >= 1:
+  used = _used(section)
+  if not used:
     require(
       not weights and not logits,
       'there is a teacher, and the labels are all of the loss: give the teacher a '
       'share, --config.teacher.hard=0.5, or take --config=configs/distill.py',
     )
     return config, None
+  part = 'hard' if LOGITS in used else 'features'
   require(
     bool(weights or logits),
-    f'teacher.hard is {section.hard:g}, and there is no teacher: give a finished run '
-    'or a weight file with the classes of the data, '
+    f'teacher.{part} is {section[part]:g}, and there is no teacher: give a finished '
+    'run or a weight file with the classes of the data, '
     '--config.teacher.weights=runs/finetune',
   )
   require(
@@ -94,6 +99,8 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
     hasattr(task, 'taught_by'),
     f'--config.task={config.task} cannot be taught; leave out --config.teacher.*',
   )
+  if EMBEDDINGS in used:
+    _check_embeddings(config)
   teacher = _of_weights(config) if weights else _of_logits(config)
   require(
     section.crc32 in (None, teacher.crc32),
@@ -104,6 +111,27 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
   config = copy.deepcopy(config)
   config.teacher.crc32 = teacher.crc32
   return config, teacher
+
+
+def _used(section) -> tuple[str, ...]:
+  """What the loss of a config's `teacher` section reads of a teacher."""
+  used = (LOGITS,) if section.get('hard', 1.0) < 1 else ()
+  return used + ((EMBEDDINGS,) if section.get('features', 0.0) > 0 else ())
+
+
+def _check_embeddings(config: ConfigDict) -> None:
+  """Checks that the student's embeddings can come nearer to those of a teacher."""
+  features = f'teacher.features is {config.teacher.features:g}'
+  require(
+    experiment.make_model(config, ('',)).embedding_learns,
+    f'{features}, and nothing before the classifier learns: choose more than '
+    f"--config.model.trained='{config.model.trained}', or --config.teacher.features=0",
+  )
+  require(
+    config.batch_size > 1,
+    f'{features}, which compares the images of a batch, and batch_size is 1: '
+    '--config.batch_size=2 at least',
+  )
 
 
 def completed(config: ConfigDict) -> ConfigDict:
@@ -124,15 +152,19 @@ def fitted(teacher: Teacher | None, outputs: Sequence[str], source) -> Teacher |
     source: of the training examples.
 
   Raises:
-    TrainingError: it answers for other classes, or not for these examples.
+    TrainingError: it answers for other classes, or not for these examples. Where its
+      logits are not learned from, its classes may be any.
   """
   if teacher is None:
     return None
+  teacher.check(source)
+  if LOGITS not in teacher.used:
+    return teacher
   theirs = outputs if teacher.classes is None else teacher.classes
   require(
     teacher.count == len(outputs) or teacher.classes is not None,
     f'the teacher ({teacher.origin}) has {teacher.count:,} classes, the data '
-    f'{len(outputs):,}; {_TRAIN_IT}',
+    f'{len(outputs):,}; {answering.TRAIN_IT}',
   )
   differences = [
     f'only {who} has {_some(sorted(set(one) - set(other)))}'
@@ -145,9 +177,8 @@ def fitted(teacher: Teacher | None, outputs: Sequence[str], source) -> Teacher |
   require(
     not differences,
     f'the teacher ({teacher.origin}) has other classes than the data: '
-    f'{"; ".join(differences)}; {_TRAIN_IT}',
+    f'{"; ".join(differences)}; {answering.TRAIN_IT}',
   )
-  teacher.check(source)
   places = {name: place for place, name in enumerate(theirs)}
   return dataclasses.replace(teacher, order=tuple(places[name] for name in outputs))
 
@@ -158,53 +189,27 @@ def train_batches(
   """`experiment.train_batches`, with what a teacher says of each example."""
   if teacher is None:
     return experiment.train_batches(config, source, mesh, start_step)
-  return teacher.batches(config, source, mesh, start_step, list(teacher.order))
+  return teacher.batches(config, source, mesh, start_step, teacher.order)
+
+
+def _by_name(config, order, logits, embeddings) -> dict[str, np.ndarray]:
+  """What the loss reads of a teacher's answers, by the names that the task gives."""
+  task, used, named = experiment.make_task(config), _used(config.teacher), {}
+  if LOGITS in used:
+    named[task.taught_by] = np.asarray(logits)[:, list(order)]
+  if EMBEDDINGS in used:
+    named[task.embedded_by] = np.asarray(embeddings)
+  return named
 
 
 # ---- a network that answers ----------------------------------------------------------
 
 
-class Taught(Iterator):
-  """Batches with answers; those for the next batch are computed while one is used.
-
-  Args:
-    batches: of images.
-    name: of the array of answers.
-    answer: images -> (B, K).
-    order: of the K answers.
-  """
-
-  def __init__(
-    self,
-    batches,
-    name: str,
-    answer: Callable[[Any], jax.Array],
-    order: Sequence[int],
-  ):
-    self._batches, self._name = batches, name
-    self._answer, self._order = answer, order
-    self._next = None
-
-  def __next__(self):
-    batch, answers = self._next or self._asked()
-    # Asked before these answers are waited for: a device then has the next ones to
-    # compute, and the step that is running, and never waits for the host.
-    self._next = self._asked()
-    return {**batch, self._name: np.asarray(answers)[:, self._order]}
-
-  def _asked(self):
-    batch = next(self._batches)
-    return batch, self._answer(batch['image'])
-
-  @property
-  def corrupt(self) -> list[str]:
-    return self._batches.corrupt
-
-
 def _of_weights(config: ConfigDict) -> Teacher:
   weights = trained.load_weights(config.teacher.weights)
-  check_answers(weights)
-  size = config.teacher.resolution or own_resolution(config.teacher.weights, weights)
+  answering.check(weights)
+  size = config.teacher.resolution
+  size = size or answering.own_resolution(config.teacher.weights, weights)
   # Raises if it cannot see these images.
   _conversion(config, weights, size)
   said = [weights.model, weights.contract.as_dict(), weights.class_names, size]
@@ -214,31 +219,8 @@ def _of_weights(config: ConfigDict) -> Teacher:
     count=weights.model['num_classes'],
     crc32=array_sums.crc32_of([said, array_sums.record(flatten(weights.variables))]),
     batches=functools.partial(_answered_batches, weights, size),
+    used=_used(config.teacher),
   )
-
-
-def check_answers(weights: Weights) -> None:
-  """Checks that weights are a network whose answers can be had.
-
-  Raises:
-    TrainingError: there is no classifier, or nobody knows how to prepare images.
-  """
-  require(
-    weights.has_head,
-    f'the teacher ({weights.origin}) has no classifier; {_TRAIN_IT}',
-  )
-  require(
-    weights.contract is not None,
-    f'the teacher ({weights.origin}) does not say how images are prepared for it; '
-    'import it first: --job=import --init=FILE --workdir=runs/teacher',
-  )
-
-
-def own_resolution(path: str, weights: Weights) -> int:
-  """Px of the images that a network was last evaluated on."""
-  folder = pathlib.Path(path).expanduser()
-  stored = workdir.read_config(folder) if folder.is_dir() else None
-  return weights.contract.resolution if stored is None else stored['resolution']
 
 
 def _conversion(config, weights, size):
@@ -249,30 +231,11 @@ def _conversion(config, weights, size):
 
 
 def _answered_batches(weights, size, config, source, mesh, start_step, order):
-  return Taught(
+  return answering.Taught(
     experiment.train_batches(config, source, mesh, start_step),
-    experiment.make_task(config).taught_by,
-    answering(weights, mesh, _conversion(config, weights, size)),
-    order,
+    answering.answering(weights, mesh, _conversion(config, weights, size)),
+    functools.partial(_by_name, config, order),
   )
-
-
-def answering(
-  weights: Weights, mesh: Mesh, convert: Callable[[jax.Array], jax.Array]
-) -> Callable[[Any], jax.Array]:
-  """A jitted function from this process's images to the logits of a network.
-
-  The images are split over this process's devices of the mesh. Norms are folded.
-  """
-  devices = sharding.make_mesh(mesh.local_devices)
-  model, variables = folding.fold(zoo.create(**weights.model), weights.variables)
-  everywhere, over_devices = sharding.replicated(devices), sharding.split(devices)
-  jitted = jax.jit(
-    lambda variables, images: model.apply(variables, convert(images)),
-    in_shardings=(everywhere, over_devices),
-    out_shardings=over_devices,
-  )
-  return functools.partial(jitted, jax.device_put(variables, everywhere))
 
 
 # ---- answers that are stored ---------------------------------------------------------
@@ -290,24 +253,32 @@ def _of_logits(config: ConfigDict) -> Teacher:
     f'data.batch_ops is {config.data.batch_ops!r}, and teacher.logits has no answers '
     "for mixtures: --config.data.batch_ops='', or --config.teacher.weights=...",
   )
-  stored = stored_logits.read(path)
+  stored, used = stored_logits.read(path), _used(config.teacher)
+  said = [stored.names, stored.classes, array_sums.crc32(stored.logits)]
+  if EMBEDDINGS in used:
+    require(
+      stored.embeddings is not None,
+      f'{path} has no embeddings, which teacher.features needs; write it anew: '
+      '--job=logits --embeddings, or leave out --config.teacher.features',
+    )
+    said.append(array_sums.crc32(stored.embeddings))
   return Teacher(
     origin=f'the logits in {path}',
     classes=stored.classes,
     count=len(stored.classes),
-    crc32=array_sums.crc32_of(
-      [stored.names, stored.classes, array_sums.crc32(stored.logits)]
-    ),
+    crc32=array_sums.crc32_of(said),
     batches=functools.partial(_stored_batches, stored, path),
     check=lambda source: stored.of(source.names, path),
+    used=used,
   )
 
 
 def _stored_batches(stored, path, config, source, mesh, start_step, order):
   from input_pipeline.added_field import with_field  # TensorFlow
 
-  values = stored.of(source.names, path)[:, order]
-  source = with_field(source, experiment.make_task(config).taught_by, values)
+  part = stored.of(source.names, path)
+  for name, values in _by_name(config, order, part.logits, part.embeddings).items():
+    source = with_field(source, name, values)
   return experiment.train_batches(config, source, mesh, start_step)
 
 

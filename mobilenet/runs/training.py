@@ -14,7 +14,7 @@ import jax
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, trained
-from mobilenet.models.classifier import OnEmbeddings
+from mobilenet.models.classifier import OnEmbeddings, WithEmbedding
 from mobilenet.reports import curves, run_report
 from mobilenet.runs import embeddings, preparation, run_data, teaching
 from mobilenet.runs.announcements import (
@@ -151,7 +151,7 @@ def train_head(
   head.ema_decay = None
   head.keep_best, head.patience = False, None
   head.teacher.weights = head.teacher.logits = ''
-  head.teacher.hard = 1.0
+  head.teacher.hard, head.teacher.features = 1.0, 0.0
   if jax.process_index() == 0:
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
   outcome = train(head, folder, compiled, report=False)
@@ -178,6 +178,8 @@ def to_learn(
       evaluate=functools.partial(eval_part.eval_batches, config.eval_batch_size),
       num_eval_examples=eval_source.num_examples,
     )
+  if teacher is not None and teaching.EMBEDDINGS in teacher.used:
+    model = WithEmbedding.like(model)
   return model, loop.Data(
     train=functools.partial(teaching.train_batches, teacher, config, source, mesh),
     evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),

@@ -130,8 +130,9 @@ class Task(Protocol):
   fields: names of the batch's arrays that it needs besides 'image'; evaluation keeps
     them for every example, along with the predictions.
 
-  A task that can learn from a teacher has `taught_by` besides: the name of the array in
-  a training batch that holds the teacher's outputs.
+  A task that can learn from a teacher has the names of two arrays in a training batch
+  besides: `taught_by` holds the teacher's outputs, `embedded_by` its embeddings. A
+  student whose embeddings are compared gives a `models.classifier.Answer` in training.
   """
 
   metric: Metric

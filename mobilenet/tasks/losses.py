@@ -73,6 +73,51 @@ def distillation(
   return temperature**2 * jnp.sum(jnp.exp(taught) * (taught - said), axis=-1)
 
 
+def similarity_distance(
+  embeddings: jax.Array, teacher_embeddings: jax.Array, mask: jax.Array | None = None
+) -> jax.Array:
+  """How differently two networks see which examples of a batch are alike (1907.09682).
+
+  The similarities of a network are the rows of E E^T, each scaled to length 1, with E
+  its embeddings. The distance is the squared Frobenius norm of the difference, divided
+  by B^2. It needs no parameters, whatever the widths are, and a common factor of the
+  embeddings changes nothing. With rows of length 1 it is at most 4 / B, so that a
+  larger batch needs a larger weight. With one example it is 0.
+
+  Args:
+    embeddings: (B, ...) of the student, any float type.
+    teacher_embeddings: (B, ...), with any other shape after the first axis.
+    mask: (B,), above 0 for the examples that count; None for all.
+
+  Returns:
+    A float32 scalar. An embedding of zeros is similar to none.
+
+  Raises:
+    TrainingError: they are not of as many examples.
+  """
+  count = embeddings.shape[0]
+  require(
+    teacher_embeddings.shape[:1] == (count,),
+    f'embeddings {list(embeddings.shape)} and those of the teacher '
+    f'{list(teacher_embeddings.shape)} are not of the same examples',
+  )
+  counts = jnp.ones(count, bool) if mask is None else mask > 0
+  own, theirs = (_similarities(e, counts) for e in (embeddings, teacher_embeddings))
+  pairs = jnp.maximum(jnp.sum(counts), 1).astype(jnp.float32) ** 2
+  return jnp.sum(lax.square(own - theirs)) / pairs
+
+
+def _similarities(embeddings: jax.Array, counts: jax.Array) -> jax.Array:
+  rows = embeddings.reshape(len(embeddings), -1).astype(jnp.float32)
+  # `where`, here and below: a NaN of padding, or the infinite slope of a square root
+  # at 0, must not come in through a product with 0.
+  rows = jnp.where(counts[:, None], rows, 0)
+  products = jnp.matmul(rows, rows.T, precision=lax.Precision.HIGHEST)
+  squares = jnp.sum(lax.square(products), axis=1, keepdims=True)
+  some = squares > 0
+  return jnp.where(some, products * lax.rsqrt(jnp.where(some, squares, 1)), 0)
+
+
 def top_k_correct(logits: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   """Whether each example's label is among its k highest logits.
 

@@ -1,14 +1,16 @@
 """Which parts of a network are frozen, and what it computes in parts."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mobilenet.models import freezing, zoo
-from mobilenet.models.classifier import Classifier, OnEmbeddings
+from mobilenet.models.classifier import Classifier, OnEmbeddings, WithEmbedding
 from mobilenet.models.initial import init_variables
-from mobilenet.models.rows import ModelError
+from mobilenet.models.rows import ConvHead, FlatHead, Head, ModelError
 from tests.tiny import NETWORK
 
 
@@ -28,6 +30,7 @@ def test_what_learns(trained, learning):
   names = ['backbone/stem', 'backbone/block_00', 'backbone/block_01', 'head/hidden']
   assert [name for name in names if model.learns(tuple(name.split('/')))] == learning
   assert model.learns(('head', 'classifier', 'kernel'))
+  assert model.embedding_learns == bool(learning)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,55 @@ def test_the_parts_give_the_numbers_of_the_whole():
     OnEmbeddings.like(model).apply(variables, embedding),
     model.apply(variables, images),
   )
+
+
+@pytest.mark.parametrize('name', ['mobilenet_v1', 'squeezenet_1_1', 'alexnet'])
+def test_without_a_hidden_layer_the_head_gives_embeddings_that_learn_nothing(name):
+  """SqueezeNet and V1 have none, AlexNet has two."""
+  for trained, learns in (('last 1', True), ('head', name == 'alexnet')):
+    model = zoo.create(name, num_classes=3, trained=trained)
+    assert model.embedding_learns == learns
+
+
+# A hidden layer with dropout and none behind the pool; V4's with a norm; one of each.
+ALL_DROPPED = dataclasses.replace(NETWORK, head=FlatHead(1, (8, 8)))
+NORMED = dataclasses.replace(NETWORK, head=Head(8, 'relu', norm=True))
+MAPPED = dataclasses.replace(NETWORK, head=ConvHead())
+
+
+@pytest.mark.parametrize(
+  ('network', 'frozen'),
+  [(NETWORK, 0), (NETWORK, 4), (NORMED, 0), (ALL_DROPPED, 1), (MAPPED, 0)],
+)
+def test_an_answer_in_training_is_one_pass_of_the_same_training(network, frozen):
+  """The same logits with the same dropout, the same statistics, to the bit."""
+  model = Classifier(network, 4, dropout=0.5, stochastic_depth=0.5, frozen=frozen)
+  variables = init_variables(model, (12, 12, 3), 0)
+  images = np.random.default_rng(0).standard_normal((4, 12, 12, 3), np.float32)
+
+  def trained(model):
+    return model.apply(
+      variables,
+      images,
+      train=True,
+      mutable=['batch_stats'],
+      rngs={'dropout': jax.random.key(3)},
+    )
+
+  logits, statistics = trained(model)
+  both = WithEmbedding.like(model)
+  answer, statistics_too = trained(both)
+  np.testing.assert_array_equal(answer.logits, logits)
+  jax.tree.map(np.testing.assert_array_equal, statistics_too, statistics)
+  # The logits are those of this embedding; it is the one before their dropout.
+  assert answer.embedding.shape[0] == 4
+  plain = model.apply(variables, images)
+  assert np.any(plain != logits)
+  np.testing.assert_array_equal(both.apply(variables, images), plain)
+  if frozen == 4:
+    np.testing.assert_array_equal(
+      answer.embedding, model.apply(variables, images, method='embed')
+    )
 
 
 def test_frozen_rows_normalise_by_their_running_statistics():

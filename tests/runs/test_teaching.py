@@ -75,6 +75,7 @@ def test_answers_are_those_of_predict_for_the_same_images(config, teacher):
 def test_a_run_says_who_taught_it_and_resumes_to_the_bit(student, teacher, tmp_path):
   flags = (
     f'--config.teacher.weights={teacher}',
+    '--config.teacher.features=50',
     # A run of one epoch is then the beginning of one of two.
     '--config.schedule.name=constant',
     '--config.schedule.warmup_epochs=0',
@@ -82,7 +83,10 @@ def test_a_run_says_who_taught_it_and_resumes_to_the_bit(student, teacher, tmp_p
   whole = student(tmp_path / 'whole', *flags)
   assert whole.returncode == 0, whole.stderr
   assert f'taught by tiny x1 of {teacher}, at 24 px, at temperature 4' in whole.stdout
-  assert 'labels are 10% of the loss' in whole.stdout
+  assert (
+    'labels are 10% of the loss; similarities of embeddings are added 50 times'
+    in (' '.join(whole.stdout.split()))
+  )
   assert len(workdir.read_config(tmp_path / 'whole')['teacher']['crc32']) == 8
   for length in ('--config.epochs=1', '--config.epochs=2'):
     done = student(tmp_path / 'parts', *flags, length)
@@ -116,23 +120,51 @@ def test_a_sweep_knows_its_students_again(student, teacher, photos, tmp_path):
 
 
 def test_the_teacher_changes_what_is_learned(student, teacher, tmp_path):
-  steps = {}
-  for hard in (0, 0.5):
-    flags = f'--config.teacher.weights={teacher}', f'--config.teacher.hard={hard}'
-    done = student(tmp_path / str(hard), *flags, '--config.steps=2')
+  learned = []
+  for name, fields in (
+    ('half', {'hard': 0.5}),
+    ('all', {'hard': 0}),
+    ('alike', {'hard': 0.5, 'features': 50}),
+  ):
+    flags = [f'--config.teacher.{field}={value}' for field, value in fields.items()]
+    flags += [f'--config.teacher.weights={teacher}', '--config.steps=2']
+    done = student(tmp_path / name, *flags)
     assert done.returncode == 0, done.stderr
-    steps[hard] = trained.load_run(tmp_path / str(hard)).variables
-  apart = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), *steps.values())
-  assert max(jax.tree.leaves(apart)) > 1e-6
+    learned.append(trained.load_run(tmp_path / name).variables)
+  for other in learned[1:]:
+    apart = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), learned[0], other)
+    assert max(jax.tree.leaves(apart)) > 1e-6
+
+
+def embeddings_of(run, images):
+  return run.model.apply(run.variables, images, method='embed')
+
+
+def test_a_teacher_gives_its_embeddings_of_the_same_images(config, teacher):
+  """Mixed ones too, of which the student's are those of the same mixture."""
+  config.data.train_ops = 'resize(24)|value_range(0, 1)'
+  config.data.batch_ops = 'mixup(0.5)'
+  config.teacher.hard, config.teacher.features = 1.0, 3.0
+  config, taught = teaching.open_teacher(config)
+  assert taught.used == ('embeddings',)
+  source = experiment.open_source(config, 'train')
+  taught = teaching.fitted(taught, ('other', 'classes'), source)
+  batch = next(teaching.train_batches(taught, config, source, sharding.make_mesh(), 0))
+  assert 'teacher_logits' not in batch
+  assert batch['label'].shape == (8, 3), 'mixed'
+  expected = embeddings_of(trained.load_run(teacher), batch['image'])
+  np.testing.assert_allclose(
+    batch['teacher_embeddings'], expected, rtol=1e-4, atol=1e-5
+  )
+  assert np.std(expected, axis=0).max() > 1e-3, 'photos look different'
 
 
 def test_logits_of_a_file_come_with_their_photos(
   student, teacher, photos, config, tmp_path
 ):
   file = tmp_path / 'logits.npz'
-  done = tiny.run(
-    '--job=logits', f'--init={teacher}', f'--data_dir={photos}', f'--out={file}'
-  )
+  job = '--job=logits', f'--init={teacher}', f'--data_dir={photos}', f'--out={file}'
+  done = tiny.run(*job, '--embeddings')
   assert done.returncode == 0, done.stderr
   assert '27 photos of' in done.stdout
   assert '3 classes, 24 px' in done.stdout
@@ -144,10 +176,19 @@ def test_logits_of_a_file_come_with_their_photos(
   said = np.asarray(jax.nn.log_softmax(stored.logits))
   np.testing.assert_allclose(said, expected, atol=2e-5)
 
+  embedded = stored.embeddings
+  assert (embedded.dtype, embedded.shape) == (np.float16, (27, 8))
+  source = experiment.open_source(run.config, 'all', str(photos))
+  assert source.names == stored.names
+  whole = next(input_pipeline.eval_batches(source, ops=ops, batch_size=27))
+  expected = embeddings_of(run, whole['image'])
+  np.testing.assert_allclose(embedded, expected, rtol=1e-3, atol=1e-3)
+
   # Other rows for other photos, and the classes the other way round.
   turned = stored._replace(logits=stored.logits[:, ::-1], classes=stored.classes[::-1])
   stored_logits.write(file, turned)
   config.teacher.weights, config.teacher.logits = '', str(file)
+  config.teacher.features = 3.0
   config.data.train_ops = 'resize(24)|value_range(0, 1)'
   config, taught = teaching.open_teacher(config)
   source = experiment.open_source(config, 'train')
@@ -155,13 +196,29 @@ def test_logits_of_a_file_come_with_their_photos(
   mesh = sharding.make_mesh()
   batch = next(teaching.train_batches(taught, config, source, mesh, 0))
   rows = {row.tobytes(): n for n, row in enumerate(stored.logits)}
-  names = [stored.names[rows[row.tobytes()]] for row in batch['teacher_logits']]
+  places = [rows[row.tobytes()] for row in batch['teacher_logits']]
+  np.testing.assert_array_equal(batch['teacher_embeddings'], embedded[places])
+  names = [stored.names[place] for place in places]
   labels = [conftest.CLASSES.index(name.split('/')[1]) for name in names]
   assert labels == batch['label'].tolist()
 
-  done = student(tmp_path / 'student', f'--config.teacher.logits={file}')
+  # A student of another width.
+  flags = (
+    f'--config.teacher.logits={file}',
+    '--config.teacher.hard=1',
+    '--config.teacher.features=50',
+    '--config.model.width=2',
+    '--config.steps=2',
+  )
+  done = student(tmp_path / 'student', *flags)
   assert done.returncode == 0, done.stderr
-  assert f'taught by the logits in {file}' in done.stdout
+  assert f'taught by the logits in {file}; labels are 100% of the loss' in done.stdout
+
+  stored_logits.write(file, stored._replace(embeddings=None))
+  done = student(tmp_path / 'other', *flags)
+  assert done.returncode == 1
+  assert f'{file} has no embeddings, which teacher.features needs;' in done.stderr
+  assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -169,6 +226,15 @@ def test_logits_of_a_file_come_with_their_photos(
   [
     ({'teacher.weights': ''}, r'there is no teacher: give .*teacher\.weights='),
     ({'teacher.hard': 1.0}, r'all of the loss: .*--config\.teacher\.hard=0\.5'),
+    (
+      {'teacher.weights': '', 'teacher.hard': 1.0, 'teacher.features': 3.0},
+      r'teacher\.features is 3, and there is no teacher: give a finished run',
+    ),
+    (
+      {'teacher.features': 3.0, 'model.trained': 'classifier'},
+      r'features is 3, and nothing before the classifier learns: .*model\.trained=',
+    ),
+    ({'teacher.features': 3.0, 'batch_size': 1}, 'compares the images of a batch'),
     ({'teacher.logits': 'l.npz'}, 'are two teachers: give one of them'),
     ({'teacher.weights': 'no_such.pth'}, r'no_such\.pth'),
     ({'teacher.crc32': '00000000'}, 'is not the teacher of before: its checksum is'),
@@ -225,29 +291,3 @@ def test_a_teacher_without_names_must_have_as_many_classes():
   with pytest.raises(TrainingError, match='has 1,000 classes, the data 3;'):
     teaching.fitted(teacher, conftest.CLASSES, None)
   assert teaching.fitted(teacher, tuple('abc') * 0 + tuple(map(str, range(1000))), None)
-
-
-def test_batches_of_a_teacher_are_those_without_and_know_what_is_broken():
-  class Source:
-    corrupt = ('a.jpg',)
-
-    def __init__(self):
-      self.step = -1
-
-    def __next__(self):
-      self.step += 1
-      return {'image': np.full((2, 1), self.step), 'label': np.arange(2)}
-
-  asked = []
-
-  def answer(images):
-    asked.append(int(images[0, 0]))
-    return np.concatenate([images, images + 10], axis=1)
-
-  batches = teaching.Taught(Source(), 'said', answer, [1, 0])
-  for step in range(3):
-    batch = next(batches)
-    assert batch['image'].tolist() == [[step]] * 2
-    assert batch['said'].tolist() == [[step + 10, step]] * 2
-    assert asked == list(range(step + 2)), 'one batch ahead'
-  assert batches.corrupt == ('a.jpg',)

@@ -5,13 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mobilenet.models.classifier import Answer
 from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.losses import (
   cross_entropy,
   distillation,
   l2_penalty,
+  similarity_distance,
   top_k_correct,
 )
+from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
 
@@ -107,6 +110,127 @@ def test_the_gradient_of_distillation_is_temperature_times_the_difference():
     assert np.isfinite(gradient).all()
 
 
+# Of two networks; other widths, one of them with a map for an embedding.
+SEEN = DRAW.standard_normal((16, 5)).astype('f')
+TAUGHT_SEEN = np.maximum(DRAW.standard_normal((16, 2, 2, 3)), 0).astype('f')
+
+
+def similarity_reference(student, teacher):
+  """The paper's equations 2 to 4, in float64."""
+
+  def similarities(embeddings):
+    rows = embeddings.reshape(len(embeddings), -1).astype('d')
+    products = rows @ rows.T
+    return products / np.linalg.norm(products, axis=1, keepdims=True)
+
+  difference = similarities(teacher) - similarities(student)
+  return np.linalg.norm(difference, 'fro') ** 2 / len(student) ** 2
+
+
+def test_similarities_are_compared_whatever_the_widths():
+  distance = similarity_distance(SEEN, TAUGHT_SEEN)
+  assert (distance.shape, distance.dtype) == ((), jnp.float32)
+  expected = similarity_reference(SEEN, TAUGHT_SEEN)
+  assert expected > 0.01
+  np.testing.assert_allclose(distance, expected, rtol=1e-5)
+  half = jnp.asarray(TAUGHT_SEEN, jnp.float16)  # as a file has them
+  expected = similarity_reference(SEEN, np.asarray(half))
+  np.testing.assert_allclose(similarity_distance(SEEN, half), expected, rtol=1e-5)
+
+
+def test_similarities_by_hand():
+  """The student calls two images alike, the teacher calls them unlike."""
+  distance = similarity_distance(jnp.ones((2, 3)), 5 * jnp.eye(2))
+  # Rows (s, s) against (1, 0) and (0, 1), with s = sqrt(1/2); over 2^2.
+  s = np.sqrt(0.5)
+  np.testing.assert_allclose(distance, 2 * ((1 - s) ** 2 + s**2) / 4, rtol=1e-6)
+
+
+def test_only_what_is_alike_counts_not_what_it_looks_like():
+  turn, _ = np.linalg.qr(DRAW.standard_normal((5, 5)))
+  turned = (7 * SEEN @ turn).astype('f')
+  np.testing.assert_allclose(similarity_distance(SEEN, turned), 0, atol=1e-10)
+  assert float(similarity_distance(SEEN[:1], TAUGHT_SEEN[:1])) < 1e-12
+
+
+def test_similarities_of_padding_do_not_count():
+  """Nor do they as partners of others; even if they are not finite."""
+  mask = jnp.asarray([1.0] * 11 + [0.0] * 5)
+  student, teacher = SEEN.copy(), TAUGHT_SEEN.copy()
+  student[11:], teacher[11:] = np.nan, np.inf
+  expected = similarity_reference(SEEN[:11], TAUGHT_SEEN[:11])
+  found, gradient = jax.value_and_grad(similarity_distance)(student, teacher, mask)
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+  assert np.isfinite(gradient).all()
+  assert gradient[:11].any(axis=1).all()
+  assert not gradient[11:].any()
+  assert float(similarity_distance(student, teacher, jnp.zeros(16))) == 0
+
+
+def test_the_gradient_of_similarities_is_finite_where_nothing_is_seen():
+  """All units of an embedding may be dead, of one example or of all."""
+  gradient = jax.grad(similarity_distance)
+  one = SEEN.copy()
+  one[3] = 0
+  for student in (one, np.zeros_like(SEEN)):
+    assert np.isfinite(gradient(student, TAUGHT_SEEN)).all()
+  assert gradient(one, TAUGHT_SEEN).any()
+  gone = TAUGHT_SEEN.copy()
+  gone[3] = 0  # as a file has it of a photo that could not be read
+  assert np.isfinite(gradient(SEEN, gone)).all()
+
+
+def test_the_gradient_of_similarities_is_the_slope():
+  direction = DRAW.standard_normal(SEEN.shape)
+  slope = np.sum(jax.grad(similarity_distance)(SEEN, TAUGHT_SEEN) * direction)
+  ahead, behind = (
+    similarity_reference(SEEN.astype('d') + h * direction, TAUGHT_SEEN)
+    for h in (1e-5, -1e-5)
+  )
+  np.testing.assert_allclose(slope, (ahead - behind) / 2e-5, rtol=1e-3)
+
+
+def test_similarities_are_those_of_the_batch_of_all_devices():
+  """An image is compared with those on other devices as well."""
+  mesh = sharding.make_mesh(jax.devices()[:2])
+  function = jax.jit(
+    jax.value_and_grad(similarity_distance),
+    in_shardings=sharding.split(mesh),
+    out_shardings=sharding.replicated(mesh),
+  )
+  distance, gradient = function(SEEN, TAUGHT_SEEN)
+  expected = similarity_reference(SEEN, TAUGHT_SEEN)
+  np.testing.assert_allclose(distance, expected, rtol=1e-5)
+  halves = [
+    similarity_reference(SEEN[h], TAUGHT_SEEN[h]) for h in np.split(np.arange(16), 2)
+  ]
+  assert abs(np.mean(halves) - expected) > 0.1 * expected
+  alone = jax.grad(similarity_distance)(SEEN, TAUGHT_SEEN)
+  np.testing.assert_allclose(gradient, alone, rtol=1e-4, atol=1e-7)
+
+
+def test_embeddings_of_other_examples_are_refused():
+  with pytest.raises(
+    TrainingError, match=r'\[16, 5\] .* \[15, 2, 2, 3\] are not of the'
+  ):
+    similarity_distance(SEEN, TAUGHT_SEEN[:15])
+
+
+@pytest.mark.parametrize('hard', [0.0, 0.25, 1.0])
+def test_similarities_are_added_to_the_rest_of_the_loss(hard):
+  batch = {
+    'label': jnp.asarray(LABELS),
+    'teacher_logits': TAUGHT,
+    'teacher_embeddings': TAUGHT_SEEN,
+  }
+  without = Classification(hard=hard).loss({}, LOGITS, batch)
+  if hard == 1:
+    del batch['teacher_logits']
+  found = Classification(hard=hard, features=50).loss({}, Answer(LOGITS, SEEN), batch)
+  added = 50 * similarity_reference(SEEN, TAUGHT_SEEN)
+  np.testing.assert_allclose(found, without + added, rtol=1e-5)
+
+
 @pytest.mark.parametrize('hard', [0.0, 0.25, 1.0])
 def test_labels_and_the_teacher_share_the_loss(hard):
   task = Classification(hard=hard, temperature=2.0, label_smoothing=0.1)
@@ -123,8 +247,10 @@ def test_labels_and_the_teacher_share_the_loss(hard):
 def test_the_metrics_of_a_student_are_those_of_anybody():
   batch = {'label': jnp.asarray(LABELS)}
   taught, plain = Classification(hard=0.0), Classification()
-  same = jax.tree.map(np.array_equal, *(t.sums(LOGITS, batch) for t in (taught, plain)))
-  assert all(same.values())
+  seen = Classification(features=1.0).sums(Answer(LOGITS, SEEN), batch)
+  for sums in (taught.sums(LOGITS, batch), seen):
+    same = jax.tree.map(np.array_equal, sums, plain.sums(LOGITS, batch))
+    assert all(same.values())
 
 
 @pytest.mark.parametrize('k', [1, 3, 5])

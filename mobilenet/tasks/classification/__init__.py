@@ -15,5 +15,9 @@ def make_task(config: ConfigDict) -> Classification:
     l2_depthwise=config.loss.l2_depthwise,
     balance=config.loss.get('balance', 0.0),  # runs of older versions have none
     **report,
-    **{name: teacher[name] for name in ('hard', 'temperature') if name in teacher},
+    **{
+      name: teacher[name]
+      for name in ('hard', 'temperature', 'features')
+      if name in teacher
+    },
   )

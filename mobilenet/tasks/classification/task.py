@@ -10,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mobilenet.models import zoo
+from mobilenet.models.classifier import Answer
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.classification import thresholds
 from mobilenet.tasks.losses import (
   cross_entropy,
   distillation,
   l2_penalty,
+  similarity_distance,
   top_k_correct,
 )
 from mobilenet.training.errors import TrainingError
@@ -28,8 +30,10 @@ _SUMS = ('loss', 'top1', 'top5', 'count')
 class Classification:
   """Softmax cross-entropy with label smoothing, and the papers' L2 in the loss.
 
-  With a teacher, a part of the loss is the distance to its answers (1503.02531). They
-  come with a training batch, under the name `taught_by`. Evaluation never sees them.
+  With a teacher, a part of the loss is the distance to its answers (1503.02531), and
+  another may be added: how differently student and teacher see which examples are alike
+  (1907.09682). Answers and embeddings of the teacher come with a training batch, under
+  the names `taught_by` and `embedded_by`. Evaluation never sees them.
 
   label_smoothing: in [0, 1).
   l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
@@ -39,8 +43,9 @@ class Classification:
   balance: how class weights come from the classes' sizes, see `for_training`.
   class_weights: how much an example of each class counts in the loss; () for one each.
   hard: the labels' share of the loss, in [0, 1]; the rest is the teacher's. At 0 no
-    label is read, at 1 there is no teacher.
+    label is read, at 1 no answer of a teacher.
   temperature: of the comparison with the teacher, above 0.
+  features: weight of what the similarities add to the loss; at 0 no embedding is read.
   """
 
   label_smoothing: float = 0.0
@@ -52,10 +57,12 @@ class Classification:
   class_weights: tuple[float, ...] = ()
   hard: float = 1.0
   temperature: float = 2.0
+  features: float = 0.0
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
   taught_by: ClassVar[str] = 'teacher_logits'
+  embedded_by: ClassVar[str] = 'teacher_embeddings'
 
   def outputs(self, source) -> tuple[str, ...]:
     thresholds.positive_place(source.class_names, self.positive)  # raises if it is none
@@ -99,9 +106,15 @@ class Classification:
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return zoo.create(num_classes=count, **options)
 
-  def loss(self, params, logits: jax.Array, batch: Batch) -> jax.Array:
-    """The objective of a training batch, a scalar."""
-    loss = 0.0
+  def loss(self, params, outputs: jax.Array | Answer, batch: Batch) -> jax.Array:
+    """The objective of a training batch, a scalar.
+
+    Args:
+      params: of the network.
+      outputs: its logits; an `Answer` where `features` is above 0.
+      batch: with the label, and what is learned from of a teacher.
+    """
+    logits, loss = _logits(outputs), 0.0
     if self.hard > 0:
       each = cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
       if self.class_weights:
@@ -110,18 +123,22 @@ class Classification:
     if self.hard < 1:
       taught = distillation(logits, batch[self.taught_by], self.temperature)
       loss = self.hard * loss + (1 - self.hard) * jnp.mean(taught)
+    if self.features:
+      loss += self.features * similarity_distance(
+        outputs.embedding, batch[self.embedded_by], batch.get('mask')
+      )
     if self.l2:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
 
-  def sums(self, logits: jax.Array, batch: Batch) -> Sums:
+  def sums(self, outputs: jax.Array | Answer, batch: Batch) -> Sums:
     """Metric sums of a batch; 'count' divides them.
 
     The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
     that training and evaluation can be compared. Examples with mask 0 do not count, nor
     do those without a label (-1).
     """
-    labels = batch['label']
+    logits, labels = _logits(outputs), batch['label']
     mask = batch.get('mask', jnp.ones(logits.shape[:1], jnp.float32))
     if labels.ndim == 1:
       mask = mask * (labels >= 0)
@@ -175,3 +192,7 @@ class Classification:
     from mobilenet.tasks.classification import photo_pages
 
     photo_pages.show_predictions(photos, predicted['probabilities'], shown)
+
+
+def _logits(outputs: jax.Array | Answer) -> jax.Array:
+  return outputs.logits if isinstance(outputs, Answer) else outputs
