@@ -1,4 +1,4 @@
-"""A network at inference as a small graph: what all formats but StableHLO are written of.
+"""A network at inference as a small graph, which the files that run are written of.
 
     program = program_of_weights(...)
     network = graph.of(program, 'ONNX')
