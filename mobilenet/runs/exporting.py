@@ -41,7 +41,9 @@ class Wanted:
   data_dir: str | None = None
   split: str | None = None
   most_lost: float = 2.0
-  calibration: quantising.Calibration = quantising.Calibration()
+  calibration: quantising.Calibration = dataclasses.field(
+    default_factory=quantising.Calibration
+  )
 
 
 def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
