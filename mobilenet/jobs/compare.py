@@ -1,4 +1,4 @@
-"""Compares networks on the same photos: accuracy, chance, size, time, in one table.
+"""Compares networks on the same photos, in one table.
 
     python main.py --job=compare --config=configs/compare.py --config.data.dir=photos
     python main.py --job=compare runs/a runs/b runs/c

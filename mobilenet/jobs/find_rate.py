@@ -1,4 +1,4 @@
-"""Looks for a learning rate: trains some steps while the rate grows.
+"""Looks for a learning rate: trains some steps while it grows.
 
     python main.py --job=find_rate --config=configs/folder.py --config.data.dir=photos
 

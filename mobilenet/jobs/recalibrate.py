@@ -1,4 +1,4 @@
-"""Measures a run's BatchNorm statistics anew, on its training photos.
+"""Measures a run's BatchNorm statistics anew.
 
     python main.py --job=recalibrate --workdir=runs/x --out=runs/x-recalibrated
 

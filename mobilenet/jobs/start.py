@@ -1,4 +1,4 @@
-"""Looks at a folder of photos and prints the command to train with, and why.
+"""Looks at a folder of photos and prints the command to train with.
 
     python main.py --job=start
     python main.py --job=start --data_dir=photos --init=mobilenet_v2.pth
