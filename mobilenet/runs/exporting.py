@@ -124,28 +124,44 @@ def images_of(
   """
   config = run.config
   if config.data.name == 'folder' and not (wanted.data_dir or config.data.dir):
-    side = config.resolution
-    drawn = np.random.default_rng(0).uniform(size=(MADE_IMAGES, side, side, 3))
-    contract = trained.contract_of_run(config)
-    images = (drawn - np.asarray(contract.mean)) / np.asarray(contract.std)
+    require(
+      wanted.precision in check.TOLERANCE,
+      f'{wanted.precision} is checked on photos, and this run has none: give '
+      '--data_dir=photos',
+    )
     print(
       'note: this run has no photos; the file is checked on noise. '
       '--data_dir=photos checks it on yours'
     )
-    return iter([(images.astype(np.float32), None)]), 'noise'
+    return iter([(_noise(run), None)]), 'noise'
   split = wanted.split or config.data.eval_split
   whole = wanted.data_dir is not None and wanted.split is None
   source = experiment.open_source(
     config, split, wanted.data_dir, whole=whole, split_flag='--split'
   )
-  return _batches(config, source), source.split
+  labelled = experiment.make_task(config).outputs(source) == run.outputs
+  if not labelled:
+    print(
+      f'note: {source.origin} has other classes than the run: how often both give the '
+      'same class is compared, not how often it is right'
+    )
+  return _batches(config, source, labelled), source.split
 
 
-def _batches(config, source):
+def _noise(run: trained.Run) -> np.ndarray:
+  """Images with values that photos can have, float32 (N, H, W, 3)."""
+  side, contract = run.config.resolution, trained.contract_of_run(run.config)
+  drawn = np.random.default_rng(0).uniform(size=(MADE_IMAGES, side, side, 3))
+  images = (drawn - np.asarray(contract.mean)) / np.asarray(contract.std)
+  return images.astype(np.float32)
+
+
+def _batches(config, source, labelled: bool):
   for batch in experiment.eval_batches(config, source, sharding.make_mesh()):
     read = np.asarray(batch['mask']) > 0
     if read.any():
-      yield np.asarray(batch['image'])[read], np.asarray(batch['label'])[read]
+      labels = np.asarray(batch['label'])[read] if labelled else None
+      yield np.asarray(batch['image'])[read], labels
 
 
 def show(

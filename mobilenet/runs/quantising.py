@@ -77,7 +77,7 @@ def _images(run: trained.Run, how: Calibration) -> Iterator[np.ndarray]:
   for batch in itertools.islice(batches, -(-number // BATCH)):
     labels |= set(np.asarray(batch['label']).tolist())
     yield np.asarray(batch['image'])
-  if len(labels) == 1 and len(run.outputs) > 1:
+  if len(labels) == 1 and len(run.outputs) > 1 and not has_none:
     raise ExportError(
       f'the {number:,} calibration images are all of class '
       f'{run.outputs[labels.pop()]}: the ranges would be those of one class; '
