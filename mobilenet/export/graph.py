@@ -1,7 +1,6 @@
-"""A network at inference as a small graph: what all formats but StableHLO are written of.
+"""A network at inference as a small graph, which all formats are written from.
 
-    program = program_of_weights(...)
-    network = graph.of(program, 'ONNX')
+    network = graph.of_program(program, 'ONNX')
     logits = graph.run(network, images)
 
 About twenty ops (`ops.OPS`), NHWC, in running order. It is found in the equations that
@@ -19,6 +18,7 @@ import numpy as np
 
 from mobilenet.export import ops, patterns, tracing
 from mobilenet.export.errors import ExportError
+from mobilenet.export.program import Program
 from mobilenet.export.steps import Constant, Step, Value, ordered, rewrite
 
 INPUT = 'images'
@@ -83,6 +83,11 @@ def of(function, variables, image_shape: tuple[int, int, int], what: str) -> Gra
         f'{what} has nothing for {step.op} in {step.scope}, which is part of no pattern'
       )
   return _named(steps, image_shape)
+
+
+def of_program(program: Program, what: str) -> Graph:
+  """The graph of a program; see `of`."""
+  return of(program.applied(), program.variables, program.image_shape(), what)
 
 
 def _named(steps: list[Step], image_shape: tuple[int, int, int]) -> Graph:

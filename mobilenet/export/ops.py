@@ -114,9 +114,7 @@ OPS: dict[str, Callable[..., jax.Array]] = {
   'dense': _dense,
   'add': _add,  # act
   'mul': lambda how, lowering, a, b: a * b,
-  **{
-    name: lambda how, lowering, x, act=act: act(x) for name, act in POINTWISE.items()
-  },
+  **{name: lambda how, lowering, x, act=act: act(x) for name, act in POINTWISE.items()},
   'mean': _mean,  # over height and width; keep: whether as sizes of 1
   'max_pool': _max_pool,  # kernel, stride (of two sizes), padding
   'average_pool': _average_pool,  # the same; padded pixels do not count

@@ -98,7 +98,11 @@ def mean(step, uses):
   if step.op != 'div' or not is_step(step.inputs[0], 'reduce_sum'):
     return None
   (x,), axes = step.inputs[0].inputs, step.inputs[0].attributes['axes']
-  if len(x.shape) != 4 or axes != (1, 2) or not _is(step.inputs[1], np.prod(x.shape[1:3])):
+  if (
+    len(x.shape) != 4
+    or axes != (1, 2)
+    or not _is(step.inputs[1], np.prod(x.shape[1:3]))
+  ):
     return None
   return Step('mean', (x,), {'keep': False}, step.shape, step.scope)
 

@@ -1,6 +1,7 @@
 """A network as it leaves: images that are prepared by its contract, to logits."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,15 +41,19 @@ class Program:
     """Of one prepared image."""
     return (self.resolution, self.resolution, 3)
 
-  def function(self, lowering: str = 'auto') -> Callable[[jax.Array], jax.Array]:
-    """Images float32 (N, H, W, 3) to logits (N, K).
+  def applied(self, lowering: str = 'auto') -> Callable[[Any, jax.Array], jax.Array]:
+    """(variables, images float32 (N, H, W, 3)) to logits (N, K), computed in float32.
 
     `lowering='native'` has XLA's own convolutions, which exporters know.
     """
     network = self.model.network
-    style = dataclasses.replace(network.style, lowering=lowering)
+    style = dataclasses.replace(network.style, lowering=lowering, dtype='float32')
     model = self.model.clone(network=dataclasses.replace(network, style=style))
-    return lambda images: model.apply(self.variables, images)
+    return lambda variables, images: model.apply(variables, images)
+
+  def function(self, lowering: str = 'auto') -> Callable[[jax.Array], jax.Array]:
+    """The same of images alone: float32 (N, H, W, 3) to logits (N, K)."""
+    return functools.partial(self.applied(lowering), self.variables)
 
   def said(self) -> dict[str, Any]:
     """What travels with the file, as JSON: all that its use needs."""

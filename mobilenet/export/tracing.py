@@ -19,7 +19,19 @@ from mobilenet.export.steps import Constant, Step, Value
 
 INPUT = 'input'  # the op of the images
 # Equations that are steps by their own name, without attributes.
-PLAIN = ('add', 'sub', 'mul', 'div', 'max', 'min', 'neg', 'exp', 'erfc', 'pow', 'square')
+PLAIN = (
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'max',
+  'min',
+  'neg',
+  'exp',
+  'erfc',
+  'pow',
+  'square',
+)
 PASSING = ('copy', 'copy_p', 'stop_gradient')
 
 
@@ -81,7 +93,9 @@ def _walk(jaxpr, inputs: list[Value], scope: str, what: str) -> list[Value]:
 
 
 def _outputs(equation, inputs: list[Value], scope: str, what: str) -> list[Value]:
-  for body in (equation.params.get(key) for key in ('jaxpr', 'call_jaxpr', 'fun_jaxpr')):
+  for body in (
+    equation.params.get(key) for key in ('jaxpr', 'call_jaxpr', 'fun_jaxpr')
+  ):
     if body is not None:
       constants = [Constant(np.asarray(value)) for value in body.consts]
       return _walk(body.jaxpr, [*constants, *inputs], scope, what)
@@ -151,7 +165,9 @@ def _einsum(equation: Equation) -> Step:
   batch = [a[n] for n in left_batch]
   free = [c for n, c in enumerate(a) if n not in (*left, *left_batch)]
   free += [c for n, c in enumerate(b) if n not in (*right, *right_batch)]
-  return equation.step('einsum', formula=f'{a},{"".join(b)}->{"".join([*batch, *free])}')
+  return equation.step(
+    'einsum', formula=f'{a},{"".join(b)}->{"".join([*batch, *free])}'
+  )
 
 
 def _reshape(equation: Equation) -> Value | None:
