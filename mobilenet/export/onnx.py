@@ -68,7 +68,7 @@ def package():
 
 
 def metadata(program: Program) -> dict[str, str]:
-  """All that a user of the file has to know; 'names' and 'task' as Ultralytics reads."""
+  """All that the file's use needs; 'names' and 'task' are what Ultralytics reads."""
   return {
     KEY: json.dumps(program.said()),
     'names': repr(dict(enumerate(program.class_names))),
