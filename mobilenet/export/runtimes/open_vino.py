@@ -41,7 +41,7 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     raise opened.damaged(path, NAME, error) from error
   said = opened.said_of(path, _text(model))
   nodes = compiled.get_runtime_model().get_ops()  # as they run, fused
-  kinds = Counter(str(node.get_rt_info()['layerType']) for node in nodes)
+  kinds = Counter(node.get_rt_info()['layerType'].astype(str) for node in nodes)
   operators = Counter({k: n for k, n in kinds.items() if k not in NO_OPERATOR})
 
   def run(images: np.ndarray) -> np.ndarray:
