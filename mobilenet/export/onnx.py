@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 
 from mobilenet.export import graph as graphs
-from mobilenet.export import onnx_ops, output_file
+from mobilenet.export import halves, onnx_ops, output_file
 from mobilenet.export.errors import ExportError
 from mobilenet.export.graph import Graph
 from mobilenet.export.onnx_layouts import FIRST, Writing
@@ -22,7 +22,6 @@ from mobilenet.weights.own_file import KEY
 
 OPSET, IR_VERSION = 17, 8  # the version of the file's own format that came with it
 OUTPUT = 'logits'
-PRECISIONS = ('float32', 'float16')
 STORED = '/float16'  # what is behind the name of a kernel that is stored as halves
 INSTALL = 'pip install -r requirements-export.txt'
 
@@ -41,10 +40,7 @@ def write(
     ExportError: onnx is not installed; the network has what ONNX has not, or a value
       that is too large for halves; the file cannot be written.
   """
-  if precision not in PRECISIONS:
-    raise ExportError(
-      f'ONNX files are written as {" or ".join(PRECISIONS)}, not {precision!r}'
-    )
+  halves.check(precision, 'ONNX')
   onnx = package()
   model = of_graph(onnx, graphs.of_program(program, 'ONNX'), precision)
   onnx.helper.set_model_props(model, metadata(program))
@@ -115,19 +111,12 @@ def of_graph(onnx, graph: Graph, precision: str = 'float32'):
 
 def _stored(arrays: dict[str, np.ndarray], precision: str) -> tuple[list, dict]:
   """The casts that make the arrays, and what is stored."""
-  if precision == 'float32':
-    return [], {name: np.ascontiguousarray(array) for name, array in arrays.items()}
   casts, stored = [], {}
   for name, array in arrays.items():
-    if array.dtype != np.float32 or array.size == max(array.shape, default=1):
-      stored[name] = array  # of one axis: it weighs nothing
+    kept = halves.stored(name, array, precision)
+    if kept.dtype == array.dtype:
+      stored[name] = kept
       continue
-    with np.errstate(over='ignore'):
-      half = np.ascontiguousarray(array.astype(np.float16))
-    if not np.isfinite(half).all():
-      raise ExportError(
-        f'{name} has values beyond those of float16 (65504): export it as float32'
-      )
-    stored[name + STORED] = half
+    stored[name + STORED] = kept
     casts.append(('Cast', [name + STORED], [name], {'to': 1}))  # TensorProto.FLOAT
   return casts, stored
