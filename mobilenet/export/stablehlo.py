@@ -16,8 +16,8 @@ them. The flax package and this project are not needed to run it:
     images = np.zeros((2, side, side, 3), np.float32)  # prepared by said['contract']
     logits = program.call(weights, images)
 
-Convolutions are XLA's own operator, but on CPUs, where that is slow for depthwise ones:
-there they are sums of slices. The file has the program for either.
+Convolutions are as `models.lowering` has them for each platform: XLA's own operator, or
+on CPUs, where that is slow for depthwise ones, sums of slices. The file has both.
 """
 
 import io
@@ -27,7 +27,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import export, lax
+from jax import export
 
 from mobilenet.export import graph as graphs
 from mobilenet.export import halves, output_file
@@ -57,12 +57,7 @@ def write(
 
   def function(weights, images):
     given = {k.removeprefix(WEIGHTS): jnp.float32(v) for k, v in weights.items()}
-    return lax.platform_dependent(
-      given,
-      images,
-      cpu=lambda given, images: graphs.run(graph, images, given, lowering='sliced'),
-      default=lambda given, images: graphs.run(graph, images, given, lowering='native'),
-    )
+    return graphs.run(graph, images, given)
 
   (batch,) = export.symbolic_shape('batch')
   images = jax.ShapeDtypeStruct((batch, *graph.image_shape), np.float32)
