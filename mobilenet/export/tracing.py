@@ -118,7 +118,10 @@ def _computed(equation, inputs: list[Constant]) -> list[Constant]:
   if equation.primitive.name == 'reshape':  # for speed: these are many
     made = np.reshape(arrays[0], equation.params['new_sizes'])
   else:
-    made = equation.primitive.bind(*map(jax.numpy.asarray, arrays), **equation.params)
+    with jax.ensure_compile_time_eval():  # in a function that is traced itself, too
+      arrays = map(jax.numpy.asarray, arrays)
+      made = equation.primitive.bind(*arrays, **equation.params)
+      made = jax.tree.map(np.asarray, made)
   name = next((value.name for value in inputs if value.name), '')
   several = made if equation.primitive.multiple_results else [made]
   return [Constant(np.asarray(array), name) for array in several]
@@ -178,11 +181,11 @@ def _reshape(equation: Equation) -> Value | None:
   return equation.step('reshape', shape=shape) if same and shape[:1] == (1,) else None
 
 
-def _transpose(equation: Equation) -> Value | None:
+def _transpose(equation: Equation) -> Value:
   axes = equation.params['permutation']
   if axes == tuple(range(len(axes))):
     return equation.inputs[0]
-  return equation.step('transpose', axes=axes) if axes[0] == 0 else None
+  return equation.step('transpose', axes=axes)
 
 
 def _reduced(equation: Equation) -> Step:
@@ -214,9 +217,11 @@ def _slice(equation: Equation) -> Value | None:
   starts, stops = equation.params['start_indices'], equation.params['limit_indices']
   sizes, strides = equation.inputs[0].shape, equation.params['strides']
   cut = [n for n, stop in enumerate(stops) if (starts[n], stop) != (0, sizes[n])]
+  if set(strides or (1,)) != {1}:
+    return None
   if not cut:
     return equation.inputs[0]
-  if len(cut) > 1 or cut[0] == 0 or set(strides or (1,)) != {1}:
+  if len(cut) > 1 or cut[0] == 0:
     return None
   (axis,) = cut
   return equation.step('slice', axis=axis, start=starts[axis], stop=stops[axis])

@@ -32,7 +32,10 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     raise ExportError(f'JAX takes all cores: run it under taskset for {threads}')
   path = opened.checked(path)
   try:
-    with np.load(path) as archive:
+    if not zipfile.is_zipfile(path):
+      raise ValueError('it is no NumPy archive (.npz)')
+    # Opened here: NumPy leaves what it cannot read open.
+    with path.open('rb') as bytes_of, np.load(bytes_of) as archive:
       file = dict(archive)
     text = str(file[KEY]) if KEY in file else None
     said = opened.said_of(path, text)
