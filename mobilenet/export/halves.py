@@ -29,8 +29,10 @@ def stored(name: str, array: np.ndarray, precision: str) -> np.ndarray:
 
 
 def check(precision: str, what: str) -> None:
-  """Raises:
-  ExportError: there is no such precision of this format.
+  """Refuses a precision that there is not.
+
+  Raises:
+    ExportError: it is none of `PRECISIONS`.
   """
   if precision not in PRECISIONS:
     raise ExportError(

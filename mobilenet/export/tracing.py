@@ -114,9 +114,10 @@ def _outputs(equation, inputs: list[Value], scope: str, what: str) -> list[Value
 
 
 def _computed(equation, inputs: list[Constant]) -> list[Constant]:
-  arrays = [value.array for value in inputs]
-  if equation.primitive.name == 'reshape':  # for speed: these are many
-    made = np.reshape(arrays[0], equation.params['new_sizes'])
+  arrays, shape = [value.array for value in inputs], equation.outvars[0].aval.shape
+  reshapes = equation.primitive.name in ('reshape', 'broadcast_in_dim')
+  if reshapes and arrays[0].size == np.prod(shape):  # for speed: these are many
+    made = np.reshape(arrays[0], shape)
   else:
     with jax.ensure_compile_time_eval():  # in a function that is traced itself, too
       arrays = map(jax.numpy.asarray, arrays)

@@ -1,6 +1,7 @@
 """A graph is found in what JAX traces of a network, and gives the network's logits."""
 
 import collections
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jax import lax
 
 from mobilenet.export import graph, ops
 from mobilenet.export.errors import ExportError
-from mobilenet.models import alexnet, counting, folding, zoo
+from mobilenet.models import alexnet, counting, folding, heads, zoo
 from mobilenet.models.activations import ACTIVATIONS
 from mobilenet.models.convolution import conv
 from mobilenet.models.layers import pool
@@ -42,6 +43,7 @@ NODES = {
 MAPS = (6, 5, 8)  # of one image, in what is made up below
 
 
+@functools.cache
 def network(name, **options):
   return graph.of_program(programs.program(name, **options), 'a file')
 
@@ -156,6 +158,7 @@ def test_constants_have_gradients():
     (lambda x: x[..., 2:5], ['slice']),
     (lambda x: 1.0 * (x - 2.0) + 0.0, ['add']),
     (lambda x: jnp.einsum('nhwc,ih->niwc', x, np.ones((2, 6), 'f')), ['einsum']),
+    (lambda x: heads.pool_to(x, 4), ['einsum']),
   ],
 )
 def test_a_pattern_is_one_node(function, wanted):
