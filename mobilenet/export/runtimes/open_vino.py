@@ -1,6 +1,7 @@
 """ONNX files in OpenVINO, on the CPU."""
 
 import pathlib
+import sys
 from collections import Counter
 
 import numpy as np
@@ -26,10 +27,7 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
       ours.
   """
   path = opened.checked(path)
-  try:
-    import openvino
-  except ImportError as error:
-    raise opened.missing('openvino') from error
+  openvino = _package()
   options = {'INFERENCE_PRECISION_HINT': 'f32'}
   if threads is not None:
     options['INFERENCE_NUM_THREADS'] = threads
@@ -49,6 +47,26 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     return logits
 
   return Opened(NAME, path, said, opened.image_shape(said), None, operators, run)
+
+
+def _package():
+  """OpenVINO, which on import reports its use to its makers, from a forked process.
+
+  JAX has threads, with which forks may hang. Without the package that reports it does
+  everything else.
+  """
+  reporter = 'openvino_telemetry'
+  absent = reporter not in sys.modules
+  if absent:
+    sys.modules[reporter] = None
+  try:
+    import openvino
+  except ImportError as error:
+    raise opened.missing('openvino') from error
+  finally:
+    if absent:
+      del sys.modules[reporter]
+  return openvino
 
 
 def _text(model) -> str | None:

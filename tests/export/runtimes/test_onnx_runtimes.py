@@ -1,5 +1,7 @@
 """ONNX files in the runtimes that people have: the same logits, or one line."""
 
+import importlib.util
+import subprocess
 import sys
 
 import numpy as np
@@ -9,17 +11,21 @@ from mobilenet.export import onnx as onnx_export
 from mobilenet.export.errors import ExportError
 from mobilenet.export.runtimes import onnx_runtime, open_vino
 from tests.export import programs
+from tests.tiny import ROOT
 
 INSTALL = 'pip install -r requirements-export.txt'
 onnx = pytest.importorskip('onnx', reason='onnx is not installed: pip install onnx')
 RUNTIMES = {'onnxruntime': onnx_runtime, 'openvino': open_vino}
 
 
+def skip_without(package):
+  if importlib.util.find_spec(package) is None:  # importing OpenVINO here reports it
+    pytest.skip(f'{package} is not installed: {INSTALL}')
+
+
 @pytest.fixture(params=list(RUNTIMES))
 def runtime(request):
-  pytest.importorskip(
-    request.param, reason=f'{request.param} is not installed: {INSTALL}'
-  )
+  skip_without(request.param)
   return RUNTIMES[request.param]
 
 
@@ -90,6 +96,23 @@ def test_what_cannot_be_opened_is_said(runtime, paths, tmp_path):
   other = tmp_path / 'other.onnx'
   onnx.save(model, other)
   assert 'not exported by this project' in complaint(runtime.open_file, other)
+
+
+def test_openvino_starts_no_process_of_its_own(paths):
+  skip_without('openvino')
+  program = (
+    'import os, sys; forks = []; '
+    'os.register_at_fork(before=lambda: forks.append(1)); '
+    'from mobilenet.export.runtimes import open_vino; '
+    'open_vino.open_file(sys.argv[1]); '
+    'import threading; '
+    'others = set(threading.enumerate()) - {threading.current_thread()}; '
+    '[thread.join(5) for thread in others]; '
+    'assert not forks; assert "openvino_telemetry" not in sys.modules'
+  )
+  subprocess.run(
+    [sys.executable, '-c', program, paths['tiny']], check=True, cwd=ROOT, timeout=120
+  )
 
 
 @pytest.mark.parametrize('name', list(RUNTIMES))
