@@ -101,7 +101,6 @@ def test_nodes_are_called_after_their_modules():
     *('block_00/add', 'block_01', 'block_01/hard_swish', 'head/mean', 'head/hidden'),
     *('head/hard_swish', 'head/classifier'),
   ]
-  assert graph.run(network('tiny'), programs.images()).shape == (2, 3)
 
 
 def test_constants_are_the_variables_by_their_names():
