@@ -42,7 +42,9 @@ def _product(step: Value, letters: str) -> tuple[Value, Value, str] | None:
 
   'k' is the axis that the latter has alone, or 'd' if that is taken.
   """
-  if not is_step(step, 'einsum') or any(isinstance(v, Constant) for v in step.inputs):
+  if not is_step(step, 'einsum') or len(step.inputs) != 2:
+    return None
+  if any(isinstance(value, Constant) for value in step.inputs):
     return None
   given, made = step.attributes['formula'].split('->')
   operands = sorted(

@@ -14,11 +14,13 @@ from mobilenet.models.zoo import nearest
 class Format(NamedTuple):
   """suffix: of its files. writer: the module whose `write(program, path, precision)`
   writes one of its PRECISIONS. runtimes: keys of RUNTIMES; the first checks the file.
+  threads: the numbers of threads that it is timed with; None leaves it to the runtime.
   """
 
   suffix: str
   writer: str
   runtimes: tuple[str, ...]
+  threads: tuple[int | None, ...] = (1, 2)
 
   def precisions(self) -> tuple[str, ...]:
     """Those that it can be written in, the default first."""
@@ -27,9 +29,16 @@ class Format(NamedTuple):
 
 FORMATS = {
   'tflite': Format('.tflite', 'mobilenet.export.tflite', ('litert',)),
+  'onnx': Format('.onnx', 'mobilenet.export.onnx', ('onnxruntime', 'openvino')),
+  'stablehlo': Format('.npz', 'mobilenet.export.stablehlo', ('stablehlo',), (None,)),
 }
 # The modules whose `open_file(path, threads)` gives an `Opened`.
-RUNTIMES = {'litert': 'mobilenet.export.runtimes.litert'}
+RUNTIMES = {
+  'litert': 'mobilenet.export.runtimes.litert',
+  'onnxruntime': 'mobilenet.export.runtimes.onnx_runtime',
+  'openvino': 'mobilenet.export.runtimes.open_vino',
+  'stablehlo': 'mobilenet.export.runtimes.stable_hlo',
+}
 
 
 def write(

@@ -1,7 +1,6 @@
-"""A network at inference as a small graph, which the files that run are written of.
+"""A network at inference as a small graph, which all formats are written from.
 
-    program = program_of_weights(...)
-    network = graph.of(program, 'ONNX')
+    network = graph.of_program(program, 'ONNX')
     logits = graph.run(network, images)
 
 About twenty ops (`ops.OPS`), NHWC, in running order. It is found in the equations that
@@ -79,11 +78,27 @@ def of(function, variables, image_shape: tuple[int, int, int], what: str) -> Gra
   output = rewrite(output, patterns.FUSED)
   steps = [step for step in ordered(output) if step.op != tracing.INPUT]
   for step in steps:
-    if step.op not in ops.OPS:
+    if step.op not in ops.OPS or not _keeps_batch(step):
       raise ExportError(
-        f'{what} has nothing for {step.op} in {step.scope}, which is part of no pattern'
+        f'{what} has nothing for {step.op} to {step.shape} in '
+        f'{step.scope or "the network"}, which is part of no pattern'
       )
   return _named(steps, image_shape)
+
+
+def _keeps_batch(step: Step) -> bool:
+  """Whether the first axis of what a step gives is that of the images."""
+  if step.op == 'transpose':
+    return step.attributes['axes'][0] == 0
+  if step.op == 'einsum':
+    given, made = step.attributes['formula'].split('->')
+    firsts = [
+      letters[0]
+      for letters, value in zip(given.split(','), step.inputs, strict=True)
+      if isinstance(value, Step)
+    ]
+    return set(firsts) == {made[0]}
+  return step.shape[:1] == (1,)
 
 
 def of_program(program: Program, what: str) -> Graph:

@@ -4,6 +4,8 @@
 else uses them. `FUSED` take a step into the one before it, which nobody else may use.
 """
 
+import string
+
 import numpy as np
 
 from mobilenet.export import ops
@@ -211,8 +213,28 @@ def turned_product(step, uses):
   return Step('einsum', product.inputs, {'formula': formula}, step.shape, step.scope)
 
 
+def one_product(step, uses):
+  """A product of a product is one of all their inputs, as it was before JAX took it."""
+  if step.op != 'einsum' or not any(is_step(v, 'einsum') for v in step.inputs):
+    return None
+  given, made = step.attributes['formula'].split('->')
+  n = next(n for n, value in enumerate(step.inputs) if is_step(value, 'einsum'))
+  inner, terms = step.inputs[n], given.split(',')
+  inside, result = inner.attributes['formula'].split('->')
+  spare = iter(sorted(set(string.ascii_letters) - set(given)))
+  known = dict(zip(result, terms[n], strict=True))
+  for letter in sorted(set(inside) - {',', *result}):
+    known[letter] = next(spare)
+  terms[n : n + 1] = [
+    ''.join(known[letter] for letter in term) for term in inside.split(',')
+  ]
+  inputs = (*step.inputs[:n], *inner.inputs, *step.inputs[n + 1 :])
+  formula = {'formula': f'{",".join(terms)}->{made}'}
+  return Step('einsum', inputs, formula, step.shape, step.scope)
+
+
 def dense(step, uses):
-  if step.op != 'einsum' or not isinstance(step.inputs[1], Constant):
+  if step.op != 'einsum' or [type(v) for v in step.inputs] != [Step, Constant]:
     return None
   if step.attributes['formula'] != 'ab,bd->ad':
     return None
@@ -307,6 +329,7 @@ RECOGNISED: tuple[Rule, ...] = (
   one_reshape,
   shuffle,
   turned_product,
+  one_product,
   dense,
   to_matmul,
 )

@@ -1,6 +1,7 @@
 """A network as it leaves: images that are prepared by its contract, to logits."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -61,19 +62,9 @@ class Program:
 
     return answer
 
-  def function(
-    self,
-    lowering: str = 'auto',
-    read: Callable[[dict[str, Any]], dict[str, Any]] = lambda variables: variables,
-  ) -> Callable[[jax.Array], jax.Array]:
-    """The same of images alone.
-
-    Args:
-      lowering: see `applied`.
-      read: what the variables go through where the function is traced.
-    """
-    applied = self.applied(lowering)
-    return lambda images: applied(read(self.variables), images)
+  def function(self, lowering: str = 'auto') -> Callable[[jax.Array], jax.Array]:
+    """The same of images alone: float32 (N, H, W, 3) to the answer (N, K)."""
+    return functools.partial(self.applied(lowering), self.variables)
 
   def temperature(self) -> float:
     """That probabilities are of."""

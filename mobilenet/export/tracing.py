@@ -114,11 +114,15 @@ def _outputs(equation, inputs: list[Value], scope: str, what: str) -> list[Value
 
 
 def _computed(equation, inputs: list[Constant]) -> list[Constant]:
-  arrays = [value.array for value in inputs]
-  if equation.primitive.name == 'reshape':  # for speed: these are many
-    made = np.reshape(arrays[0], equation.params['new_sizes'])
+  arrays, shape = [value.array for value in inputs], equation.outvars[0].aval.shape
+  reshapes = equation.primitive.name in ('reshape', 'broadcast_in_dim')
+  if reshapes and arrays[0].size == np.prod(shape):  # for speed: these are many
+    made = np.reshape(arrays[0], shape)
   else:
-    made = equation.primitive.bind(*map(jax.numpy.asarray, arrays), **equation.params)
+    with jax.ensure_compile_time_eval():  # in a function that is traced itself, too
+      arrays = map(jax.numpy.asarray, arrays)
+      made = equation.primitive.bind(*arrays, **equation.params)
+      made = jax.tree.map(np.asarray, made)
   name = next((value.name for value in inputs if value.name), '')
   several = made if equation.primitive.multiple_results else [made]
   return [Constant(np.asarray(array), name) for array in several]
@@ -178,11 +182,11 @@ def _reshape(equation: Equation) -> Value | None:
   return equation.step('reshape', shape=shape) if same and shape[:1] == (1,) else None
 
 
-def _transpose(equation: Equation) -> Value | None:
+def _transpose(equation: Equation) -> Value:
   axes = equation.params['permutation']
   if axes == tuple(range(len(axes))):
     return equation.inputs[0]
-  return equation.step('transpose', axes=axes) if axes[0] == 0 else None
+  return equation.step('transpose', axes=axes)
 
 
 def _reduced(equation: Equation) -> Step:
@@ -214,9 +218,11 @@ def _slice(equation: Equation) -> Value | None:
   starts, stops = equation.params['start_indices'], equation.params['limit_indices']
   sizes, strides = equation.inputs[0].shape, equation.params['strides']
   cut = [n for n, stop in enumerate(stops) if (starts[n], stop) != (0, sizes[n])]
+  if set(strides or (1,)) != {1}:
+    return None
   if not cut:
     return equation.inputs[0]
-  if len(cut) > 1 or cut[0] == 0 or set(strides or (1,)) != {1}:
+  if len(cut) > 1 or cut[0] == 0:
     return None
   (axis,) = cut
   return equation.step('slice', axis=axis, start=starts[axis], stop=stops[axis])

@@ -3,9 +3,10 @@
     python main.py --job=export --workdir=runs/v2 --format=tflite
     python main.py --job=export --workdir=runs/v2 --format=timm --out=v2.safetensors
 
-tflite is the network as a file that runs: it is compared with the run on the evaluation
-images before it gets its name (see docs/deploy.md). own, torchvision, timm and keras
-are its weights as these frameworks load them; the printed line loads them there.
+tflite, onnx and stablehlo are the network as a file that runs: it is compared with the
+run on the evaluation images before it gets its name (see docs/deploy.md). own,
+torchvision, timm and keras are its weights as these frameworks load them; the printed
+line loads them there.
 """
 
 import pathlib
@@ -19,7 +20,9 @@ from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import exporting as weights_exporting
 
 FLAGS = (
-  Flag('format', str, 'own', 'tflite; or own, torchvision, timm, keras.'),
+  Flag(
+    'format', str, 'own', 'tflite, onnx, stablehlo; or own, torchvision, timm, keras.'
+  ),
   Flag('out', str, None, 'The file to write.'),
   Flag('precision', str, '', 'float32, float16, int8_weights, int8 or int8_io.'),
   Flag('answer', str, 'logits', 'logits or probabilities, of files that run.'),

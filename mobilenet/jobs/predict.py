@@ -138,7 +138,7 @@ def predict_exported(
       found.predictions, paths, found.ops, min(len(paths), 32), advance=advance
     )
   shown = Shown(
-    title=f'{file.name}, {found.opened.runtime}',
+    title=f'{file.name}, {found.opened.name}',
     outputs=found.outputs,
     ops=found.ops,
     top=top,

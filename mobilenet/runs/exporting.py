@@ -77,7 +77,7 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     batches, of = images_of(run, wanted)
     found = check.compare(network, opened.answers, batches)
     refused = check.refusal(found, wanted.precision, wanted.most_lost)
-    show(made, draft, out, found, of)
+    show(made, form, draft, out, found, of)
     if refused:
       raise ExportError(f'{out} is not written: {refused}')
     if rounded is not None:
@@ -166,6 +166,7 @@ def _batches(config, source, labelled: bool):
 
 def show(
   made: program.Program,
+  form: formats.Format,
   path: pathlib.Path,
   out: pathlib.Path,
   found: check.Compared,
@@ -174,14 +175,15 @@ def show(
   """Prints the network and the file side by side."""
   network = jax.jit(made.function())
   image = np.zeros((1, *made.image_shape()), np.float32)
-  opened = {threads: formats.open_file(path, threads=threads) for threads in (1, 2)}
+  threads = form.threads
+  opened = [formats.open_file(path, threads=number) for number in threads]
   calls = [lambda: jax.block_until_ready(network(image))]
-  calls += [lambda one=one: one.answers(image) for one in opened.values()]
-  times = check.latencies(calls)
-  exported = opened[1]
+  calls += [lambda one=one: one.answers(image) for one in opened]
+  ours, *theirs = check.latencies(calls)
+  exported = opened[0]
   table = terminal.make_table(
     f'{out.name}: {sum(exported.operators.values())} operators',
-    [('', 'left'), ('network', 'right'), (exported.runtime, 'right')],
+    [('', 'left'), ('network', 'right'), (exported.name, 'right')],
   )
   if found.labelled:
     shares = [_share(hits, found.labelled) for hits in found.hits]
@@ -191,10 +193,11 @@ def show(
   size = sum(leaf.nbytes for leaf in jax.tree.leaves(made.variables))
   sizes = [f'{n / 1e6:.2f} MB' for n in (size, path.stat().st_size)]
   terminal.add_row(table, 'size', *sizes)
-  terminal.add_row(table, 'one image, 1 thread', '', f'{times[1]:.2f} ms')
-  terminal.add_row(
-    table, 'one image, 2 threads', f'{times[0]:.2f} ms', f'{times[2]:.2f} ms'
-  )
+  for number, milliseconds in zip(threads, theirs, strict=True):
+    cores = os.cpu_count() if number is None else number
+    own = f'{ours:.2f} ms' if cores == os.cpu_count() else ''
+    name = f'one image, {cores} thread{"s" * (cores != 1)}'
+    terminal.add_row(table, name, own, f'{milliseconds:.2f} ms')
   terminal.show(table)
   counts = ', '.join(f'{n} {name}' for name, n in exported.operators.most_common())
   print(f'operators: {counts}')

@@ -12,6 +12,7 @@ import zipfile
 from mobilenet.weights import (
   class_names,
   dialects,
+  exported_graph,
   keras_file,
   official,
   onnx_file,
@@ -52,6 +53,8 @@ def load(path: str | os.PathLike) -> Weights:
   file = read(path)
   if own_file.is_own(file):
     return own_file.from_file(file)
+  if exported_graph.is_exported(file):
+    return exported_graph.from_file(file)
   known = official.find(path) if path.is_file() else None
   fitted = recognise(file, known.framework if known else _framework(file))
   contract, notes = preparation.contract_of(fitted, file, known)

@@ -6,7 +6,7 @@ constants alone.
 
 import pathlib
 
-from mobilenet.weights import onnx_graph
+from mobilenet.weights import exported_graph, onnx_constants, onnx_graph, own_file
 from mobilenet.weights.graph_layers import read_layers
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -27,7 +27,8 @@ def read_onnx(path: str | pathlib.Path) -> WeightFile:
   Returns:
     A `WeightFile` of dialect 'onnx', with the tensors and the metadata of
     `graph_layers.read_layers`, and in the metadata 'layout' ('NCHW' or 'NHWC', of the
-    input) and 'framework' (see `onnx_graph.parse`).
+    input) and 'framework' (see `onnx_graph.parse`). Of a file that this project has
+    exported it is as `exported_graph.from_file` wants it, of dialect 'ours'.
 
   Raises:
     WeightsError: the onnx package is not installed; the file is truncated, or without
@@ -36,11 +37,27 @@ def read_onnx(path: str | pathlib.Path) -> WeightFile:
   path = pathlib.Path(path)
   model, onnx = _load(path)
   try:
+    exported = _exported(onnx, model, path)
+    if exported is not None:
+      return exported
     graph, said = onnx_graph.parse(onnx, model)
   except (ValueError, TypeError, KeyError, IndexError) as error:
     raise WeightsError(f'{path} is truncated or damaged; fetch it again') from error
   tensors, metadata = read_layers(graph, path)
   return WeightFile(path, 'onnx', tensors, {**metadata, **said})
+
+
+def _exported(onnx, model, path: pathlib.Path) -> WeightFile | None:
+  """A file that this project wrote, unless somebody has renamed its arrays since."""
+  text = {entry.key: entry.value for entry in model.metadata_props}.get(own_file.KEY)
+  if text is None:
+    return None
+  file = onnx_constants.of_model(onnx, model)
+  tensors = exported_graph.tensors_of(file.constants)
+  if not tensors:
+    return None
+  metadata = exported_graph.metadata(text, file.rounded)
+  return WeightFile(path, 'ours', tensors, metadata)
 
 
 def _load(path: pathlib.Path):

@@ -1,16 +1,18 @@
-"""A small network with lively weights, as it is exported."""
+"""Small networks with lively weights, as they are exported."""
 
 import dataclasses
+from unittest import mock
 
 import jax
 import numpy as np
 import pytest
 
 from mobilenet.export.program import Program
-from mobilenet.models import folding
+from mobilenet.models import folding, zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 from mobilenet.weights.contract import Contract
+from tests.export.programs import NETWORKS
 from tests.tiny import NETWORK
 
 SIDE = 32
@@ -63,3 +65,10 @@ def logits(made, images) -> np.ndarray:
 @pytest.fixture(scope='session')
 def probable(made) -> Program:
   return dataclasses.replace(made, answer='probabilities')
+
+
+@pytest.fixture(autouse=True)
+def small_networks():
+  """Networks of a few rows under names of their own, as files name theirs."""
+  with mock.patch.dict(zoo.NETWORKS, NETWORKS):
+    yield

@@ -1,19 +1,20 @@
 """Runs TFLite files by LiteRT."""
 
 import collections
-import importlib.metadata
-import json
 import os
 import pathlib
 
 import numpy as np
 
 from mobilenet.export import tflite_file
-from mobilenet.export.errors import ExportError, missing
-from mobilenet.export.runtimes.opened import Opened, foreign
+from mobilenet.export.errors import missing
+from mobilenet.export.runtimes import opened
+from mobilenet.export.runtimes.opened import Opened
 from mobilenet.training import files
 from mobilenet.weights import tflite_file as readers
 from mobilenet.weights import tflite_metadata
+
+NAME = 'LiteRT'
 
 
 def open_file(path: pathlib.Path, threads: int | None = None) -> Opened:
@@ -27,41 +28,42 @@ def open_file(path: pathlib.Path, threads: int | None = None) -> Opened:
     ExportError: LiteRT is not installed, or the file is damaged or not of this project.
     TrainingError: the file cannot be read.
   """
+  path = opened.checked(path)
   try:
     from ai_edge_litert.interpreter import Interpreter
   except ImportError as error:
     raise missing('ai-edge-litert', 'running TFLite files') from error
   try:
     content = path.read_bytes()
-  except OSError as error:
-    raise files.read_error(path, error) from error
-  try:
-    said = tflite_metadata.said(content)
+    text = tflite_metadata.said(content)
     names = tflite_file.operators(tflite_file.parse(content))
     interpreter = Interpreter(
       model_content=content, num_threads=threads or os.cpu_count()
     )
     interpreter.allocate_tensors()
+  except OSError as error:
+    raise files.read_error(path, error) from error
   except (*readers.DAMAGED, RuntimeError) as error:
-    raise ExportError(f'{path} is truncated or damaged; export it again') from error
-  if said is None:
-    raise foreign(path)
-  given, answer = (
-    interpreter.get_input_details()[0],
-    interpreter.get_output_details()[0],
+    raise opened.damaged(path, NAME, error) from error
+  (given,), (answer,) = (
+    interpreter.get_input_details(),
+    interpreter.get_output_details(),
   )
+  said = opened.said_of(path, text)
 
-  def compute(images: np.ndarray) -> np.ndarray:
+  def run(images: np.ndarray) -> np.ndarray:
     interpreter.set_tensor(given['index'], _as_bytes(images, given))
     interpreter.invoke()
     return _as_floats(interpreter.get_tensor(answer['index']), answer)
 
   return Opened(
-    runtime=f'LiteRT {importlib.metadata.version("ai-edge-litert")}',
-    said=json.loads(said),
+    name=NAME,
+    path=path,
+    said=said,
+    image_shape=opened.image_shape(said),
     batch=int(given['shape'][0]),
     operators=collections.Counter(names),
-    compute=compute,
+    run=run,
   )
 
 

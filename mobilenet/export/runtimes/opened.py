@@ -1,7 +1,9 @@
-"""An exported file that is ready to run."""
+"""An exported file that is ready to run, whatever runs it."""
 
-import collections
 import dataclasses
+import json
+import pathlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,39 +11,102 @@ import numpy as np
 
 from mobilenet.export.errors import ExportError
 
+FIELDS = (
+  'origin',
+  'model',
+  'resolution',
+  'contract',
+  'class_names',
+  'decision',
+  'answer',
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-  """What every runtime gives.
+  """A file in a runtime.
 
-  runtime: with its version, for people.
-  said: `Program.said` of what was exported.
-  batch: images that it takes at once; None for any number.
-  operators: how many it has of each, by the format's names.
-  compute: prepared images float32 (batch, H, W, 3) to its answer (batch, K).
+  name: of the runtime, for a table.
+  path: of the file.
+  said: what `Program.said` wrote into it.
+  image_shape: (H, W, 3).
+  batch: images that it takes at once; None if any number.
+  operators: how many of each kind its graph has.
+  run: prepared images float32 (N, H, W, 3), N being `batch`, to logits or
+    probabilities (N, K), see `said['answer']`.
   """
 
-  runtime: str
+  name: str
+  path: pathlib.Path
   said: dict[str, Any]
+  image_shape: tuple[int, int, int]
   batch: int | None
-  operators: collections.Counter
-  compute: Callable[[np.ndarray], np.ndarray]
+  operators: Counter
+  run: Callable[[np.ndarray], np.ndarray]
 
   def answers(self, images: np.ndarray) -> np.ndarray:
-    """The answers (N, K) of any number of images (N, H, W, 3)."""
-    size = self.batch or len(images)
-    rows = []
-    for start in range(0, len(images), size):
-      batch = images[start : start + size]
-      missing = size - len(batch)
-      filled = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-      rows.append(np.array(self.compute(filled))[: len(batch)])
-    return np.concatenate(rows)
+    """Answers float32 (N, K) to prepared images float32 (N, H, W, 3), any N above 0.
+
+    Raises:
+      ExportError: the images are of another size.
+    """
+    images = np.ascontiguousarray(images, np.float32)
+    if images.ndim != 4 or images.shape[1:] != self.image_shape or not len(images):
+      raise ExportError(
+        f'{self.path} takes images of {self.image_shape}, not an array of '
+        f'{images.shape}'
+      )
+    if self.batch is None:
+      return np.asarray(self.run(images), np.float32)
+    parts = []
+    for start in range(0, len(images), self.batch):
+      part = images[start : start + self.batch]
+      missing = self.batch - len(part)
+      full = np.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0)))
+      parts.append(np.asarray(self.run(full), np.float32)[: len(part)])
+    return np.concatenate(parts)
 
 
-def foreign(path) -> ExportError:
-  """The error for a file that this project did not write."""
-  return ExportError(
-    f'{path} was not exported by this project: it does not say how images are '
-    f'prepared; import it: --job=import --init={path} --workdir=runs/NAME'
-  )
+def said_of(path: pathlib.Path, text: str | None) -> dict[str, Any]:
+  """What a file says of itself, from its text.
+
+  Raises:
+    ExportError: there is none, or it is not what `Program.said` gives.
+  """
+  if text is None:
+    raise ExportError(
+      f'{path} does not say how images are prepared for it: it was not exported by '
+      'this project; export it with --job=export'
+    )
+  try:
+    said = json.loads(text)
+    missing = [field for field in FIELDS if field not in said]
+  except (ValueError, TypeError):
+    missing = ['JSON']
+  if missing:
+    raise ExportError(
+      f'{path} has broken metadata, without {missing[0]}: export it again'
+    )
+  return said
+
+
+def image_shape(said: dict[str, Any]) -> tuple[int, int, int]:
+  return (said['resolution'], said['resolution'], 3)
+
+
+def checked(path: str | pathlib.Path) -> pathlib.Path:
+  """A path, if there is a file.
+
+  Raises:
+    ExportError: there is none.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise ExportError(f'{path} does not exist; give the path of an exported file')
+  return path
+
+
+def damaged(path: pathlib.Path, runtime: str, error: Exception) -> ExportError:
+  """The error of a file that a runtime refuses, with the first line of its reason."""
+  lines = str(error).strip().splitlines() or [type(error).__name__]
+  return ExportError(f'{path} cannot be read by {runtime}: {lines[0]}')

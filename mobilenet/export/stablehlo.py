@@ -1,0 +1,76 @@
+"""Writes a network as StableHLO: for CPU, GPU and TPU, wherever JAX is installed.
+
+One NumPy archive: the program, which `jax.export` reads, the weights, and what the
+program's use needs, as JSON. It takes images NHWC float32, prepared, any number of
+them. The flax package and this project are not needed to run it:
+
+    import json
+    import jax
+    import numpy as np
+
+    file = np.load('network.npz')
+    program = jax.export.deserialize(bytearray(file['program'].tobytes()))
+    weights = {name: file[name] for name in file.files if name.startswith('weights/')}
+    said = json.loads(str(file['mobilenet-jax']))
+    side = said['resolution']
+    images = np.zeros((2, side, side, 3), np.float32)  # prepared by said['contract']
+    logits = program.call(weights, images)
+
+Convolutions are as `models.lowering` has them for each platform: XLA's own operator, or
+on CPUs, where that is slow for depthwise ones, sums of slices. The file has both.
+"""
+
+import io
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from mobilenet.export import graph as graphs
+from mobilenet.export import halves, output_file
+from mobilenet.export.program import Program
+from mobilenet.weights.own_file import KEY
+
+PRECISIONS = halves.PRECISIONS
+PLATFORMS = ('cpu', 'cuda', 'tpu')
+PROGRAM, WEIGHTS = 'program', 'weights/'
+
+
+def write(
+  program: Program, path: str | pathlib.Path, precision: str = 'float32'
+) -> pathlib.Path:
+  """Writes a program.
+
+  'float16' stores kernels as halves; they are made float32 when the program runs.
+
+  Raises:
+    ExportError: the network has what a graph has not, or a value that is too large for
+      halves; the file cannot be written.
+  """
+  halves.check(precision, 'StableHLO')
+  graph = graphs.of_program(program, 'StableHLO')
+  weights = {
+    WEIGHTS + k: halves.stored(k, v, precision) for k, v in graph.constants.items()
+  }
+
+  def function(weights, images):
+    given = {k.removeprefix(WEIGHTS): jnp.float32(v) for k, v in weights.items()}
+    return graphs.run(graph, images, given)
+
+  (batch,) = export.symbolic_shape('batch')
+  images = jax.ShapeDtypeStruct((batch, *graph.image_shape), np.float32)
+  types = {k: jax.ShapeDtypeStruct(v.shape, v.dtype) for k, v in weights.items()}
+  exported = export.export(jax.jit(function), platforms=PLATFORMS)(types, images)
+  archive = io.BytesIO()
+  np.savez(
+    archive,
+    **{
+      PROGRAM: np.frombuffer(exported.serialize(), np.uint8),
+      KEY: np.array(json.dumps(program.said())),
+      **weights,
+    },
+  )
+  return output_file.write(path, archive.getvalue())
