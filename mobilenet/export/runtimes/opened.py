@@ -109,4 +109,6 @@ def checked(path: str | pathlib.Path) -> pathlib.Path:
 def damaged(path: pathlib.Path, runtime: str, error: Exception) -> ExportError:
   """The error of a file that a runtime refuses, with the first line of its reason."""
   lines = str(error).strip().splitlines() or [type(error).__name__]
-  return ExportError(f'{path} cannot be read by {runtime}: {lines[0]}')
+  return ExportError(
+    f'{path} cannot be read by {runtime} ({lines[0]}): export it again'
+  )
