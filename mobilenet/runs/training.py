@@ -6,25 +6,26 @@ train(config, pathlib.Path('runs/flowers'))
 import copy
 import functools
 import pathlib
+import shutil
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, limits, trained
 from mobilenet.models import counting
 from mobilenet.models.classifier import OnEmbeddings
 from mobilenet.reports import curves, run_report
-from mobilenet.runs import embeddings, run_data, teaching
+from mobilenet.runs import embeddings, run_data, teaching, training_data
 from mobilenet.runs.announcements import (
   announce,
   tell,
   warn_of_slow_statistics,
   what_to_know,
 )
-from mobilenet.runs.training_data import open_data
 from mobilenet.tasks import Evaluated
-from mobilenet.training import loop, memory, sharding, workdir
+from mobilenet.training import files, loop, memory, sharding, workdir
 from mobilenet.training.plan import make_plan
 from mobilenet.training.programs import Programs
 from mobilenet.training.schedules import make_schedule
@@ -38,6 +39,7 @@ def train(
   compiled: pathlib.Path | None = None,
   *,
   report: bool = True,
+  data: training_data.Data | None = None,
 ) -> loop.Outcome:
   """Trains or resumes, evaluates and reports.
 
@@ -46,6 +48,7 @@ def train(
     folder: the run's; made if missing.
     compiled: folder of programs that equal runs compiled; None keeps none.
     report: whether to write and print the report and the result.
+    data: opened before; None opens that of the config.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
@@ -62,7 +65,7 @@ def train(
   task = experiment.make_task(config)
   experiment.make_model(config, ('',))
   experiment.check_ops(config)
-  data = open_data(config, folder)
+  data = data or training_data.open_data(config, folder)
   source, eval_source = data.train, data.evaluation
   task.check_training(source, '--config.data.train_split')
   task.check_training(eval_source, '--config.data.eval_split')
@@ -108,7 +111,7 @@ def train(
     if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
     if config.head_first.epochs and workdir.newest_step(folder) is None:
-      outcome = train_head(config, folder / HEAD_FOLDER, compiled)
+      outcome = train_head(config, folder / HEAD_FOLDER, compiled, data)
       if outcome.stopped:
         return outcome
       weights = trained.load_weights(str(folder / HEAD_FOLDER))
@@ -168,13 +171,19 @@ def train(
 
 
 def train_head(
-  config: ConfigDict, folder: pathlib.Path, compiled: pathlib.Path | None
+  config: ConfigDict,
+  folder: pathlib.Path,
+  compiled: pathlib.Path | None,
+  data: training_data.Data,
 ) -> loop.Outcome:
   """Trains the classifier alone, before the rest of the network learns with it.
 
   Steps through a classifier of random values would undo what the rest has learned
   elsewhere. It is a run of its own, on images without augmentation, so that the network
   computes each of them once.
+
+  It learns from the photos of the whole run, `data`, and from no other: one that began
+  on others may know photos that this run is evaluated on, and is made anew.
   """
   head = copy.deepcopy(config)
   head.model.trained = embeddings.CLASSIFIER
@@ -190,7 +199,24 @@ def train_head(
   head.teacher.hard = 1.0
   if jax.process_index() == 0:
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
-  return train(head, folder, compiled, report=False)
+    _remove_other(folder, data)
+  # No other process may read what process 0 is about to remove.
+  multihost_utils.sync_global_devices(f'{folder} is of this data')
+  return train(head, folder, compiled, report=False, data=data._replace(notes=[]))
+
+
+def _remove_other(folder: pathlib.Path, data: training_data.Data) -> None:
+  """Removes the head's run if it began on other data than `data`."""
+  if not folder.exists():
+    return
+  before = run_data.recorded(folder)
+  if before is not None and run_data.same(before, data.record):
+    return
+  print('note: the photos are others than when it began, so it is trained anew')
+  try:
+    shutil.rmtree(folder)
+  except OSError as error:
+    raise files.write_error(folder, error) from error
 
 
 def to_learn(
