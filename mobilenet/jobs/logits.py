@@ -4,7 +4,8 @@
 
 Training takes the file as --config.teacher.logits, with the same folder of photos; see
 configs/distill.py. Each photo is prepared as for the network's evaluation. A photo that
-cannot be read is named and gets zeros; training leaves it out as well.
+cannot be read is named and left out, as training does; once it is repaired, training
+asks for a new file.
 """
 
 import pathlib
@@ -74,17 +75,22 @@ def write_logits(
     corrupt_limit=CORRUPT_LIMIT,
   )
   count = weights.model['num_classes']
+  looked = stored_logits.looked_at(source.origin, source.names)
   logits = np.zeros((source.num_examples, count), np.float32)
+  ok = np.zeros(source.num_examples, bool)
   with counter.counting(source.num_examples, 'photos') as advance:
     for batch in batches:
       read = batch['mask'] > 0
       logits[batch['index'][read]] = np.asarray(answer(batch['image']))[read]
+      ok[batch['index'][read]] = True
       advance(int(np.sum(batch['index'] >= 0)))
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
   classes = weights.class_names or tuple(f'class {n}' for n in range(count))
-  stored_logits.write(out, stored_logits.Stored(source.names, logits, classes))
+  names = tuple(name for name, read in zip(source.names, ok, strict=True) if read)
+  files = dict(zip(source.names, looked, strict=True))
+  stored_logits.write(out, stored_logits.Stored(names, logits[ok], classes, files))
   print(
-    f'{source.num_examples:,} photos of {source.origin}, {count:,} classes, {size} px, '
+    f'{len(names):,} photos of {source.origin}, {count:,} classes, {size} px, '
     f'by {weights.origin}\nlogits: {out}'
   )

@@ -6,17 +6,27 @@ It is NumPy's .npz with the arrays
   logits: (N, K) floats; a constant added to a row changes nothing,
   classes: (K,) strings, the names of the classes in the order of the logits.
 
-`--job=logits` writes one, and so can any other program.
+`--job=logits` writes one, and so can any other program. Two arrays more tell the photos
+from others of the same names; without them, names are all that is compared:
+
+  photos: (P,) strings, the paths of all photos, also of those that could not be read,
+    which have no logits,
+  files: (P, 2) integers, the size of each file in bytes and the CRC-32 of its end
+    (`overlap.end`); -1 and 0 where it could not be looked at.
 """
 
 import io
+import os
 import pathlib
+import types
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from mobilenet.runs import overlap
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
 
@@ -24,14 +34,18 @@ _ARRAYS = ('names', 'logits', 'classes')
 
 
 class Stored(NamedTuple):
-  """What a file holds; see the module."""
+  """What a file holds; see the module. files: path of a photo -> its two numbers."""
 
   names: tuple[str, ...]
   logits: np.ndarray
   classes: tuple[str, ...]
+  files: Mapping[str, tuple[int, int]] = types.MappingProxyType({})
 
   def of(self, names: Sequence[str], path: pathlib.Path) -> np.ndarray:
     """The logits of the named photos, float32 (len(names), K).
+
+    Zeros where a photo could not be read when they were computed: `check` raises if it
+    can be now, and training leaves it out.
 
     Args:
       names: of photos.
@@ -41,14 +55,52 @@ class Stored(NamedTuple):
       TrainingError: the file lacks some of them.
     """
     rows = {name: row for row, name in enumerate(self.names)}
-    missing = [name for name in names if name not in rows]
+    missing = [name for name in names if name not in rows and name not in self.files]
     require(
       not missing,
       f'{path} has no logits of {len(missing):,} of the {len(names):,} photos, such as '
       f'{missing[0] if missing else ""!r}; write it anew for the same folder: '
       '--job=logits --data_dir=FOLDER',
     )
-    return self.logits[[rows[name] for name in names]]
+    none = np.zeros((1, len(self.classes)), np.float32)
+    return np.concatenate([self.logits, none])[[rows.get(name, -1) for name in names]]
+
+  def check(self, folder: str, names: Sequence[str], path: pathlib.Path) -> None:
+    """Checks that the photos are those whose logits these are.
+
+    Args:
+      folder: of the photos.
+      names: of them.
+      path: of the file, for the message.
+
+    Raises:
+      TrainingError: there are none of some, or the photos are others.
+    """
+    self.of(names, path)
+    known = [name for name in names if name in self.files]
+    now = zip(known, looked_at(folder, known), strict=True)
+    others = [name for name, numbers in now if tuple(self.files[name]) != numbers]
+    require(
+      not others,
+      f'{path} is of other photos: {len(others):,} of {len(names):,} have the same '
+      f'names and other content, such as {others[0] if others else ""!r}; write it anew for '
+      'this folder: --job=logits --data_dir=FOLDER',
+    )
+
+
+def looked_at(folder: str, names: Sequence[str]) -> list[tuple[int, int]]:
+  """Of each photo its size in bytes and the CRC-32 of its end.
+
+  (-1, 0) where it cannot be looked at.
+  """
+  found = []
+  for name in names:
+    path = os.path.join(folder, name)
+    try:
+      found.append((os.path.getsize(path), zlib.crc32(overlap.end(path))))
+    except OSError:
+      found.append((-1, 0))
+  return found
 
 
 def write(path: pathlib.Path, stored: Stored) -> None:
@@ -63,6 +115,8 @@ def write(path: pathlib.Path, stored: Stored) -> None:
     names=np.asarray(stored.names),
     logits=np.asarray(stored.logits, np.float32),
     classes=np.asarray(stored.classes),
+    photos=np.asarray(list(stored.files), str),
+    files=np.asarray(list(stored.files.values()), np.int64).reshape(-1, 2),
   )
   files.replace_file(path, data.getvalue())
 
@@ -76,6 +130,7 @@ def read(path: pathlib.Path) -> Stored:
   try:
     with np.load(path) as arrays:
       names, logits, classes = (arrays[name] for name in _ARRAYS)
+      looked = _files(arrays)
   except OSError as error:
     raise files.read_error(path, error) from error
   except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -98,5 +153,12 @@ def read(path: pathlib.Path) -> Stored:
     'the file anew',
   )
   return Stored(
-    tuple(names.tolist()), logits.astype(np.float32), tuple(classes.tolist())
+    tuple(names.tolist()), logits.astype(np.float32), tuple(classes.tolist()), looked
   )
+
+
+def _files(arrays) -> dict[str, tuple[int, int]]:
+  if 'photos' not in arrays or 'files' not in arrays:
+    return {}
+  pairs = zip(arrays['photos'].tolist(), arrays['files'].tolist(), strict=True)
+  return {str(name): (int(size), int(crc32)) for name, (size, crc32) in pairs}

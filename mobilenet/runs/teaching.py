@@ -299,7 +299,7 @@ def _of_logits(config: ConfigDict) -> Teacher:
       [stored.names, stored.classes, array_sums.crc32(stored.logits)]
     ),
     batches=functools.partial(_stored_batches, stored, path),
-    check=lambda source: stored.of(source.names, path),
+    check=lambda source: stored.check(source.origin, source.names, path),
   )
 
 
