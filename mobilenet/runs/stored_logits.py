@@ -80,11 +80,12 @@ class Stored(NamedTuple):
     known = [name for name in names if name in self.files]
     now = zip(known, looked_at(folder, known), strict=True)
     others = [name for name, numbers in now if tuple(self.files[name]) != numbers]
+    first = others[0] if others else ''
     require(
       not others,
       f'{path} is of other photos: {len(others):,} of {len(names):,} have the same '
-      f'names and other content, such as {others[0] if others else ""!r}; write it anew for '
-      'this folder: --job=logits --data_dir=FOLDER',
+      f'names and other content, such as {first!r}; write it anew for this folder: '
+      '--job=logits --data_dir=FOLDER',
     )
 
 

@@ -171,7 +171,7 @@ def test_logits_of_a_file_come_with_their_photos(
     tmp_path / 's', f'--config.teacher.logits={file}', f'--config.data.dir={other}'
   )
   assert refused.returncode == 1
-  assert f'is of other photos: 1 of 18 have the same names' in refused.stderr
+  assert 'is of other photos: 1 of 18 have the same names' in refused.stderr
 
 
 def test_a_photo_that_cannot_be_read_has_no_logits(student, teacher, tmp_path):

@@ -70,8 +70,8 @@ def in_short(facts: judgement.Facts) -> tuple[str, list]:
         'In 95 of 100 cases such an interval holds the value that very many photos of '
         'the same kind would show. It covers chance only: photos of another kind can '
         "show any value. Shares of photos have Wilson's interval. That of the balanced "
-        'accuracy is made of those of the recalls: their distances from the recalls are '
-        'joined by squares (Zou, Huang and Zhang, 2009).'
+        'accuracy is made of those of the recalls: their distances from the recalls '
+        'are joined by squares (Zou, Huang and Zhang, 2009).'
       ),
     )
   )
