@@ -125,9 +125,16 @@ def class_folders(
     is_root: which of both it is.
 
   Raises:
-    DataError: there are fewer than two; the message says what is there instead.
+    DataError: there are fewer than two; the message says what is there instead. Or a
+      name is no text, which reports and the run's files could not hold.
   """
   classes = visible_folders(folder)
+  for name in classes:
+    shown = name.encode('utf-8', 'backslashreplace').decode()
+    if shown != name:
+      raise DataError(
+        f'the name of class folder {shown} in {folder} is not text (UTF-8): rename it'
+      )
   if not classes:
     files = files_below(folder)
     there = f', but {_count(files)} such as {files[0]}' if files else ''

@@ -6,14 +6,14 @@ set each part aside in turn.
 """
 
 import collections
-import csv
 import dataclasses
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from input_pipeline.errors import DataError, some
+from input_pipeline.errors import DataError
+from input_pipeline.photo_groups import group_of
 
 Images = list[tuple[int, list[str]]]  # (label, its images), in the order of the labels
 
@@ -23,8 +23,8 @@ class Split:
   """How images are split.
 
   seed: of the draw. holdout: share of each class that becomes validation. group: which
-  images belong together, see `group_of`; '' for none. fold: '2/5' sets the second of
-  five equal parts aside, instead of the share; '' for none.
+  images belong together, see `photo_groups`; '' for none. fold: '2/5' sets the second
+  of five equal parts aside, instead of the share; '' for none.
   """
 
   seed: int = 0
@@ -47,6 +47,10 @@ def held_out(
     root: the folder, for messages.
     split: how.
 
+  A class with one image, or whose images are one group, is for training: a network
+  cannot name what it has never seen. Any other class is on both sides if it can be; of
+  folds, in as many as it has images or groups.
+
   Raises:
     DataError: a wrong share, fold or group, or nothing is left on one side.
   """
@@ -55,19 +59,33 @@ def held_out(
   place, folds = _fold(split.fold)
   if split.group:
     names = [name for _, own in images for name in own]
-    chosen = _grouped(images, group_of(names, split.group), split, place, folds)
+    chosen, free = _grouped(images, group_of(names, split.group), split, place, folds)
   else:
-    chosen = _drawn(images, split, place, folds)
+    chosen, free = _drawn(images, split, place, folds)
   parts = [
     (label, sorted(name for name in names if (name in chosen) != train))
     for label, names in images
   ]
   if not any(names for _, names in parts):
-    one = f'all images in {root} are one group'
-    cause = one if split.group else f'no class in {root} has two images'
-    side = 'train' if train else 'evaluate'
-    raise DataError(f'{cause}: nothing is left to {side} on; add some')
+    raise _nothing_left(root, split, free, folds)
   return parts
+
+
+def _nothing_left(root, split, free: int, folds: int) -> DataError:
+  """The error; `free` groups, or images of the largest class, could be set aside."""
+  if folds and 0 < free < folds and (split.group or free > 1):
+    what = 'images in its largest class'
+    if split.group:
+      what = f'group{"s" * (free > 1)} that can be set aside'
+    fewer = f'use at most {free:,}' if free > 1 else 'leave out --config.data.fold'
+    return DataError(
+      f'{root} has {free:,} {what}, and the folds are {folds:,}: {fewer}'
+    )
+  cause, remedy = f'no class in {root} has two images', 'add some'
+  if split.group:
+    cause = f'every group in {root} holds all images of a class'
+    remedy = 'give a --config.data.group that makes smaller ones, or add some'
+  return DataError(f'{cause}: nothing is left to evaluate on; {remedy}')
 
 
 def _fold(text: str) -> tuple[int, int]:
@@ -83,10 +101,12 @@ def _fold(text: str) -> tuple[int, int]:
   return place - 1, folds
 
 
-def _drawn(images, split, place, folds) -> set[str]:
-  """The names set aside, of every class the same share."""
+def _drawn(images, split, place, folds) -> tuple[set[str], int]:
+  """The names set aside, of every class the same share; and see `_nothing_left`."""
   chosen: set[str] = set()
   for _, names in images:
+    if len(names) < 2:
+      continue
     drawn = sorted(names, key=lambda name: _draw(split.seed, name.partition('/')[2]))
     if folds:
       ends = [len(names) * n // folds for n in (place, place + 1)]
@@ -94,94 +114,105 @@ def _drawn(images, split, place, folds) -> set[str]:
     else:
       count = min(max(1, round(split.holdout * len(names))), len(names) - 1)
       chosen.update(drawn[:count])
-  return chosen
+  return chosen, max((len(names) for _, names in images), default=0)
 
 
 def _draw(seed: int, text: str) -> bytes:
   return hashlib.sha256(f'{seed}/{text}'.encode('utf-8', 'surrogateescape')).digest()
 
 
-def _grouped(images, groups: Mapping[str, str], split, place, folds) -> set[str]:
+def _grouped(
+  images, groups: Mapping[str, str], split, place, folds
+) -> tuple[set[str], int]:
   """The names set aside, whole groups, with about the same share of every class.
 
   The largest groups are placed first, each where the classes it brings are furthest
-  from their share; among equals the seed decides.
+  from their share; among equals the seed decides. Then groups are moved to where a
+  class has none, see `_spread`. Also how many groups could be set aside.
   """
   label_of = {name: label for label, names in images for name in names}
   members: dict[str, list[str]] = {}
   for name, group in groups.items():
     members.setdefault(group, []).append(name)
+  brings = {
+    group: collections.Counter(label_of[name] for name in names)
+    for group, names in members.items()
+  }
+  holders = collections.Counter(label for own in brings.values() for label in own)
+  # All of a class: it stays in training.
+  bound = {g for g, own in brings.items() if any(holders[n] == 1 for n in own)}
   shares = [1 / folds] * folds if folds else [split.holdout, 1 - split.holdout]
   totals = collections.Counter(label_of.values())
   filled = [collections.Counter() for _ in shares]
-  chosen: set[str] = set()
-  order = sorted(members, key=lambda g: (-len(members[g]), _draw(split.seed, g)))
-  for group in order:
-    brings = collections.Counter(label_of[name] for name in members[group])
+  where: dict[str, int] = {}
+  if not folds:
+    where = dict.fromkeys(bound, 1)
+    for group in bound:
+      filled[1].update(brings[group])
 
-    def over(part, brings=brings):
-      return sum(
-        n * (filled[part][label] + n) / (shares[part] * totals[label])
-        for label, n in brings.items()
-      )
+  def over(group, part):
+    """How far a group brings a part over its share of each class, and its size."""
+    above = sum(
+      n * (filled[part][label] + n) / (shares[part] * totals[label])
+      for label, n in brings[group].items()
+    )
+    return above, filled[part].total()
 
-    part = min(range(len(shares)), key=over)
-    filled[part].update(brings)
-    if part == place:
-      chosen.update(members[group])
-  return chosen
+  free = sorted(
+    members.keys() - bound, key=lambda g: (-len(members[g]), _draw(split.seed, g))
+  )
+  for group in free:
+    where[group] = min(range(len(shares)), key=lambda part, g=group: over(g, part))
+    filled[where[group]].update(brings[group])
+  for group, part in _spread(brings, where, free[::-1], len(shares), over):
+    filled[where[group]].subtract(brings[group])
+    filled[part].update(brings[group])
+    where[group] = part
+  chosen = {n for g in free if where[g] == place for n in members[g]}
+  return chosen, len(free)
 
 
-def group_of(names: Sequence[str], group: str) -> dict[str, str]:
-  r"""Name of an image -> its group.
+def _spread(
+  brings: Mapping[str, Mapping[int, int]],
+  where: Mapping[str, int],
+  free: Sequence[str],
+  parts: int,
+  over: Callable[[str, int], tuple],
+):
+  """(group, part) of the moves that bring a class into a part without it.
+
+  As many parts get a class as it has groups. A move takes no other class out of a part
+  that it is alone in, so that each brings more classes into more parts, and they end.
 
   Args:
-    names: paths relative to the folder, 'sick/patient12_left.png'.
-    group: a regular expression that is searched for in the names, such as
-      r'patient\d+' (what is in its brackets counts, if it has some); or the path of a
-      CSV file of two columns, the image and its group, with a line of headings. There
-      an image is named by its path or by its file name.
-
-  Raises:
-    DataError: it is neither, or says nothing of an image.
+    brings: group -> label -> images.
+    where: group -> its part; whoever takes a move changes it before the next.
+    free: the groups that may be moved.
+    parts: their number.
+    over: (group, part) -> what is to be small.
   """
-  found = _by_table(names, group) if group.endswith('.csv') else _by_name(names, group)
-  lacking = sorted(name for name, own in found.items() if own is None)
-  if lacking:
-    raise DataError(
-      f'--config.data.group={group} says nothing of {len(lacking):,} of {len(names):,} '
-      f'images: {some(lacking)}'
+
+  def places(label, moved=None, to=None):
+    own = (g for g in where if label in brings[g])
+    return {to if g == moved else where[g] for g in own}
+
+  def loses_nothing(group, part):
+    return all(
+      len(places(label, group, part)) >= len(places(label)) for label in brings[group]
     )
-  return found
 
-
-def _by_name(names, pattern):
-  try:
-    search = re.compile(pattern).search
-  except re.error as error:
-    raise DataError(
-      f'--config.data.group={pattern} is no regular expression ({error}); write for '
-      r'example patient\d+, or give a .csv file'
-    ) from error
-
-  def of(match):
-    return match and '/'.join(match.groups('') or (match[0],))
-
-  return {name: of(search(name)) for name in names}
-
-
-def _by_table(names, path):
-  try:
-    with open(os.path.expanduser(path), encoding='utf-8-sig', newline='') as file:
-      rows = [row for row in csv.reader(file) if row][1:]
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    reason = getattr(error, 'strerror', None) or error
-    raise DataError(f'--config.data.group={path} cannot be read: {reason}') from error
-  if any(len(row) < 2 for row in rows):
-    raise DataError(
-      f'--config.data.group={path} needs two columns, the image and its group'
-    )
-  group = {row[0].strip().replace('\\', '/'): row[1].strip() for row in rows}
-  return {
-    name: group.get(name, group.get(name.rpartition('/')[2])) or None for name in names
-  }
+  for label in sorted({label for own in brings.values() for label in own}):
+    groups = [g for g in free if label in brings[g]]
+    wanted = min(sum(label in brings[g] for g in where), parts)
+    while len(there := places(label)) < wanted:
+      moves = [
+        (group, part)
+        for group in groups
+        for part in range(parts)
+        if part not in there
+        and len(places(label, group, part)) > len(there)
+        and loses_nothing(group, part)
+      ]
+      if not moves:
+        break
+      yield min(moves, key=lambda move: over(*move))

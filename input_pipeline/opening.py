@@ -34,7 +34,7 @@ def open_source(
     data_dir: the folder, or TFDS' directory; '' is TFDS' default.
     seed: of a folder's own split, and of the made images.
     holdout: share of a folder without train/ that becomes validation.
-    group: of such a folder, which images stay on one side; see `folder_split.group_of`.
+    group: of such a folder, which images stay on one side; see `photo_groups.group_of`.
     fold: of such a folder, '2/5' makes the second of five parts validation instead.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from configs.applications import fish, xray
-from input_pipeline.folder_split import group_of
+from input_pipeline.photo_groups import group_of
 from mobilenet import experiment
 from tests.test_configs import check, with_weights
 

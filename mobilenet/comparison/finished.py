@@ -22,8 +22,8 @@ class Finished:
   """A run that has ended.
 
   folder: the run's. config, result: its files as dicts. class_names: K names.
-  examples: names of the evaluated photos, sorted. labels, predictions: int (N,) each,
-  in that order. data: what it was trained and evaluated on.
+  examples: names of the evaluated photos, sorted; of a folder relative to it. labels,
+  predictions: int (N,) each, in that order. data: what it was trained and evaluated on.
   """
 
   folder: pathlib.Path
@@ -56,6 +56,7 @@ def read(folder: pathlib.Path) -> Finished:
     'version made it; train it again in another folder',
   )
   examples, labels, predictions = _predictions(folder, names)
+  examples = _relative(examples, data.evaluation.names)
   return Finished(folder, config, ended, names, examples, labels, predictions, data)
 
 
@@ -81,6 +82,19 @@ def _predictions(folder: pathlib.Path, names: Sequence[str]):
   return tuple(row['example'] for row in rows), labels, predictions
 
 
+def _relative(
+  examples: tuple[str, ...], names: Sequence[str] | None
+) -> tuple[str, ...]:
+  """Paths as a report prints them, without the folder that all of them are in."""
+  known = {n.encode('utf-8', 'backslashreplace').decode() for n in names or ()}
+  for place in (n for n, letter in enumerate(examples[0]) if letter in '/\\'):
+    root = examples[0][: place + 1]
+    short = tuple(example.removeprefix(root) for example in examples)
+    if known.issuperset(short):
+      return short
+  return examples
+
+
 def check_comparable(runs: Sequence[Finished]) -> None:
   """Checks that runs were trained and evaluated on the same photos.
 
@@ -95,24 +109,24 @@ def check_comparable(runs: Sequence[Finished]) -> None:
       run.class_names == first.class_names,
       f'{pair}: they have other classes; compare runs of the same data',
     )
-    for part in ('train', 'evaluation'):
-      here, there = (_identity(each.data, part) for each in (run, first))
+    for part in run_data.PARTS:
+      here, there = (run_data.identity(each.data, part) for each in (run, first))
       require(
         here == there,
         f'{pair}: {_difference(run, first, part)}; compare runs of the same data, '
         'seed and data.holdout',
+      )
+      changed = getattr(run.data, part).changed(getattr(first.data, part))
+      require(
+        not changed,
+        f'{pair}: {len(changed):,} of their photos have the same names and other sizes '
+        f'({run_data.some(changed)}); train one of them again',
       )
     require(
       run.examples == first.examples and np.array_equal(run.labels, first.labels),
       f'{pair}: their reports are of other photos or labels; compare runs of the same '
       'data, or train one again',
     )
-
-
-def _identity(data: run_data.RunData, part: str) -> dict[str, Any]:
-  """Equal for the same photos; a folder may have been moved as a whole."""
-  said = getattr(data, part).as_dict()
-  return said if said['names_blake2b'] else said | {'origin': data.origin}
 
 
 def _difference(run: Finished, other: Finished, part: str) -> str:

@@ -4,8 +4,9 @@
 
 Training takes the file as --config.teacher.logits, with the same folder of photos; see
 configs/distill.py. Each photo is prepared as for the network's evaluation. A photo that
-cannot be read is named and gets zeros; training leaves it out as well. --embeddings
-writes for --config.teacher.features what the network's classifier is given, too.
+cannot be read is named and left out, as training does; once it is repaired, training
+asks for a new file. --embeddings writes for --config.teacher.features what the
+network's classifier is given, too.
 """
 
 import pathlib
@@ -86,11 +87,14 @@ def write_logits(
     corrupt_limit=CORRUPT_LIMIT,
   )
   count = weights.model['num_classes']
+  looked = stored_logits.looked_at(source.origin, source.names)
   logits = np.zeros((source.num_examples, count), np.float32)
+  ok = np.zeros(source.num_examples, bool)
   embeddings = None
   with counter.counting(source.num_examples, 'photos') as advance:
     for batch in batches:
       read = batch['mask'] > 0
+      ok[batch['index'][read]] = True
       said = answer(batch['image'])
       logits[batch['index'][read]] = np.asarray(said.logits)[read]
       if with_embeddings:
@@ -102,11 +106,13 @@ def write_logits(
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
   classes = weights.class_names or tuple(f'class {n}' for n in range(count))
-  stored_logits.write(
-    out, stored_logits.Stored(source.names, logits, classes, embeddings)
-  )
+  names = tuple(name for name, read in zip(source.names, ok, strict=True) if read)
+  files = dict(zip(source.names, looked, strict=True))
+  embeddings = None if embeddings is None else embeddings[ok]
+  stored = stored_logits.Stored(names, logits[ok], classes, embeddings, files)
+  stored_logits.write(out, stored)
   besides = '' if embeddings is None else f', and embeddings of {embeddings.shape[1]:,}'
   print(
-    f'{source.num_examples:,} photos of {source.origin}, {count:,} classes, {size} px, '
+    f'{len(names):,} photos of {source.origin}, {count:,} classes, {size} px, '
     f'by {weights.origin}\nlogits{besides}: {out}'
   )

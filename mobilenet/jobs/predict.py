@@ -10,6 +10,8 @@ runtime computes them, so that you see what a phone will. TensorFlow is not need
 import pathlib
 from collections.abc import Sequence
 
+from ml_collections import ConfigDict
+
 import input_pipeline
 from input_pipeline import photos as photo_files
 from mobilenet import experiment, trained
@@ -87,6 +89,8 @@ def predict(
   require(activation or not own_size, '--own_size is for the pictures of --cam: add it')
   paths = photo_files.find_photos(photos)
   run = trained.load_run(folder)
+  if out is not None:
+    check_out(out, paths, run.config)
   ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')
   batch_size = min(len(paths), 32)
   task = experiment.make_task(run.config)
@@ -111,6 +115,35 @@ def predict(
   task.show_predictions(predicted.photos, predicted.outputs, shown)
 
 
+def check_out(
+  out: pathlib.Path, paths: Sequence[pathlib.Path], config: ConfigDict | None = None
+) -> None:
+  """Keeps what is written apart from photos, which a later run would take it for.
+
+  Args:
+    out: the folder for it.
+    paths: of the photos that are named; those below `out` are told.
+    config: of the run.
+
+  Raises:
+    TrainingError: `out` is, or lies in, the folder that the run was trained on.
+  """
+  place = out.resolve()
+  if config is not None and config.data.name == 'folder' and config.data.dir:
+    data = workdir.local_path(config.data.dir).resolve()
+    require(
+      not place.is_relative_to(data),
+      f'--out={out} lies in the photos that the run was trained on ({data}): its '
+      'pictures would be trained on next time; choose a folder elsewhere',
+    )
+  among = sum(path.resolve().is_relative_to(place) for path in paths)
+  if among:
+    print(
+      f'note: --out={out} holds {among:,} of these photos: what is written goes among '
+      'them, and pictures of --cam will be taken for photos next time'
+    )
+
+
 def predict_exported(
   file: pathlib.Path,
   photos: Sequence[str],
@@ -132,6 +165,8 @@ def predict_exported(
   """
   require(bool(photos), NAME_PHOTOS)
   paths = photo_files.find_photos(photos)
+  if out is not None:
+    check_out(out, paths)
   found = exported_file.open_file(file, runtime)
   with counter.counting(len(paths), 'photos') as advance:
     predicted = prediction.photos_through(

@@ -19,7 +19,7 @@ from mobilenet.command_line import Flag, Given
 from mobilenet.data_check import listing, photo_facts
 from mobilenet.data_check.photo_facts import Photo
 from mobilenet.reports import data_counts
-from mobilenet.runs import first_command, teaching
+from mobilenet.runs import answering, first_command
 from mobilenet.training.errors import TrainingError, require
 
 NONE = 'none'  # the answer of who has no weights
@@ -91,7 +91,7 @@ def weights(init: str) -> first_command.Given | None:
     return None
   found = trained.load_weights(init)
   print(f'weights: {found.origin}')
-  return first_command.Given(init, teaching.own_resolution(init, found))
+  return first_command.Given(init, answering.own_resolution(init, found))
 
 
 def counts(listed: listing.Listing) -> dict[str, data_counts.Counts]:

@@ -13,6 +13,7 @@ import rich.console
 from mobilenet.reports import terminal
 
 MOST_ROWS = 15  # classes in the table; of more it says what matters
+MOST_NAMES = 5  # classes that a line names
 FEW = 10  # examples to train on
 UNBALANCED = 5  # the largest class, in times the smallest
 
@@ -53,6 +54,23 @@ def imbalance(counts: Mapping[str, Counts]) -> str | None:
     f'the classes are unbalanced: {largest} has {many:,} images for training, '
     f'{times} the {few:,} of {smallest}'
   )
+
+
+def on_one_side(counts: Mapping[str, Counts]) -> list[str]:
+  """A line for each of the two splits that some classes are missing from."""
+  lines = []
+  for split, consequence in (
+    ('training', 'the network cannot name what it never saw'),
+    ('evaluation', 'nothing that is measured says how well they are found'),
+  ):
+    place = Counts._fields.index('train' if split == 'training' else split)
+    if missing := [_printable(name) for name in counts if not counts[name][place]]:
+      shown = ', '.join(missing[:MOST_NAMES]) + ', ...' * (len(missing) > MOST_NAMES)
+      which = 'class has' if len(missing) == 1 else 'classes have'
+      lines.append(
+        f'{len(missing):,} {which} no images for {split} ({shown}): {consequence}'
+      )
+  return lines
 
 
 def show(

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from input_pipeline import folder_split
+from input_pipeline import photo_groups
 from input_pipeline.errors import some
 from mobilenet.reports import data_counts
 from mobilenet.runs import overlap
@@ -25,7 +25,7 @@ def tell(source, eval_source, group: str = '') -> Summary:
 
   Args:
     source, eval_source: the two opened splits (`input_pipeline.Source`).
-    group: which photos belong together (`folder_split.group_of`), '' if nobody said.
+    group: which photos belong together (`photo_groups.group_of`), '' if nobody said.
 
   Raises:
     DataError: `group` says nothing of a photo.
@@ -36,6 +36,8 @@ def tell(source, eval_source, group: str = '') -> Summary:
   data_counts.show(counts)
   if line := data_counts.imbalance(counts):
     print(f'note: {line}')
+  for line in data_counts.on_one_side(counts):
+    print(f'warning: {line}')
   if group:
     _tell_of_groups(source, eval_source, group)
   found = overlap.between(source, eval_source)
@@ -52,9 +54,11 @@ def tell(source, eval_source, group: str = '') -> Summary:
 
 
 def _tell_of_groups(source, eval_source, group: str) -> None:
+  # Of both at once: a file name that fits a photo of each says nothing.
+  names = dict.fromkeys([*source.names, *eval_source.names])
+  group_by_name = photo_groups.group_of(list(names), group)
   sides = [
-    set(folder_split.group_of(part.names, group).values())
-    for part in (source, eval_source)
+    {group_by_name[name] for name in part.names} for part in (source, eval_source)
   ]
   print(f'groups: {len(sides[0]):,} for training, {len(sides[1]):,} for evaluation')
   if both := sorted(sides[0] & sides[1]):

@@ -18,7 +18,7 @@ import pathlib
 import time
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -39,7 +39,8 @@ CLASSIFIER = 'classifier'  # the value of config.model.trained
 _BATCH = 32
 # Of all numbers of a split; they are held in memory.
 _MOST_BYTES = 4 * 2**30
-_VERSION = '1'
+_VERSION = '2'
+_NO_FILE = ''  # size, times and inode of what is no file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +138,9 @@ def of_source(
   """The embeddings of a split; what is kept of an earlier call is not computed again.
 
   They are kept in the user's cache by the weights, the network, the op string and the
-  origin of the data. Of a folder, photos that are new or changed (by size and time) are
-  computed and the others are reused; of other data, a split is kept as a whole.
+  origin of the data. Of a folder, photos that are new or changed (by size, times and
+  place on the disk) are computed and the others are reused; of other data, a split is
+  kept as a whole. What could not be read is not kept: it is tried again.
 
   Args:
     config: of the run; its `data.eval_ops` prepare the images.
@@ -148,7 +150,8 @@ def of_source(
 
   Raises:
     DataError: too many photos cannot be read.
-    TrainingError: the split is too large to be held in memory, or no photo can be read.
+    TrainingError: the split is too large to be held in memory, no photo can be read, or
+      what the network gives is not finite.
   """
   path = _path(config, model, variables, source)
   stamps = _stamps(source)
@@ -160,21 +163,56 @@ def of_source(
     began = time.monotonic()
     for n, row in _computed(config, model, variables, source, missing):
       rows[n] = row
-    kept.update(zip(stamps, rows, strict=True))
-    _write(path, kept)
+    _check_finite(rows, source)
+    read = {stamp: row for stamp, row in zip(stamps, rows, strict=True) if row.ok}
+    _write(path, kept | read)
     tell = f'computed for {len(missing):,} in {time.monotonic() - began:.0f} s'
   else:
     tell = 'all kept from an earlier run'
   print(f'embeddings of {source.num_examples:,} images of {source.split}: {tell}')
-  values, labels, ok = zip(*rows, strict=True)
-  require(any(ok), f'none of the {len(ok):,} images of {source.split} can be read')
+  ok = np.asarray([row.ok for row in rows])
+  require(ok.any(), f'none of the {len(ok):,} images of {source.split} can be read')
+  read = np.stack([row.values for row in rows if row.ok])
+  values = np.zeros((len(rows), *read.shape[1:]), np.float32)
+  values[ok] = read
   names = tuple(source.describe(n) for n in range(source.num_examples))
-  label = np.asarray(labels if source.labels is None else source.labels, np.int32)
-  return Embeddings(np.stack(values), label, np.asarray(ok), names)
+  labels = [row.label for row in rows] if source.labels is None else source.labels
+  found = Embeddings(values, np.asarray(labels, np.int32), ok, names)
+  _tell_of_classes(found, source)
+  return found
+
+
+class _Row(NamedTuple):
+  """Of one example; values: None where it could not be read."""
+
+  values: np.ndarray | None
+  label: int
+
+  @property
+  def ok(self) -> bool:
+    return self.values is not None
+
+
+def _check_finite(rows, source) -> None:
+  for n, row in enumerate(rows):
+    require(
+      not row.ok or bool(np.isfinite(row.values).all()),
+      f'the network gives numbers that are not finite for {source.describe(n)}: are '
+      'its weights damaged? give the file of config.init anew',
+    )
+
+
+def _tell_of_classes(found: Embeddings, source) -> None:
+  """Names the classes that have photos, of which none can be read."""
+  lost = set(found.label.tolist()) - set(found.label[found.ok].tolist())
+  for label in sorted(lost):
+    print(
+      f'warning: no image of {source.class_names[label]} in {source.split} can be read'
+    )
 
 
 def _computed(config, model, variables, source, missing):
-  """(place, (values, label, ok)) of the missing examples."""
+  """(place, `_Row`) of the missing examples."""
   if source.names is None:
     part, places = source, list(range(source.num_examples))
   else:
@@ -191,7 +229,8 @@ def _computed(config, model, variables, source, missing):
   )
   waiting = None
   for batch in batches:
-    computed = embed(constants, batch['image'])
+    some = bool(batch['mask'].any())
+    computed = embed(constants, batch['image']) if some else None
     if waiting is not None:
       yield from _rows(*waiting, places)
     waiting = batch, computed  # read while the next batch is computed
@@ -200,12 +239,11 @@ def _computed(config, model, variables, source, missing):
 
 
 def _rows(batch, computed, places):
-  values = np.asarray(computed, np.float32)
+  values = None if computed is None else np.asarray(computed, np.float32)
   for n, index in enumerate(batch['index']):
     if index >= 0:
-      ok = bool(batch['mask'][n])
-      value = values[n] if ok else np.zeros_like(values[n])
-      yield places[index], (value, int(batch['label'][n]), ok)
+      value = values[n] if batch['mask'][n] else None
+      yield places[index], _Row(value, int(batch['label'][n]))
 
 
 def _check_size(model, resolution, source) -> None:
@@ -239,52 +277,56 @@ def _path(config, model, variables, source) -> pathlib.Path:
   return user_cache.folder('embeddings') / f'{digest.hexdigest()[:32]}.npz'
 
 
-def _stamps(source) -> list[tuple]:
-  """What tells each example, and each version of it, from all others."""
+def _stamps(source) -> list[tuple[str, str]]:
+  """What tells each example, and each version of it, from all others.
+
+  Size and time of a photo can be those of the one that had its name before: when it was
+  unpacked from an archive, or its folder was renamed. The time of the last change to
+  the file's entry and its place on the disk (inode) then differ.
+  """
   if source.names is None:
-    return [(str(n), 0, 0) for n in range(source.num_examples)]
+    return [(str(n), _NO_FILE) for n in range(source.num_examples)]
   stamps = []
   for name in source.names:
     try:
       about = os.stat(os.path.join(source.origin, name))
-      stamps.append((os.fsencode(name).hex(), about.st_size, about.st_mtime_ns))
+      numbers = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+      seen = ' '.join(map(str, numbers))
     except OSError:
-      stamps.append((os.fsencode(name).hex(), -1, 0))
+      seen = _NO_FILE
+    stamps.append((os.fsencode(name).hex(), seen))
   return stamps
 
 
-def _read(path: pathlib.Path) -> dict[tuple, tuple]:
-  """Stamp -> (values, label, ok); nothing where the file is not there or damaged."""
+def _read(path: pathlib.Path) -> dict[tuple[str, str], _Row]:
+  """Stamp -> what was computed; nothing where the file is not there or damaged."""
   try:
     with np.load(io.BytesIO(path.read_bytes())) as stored:
-      names, numbers = stored['names'], stored['numbers']
-      values, labels, ok = (stored[k] for k in ('values', 'label', 'ok'))
+      names, seen = stored['names'].tolist(), stored['seen'].tolist()
+      values, labels = stored['values'], stored['label']
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
     return {}
-  stamps = [
-    (str(name), int(size), int(when))
-    for name, (size, when) in zip(names, numbers, strict=True)
-  ]
-  rows = zip(values, labels.tolist(), ok.tolist(), strict=True)
-  return dict(zip(stamps, rows, strict=True))
+  rows = map(_Row, values, labels.tolist())
+  return dict(zip(zip(names, seen, strict=True), rows, strict=True))
 
 
-def _write(path: pathlib.Path, kept: dict[tuple, tuple]) -> None:
+def _write(path: pathlib.Path, kept: dict[tuple[str, str], _Row]) -> None:
   """Keeps them; where that is impossible a line says so, and they are still used.
 
   Of a photo that changed the older version is dropped.
   """
+  if not kept:
+    return
   newest = {stamp[0]: stamp for stamp in kept}
   stamps = list(newest.values())
-  values, labels, ok = zip(*(kept[stamp] for stamp in stamps), strict=True)
+  values, labels = zip(*(kept[stamp] for stamp in stamps), strict=True)
   data = io.BytesIO()
   np.savez(
     data,
     names=np.asarray([stamp[0] for stamp in stamps]),
-    numbers=np.asarray([stamp[1:] for stamp in stamps], np.int64),
+    seen=np.asarray([stamp[1] for stamp in stamps]),
     values=np.stack(values),
     label=np.asarray(labels, np.int32),
-    ok=np.asarray(ok),
   )
   try:
     files.replace_file(path, data.getvalue())

@@ -56,7 +56,9 @@ def find_rate(
   if config.head_first.epochs:
     with tempfile.TemporaryDirectory(prefix='find_rate-') as folder:
       head = workdir.local_path(folder) / training.HEAD_FOLDER
-      outcome, variables = training.train_head(config, model, head, compiled)
+      outcome, variables = training.train_head(
+        config, model, head, compiled, found.data
+      )
     if outcome.stopped:
       raise TrainingError(f'{outcome.stopped}: nothing was measured')
   learner, data = training.to_learn(

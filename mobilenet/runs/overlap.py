@@ -110,7 +110,7 @@ def _copies(here: Iterable[str], there: Iterable[str]) -> list[str]:
   Each turn looks closer, at those that were alike in the turn before.
   """
   here, there = list(here), list(there)
-  for look in (_size, _end, _content):
+  for look in (_size, end, _content):
     seen_here, seen_there = (_seen(look, paths) for paths in (here, there))
     alike = seen_here.keys() & seen_there.keys()
     here, there = ([p for a in alike for p in s[a]] for s in (seen_here, seen_there))
@@ -132,7 +132,12 @@ def _size(path: str) -> int | str:
   return os.path.getsize(path) or path  # an empty file is like no other
 
 
-def _end(path: str) -> bytes:
+def end(path: str) -> bytes:
+  """The last bytes of a file: of photos of equal size they nearly always differ.
+
+  Raises:
+    OSError: it cannot be read.
+  """
   with open(path, 'rb') as file:
     file.seek(max(0, os.fstat(file.fileno()).st_size - _END))
     return file.read()

@@ -72,7 +72,10 @@ def complete(
 
 
 def open_run(
-  config: ConfigDict, teacher: Teacher | None, folder: pathlib.Path | None
+  config: ConfigDict,
+  teacher: Teacher | None,
+  folder: pathlib.Path | None,
+  data: Data | None = None,
 ) -> Found:
   """Checks a config and opens its data.
 
@@ -80,6 +83,7 @@ def open_run(
     config: completed.
     teacher: from `complete`.
     folder: the run's, which may have begun; None where there is no run.
+    data: opened already; None opens the config's.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, or data that cannot
@@ -92,7 +96,7 @@ def open_run(
   task = experiment.make_task(config)
   experiment.make_model(config, ('',))
   experiment.check_ops(config)
-  data = open_data(config, folder)
+  data = data or open_data(config, folder)
   source = data.train
   task.check_training(source, '--config.data.train_split')
   task.check_training(data.evaluation, '--config.data.eval_split')

@@ -14,6 +14,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import os
 import pathlib
 import zlib
 from collections.abc import Iterable
@@ -26,23 +27,41 @@ from mobilenet.training.errors import TrainingError
 
 FILE = 'data.json'
 NAMES_FILE = 'data_names.json.gz'
+PARTS = ('train', 'evaluation')
+_SIZES = '_sizes'
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-  """A split: its name, its size, and of a folder the examples' names."""
+  """A split: its name, its size, and of a folder the examples' names.
+
+  sizes: of a folder, bytes of each photo; None of a run of an older version.
+  """
 
   split: str
   num_examples: int
   names: tuple[str, ...] | None
+  sizes: tuple[int, ...] | None = None
 
   def as_dict(self) -> dict[str, Any]:
-    names = self.names
-    return {
+    names, sizes = self.names, self.sizes
+    said = {
       'split': self.split,
       'num_examples': self.num_examples,
       'names_blake2b': None if names is None else _digest(names),
     }
+    if sizes is not None:
+      pairs = zip(names, sizes, strict=True)
+      said['sizes_blake2b'] = _digest(f'{name}\0{size}' for name, size in pairs)
+    return said
+
+  def changed(self, other: 'Part') -> list[str]:
+    """Names of the photos that have another size in a part of the same names."""
+    if self.sizes is None or other.sizes is None:
+      return []
+    there = dict(zip(other.names, other.sizes, strict=True))
+    here = zip(self.names, self.sizes, strict=True)
+    return sorted(name for name, size in here if there.get(name, size) != size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,23 +87,58 @@ class Change(NamedTuple):
 
 def of(source, eval_source) -> RunData:
   """Of the two opened sources (`input_pipeline.Source`)."""
-  parts = (Part(s.split, s.num_examples, s.names) for s in (source, eval_source))
-  return RunData(source.origin, *parts)
+  return RunData(source.origin, *map(_part, (source, eval_source)))
+
+
+def _part(source) -> Part:
+  sizes = None
+  if source.names is not None:
+    sizes = tuple(_size(os.path.join(source.origin, name)) for name in source.names)
+  return Part(source.split, source.num_examples, source.names, sizes)
+
+
+def _size(path: str) -> int:
+  """Bytes; -1 of a file that cannot be looked at, which training leaves out."""
+  try:
+    return os.path.getsize(path)
+  except OSError:
+    return -1
+
+
+def same(one: RunData, other: RunData) -> bool:
+  """Whether both are of the same photos, or records, on the same sides."""
+  return all(
+    identity(one, part) == identity(other, part) for part in PARTS
+  ) and not any(getattr(one, part).changed(getattr(other, part)) for part in PARTS)
+
+
+def identity(data: RunData, part: str) -> tuple:
+  """Of 'train' or 'evaluation': equal for the same names, wherever their folder is."""
+  own = getattr(data, part)
+  if own.names is None:
+    return own.split, own.num_examples, data.origin
+  return own.split, own.num_examples, _digest(own.names)
 
 
 def write(folder: pathlib.Path, data: RunData) -> None:
   """Writes what is there by `data`; process 0 alone.
 
   `data.json` is for people: origin, splits, sizes, a hash over the sorted names.
-  `data_names.json.gz` holds the names, {'train': [...], 'evaluation': [...]}.
+  `data_names.json.gz` holds the names and the files' sizes in bytes, {'train': [...],
+  'evaluation': [...], 'train_sizes': [...], 'evaluation_sizes': [...]}.
 
   Raises:
     TrainingError: it cannot be written.
   """
   if jax.process_index() != 0:
     return
-  parts = {'train': data.train, 'evaluation': data.evaluation}
+  parts = {name: getattr(data, name) for name in PARTS}
   names = {name: part.names for name, part in parts.items() if part.names is not None}
+  names |= {
+    f'{name}{_SIZES}': part.sizes
+    for name, part in parts.items()
+    if part.sizes is not None
+  }
   if names:
     # Of equal names equal bytes: no time of day in the file.
     packed = gzip.compress(json.dumps(names).encode(), 6, mtime=0)
@@ -119,12 +173,14 @@ def recorded(folder: pathlib.Path) -> RunData | None:
   try:
     said = json.loads(path.read_text(encoding='utf-8'))
     names = {}
-    if any(said[part]['names_blake2b'] for part in ('train', 'evaluation')):
+    if any(said[part]['names_blake2b'] for part in PARTS):
       names = json.loads(gzip.decompress((folder / NAMES_FILE).read_bytes()))
     parts = []
-    for part in ('train', 'evaluation'):
-      own = tuple(names[part]) if part in names else None
-      parts.append(Part(said[part]['split'], said[part]['num_examples'], own))
+    for part in PARTS:
+      own, sizes = (
+        tuple(names[key]) if key in names else None for key in (part, part + _SIZES)
+      )
+      parts.append(Part(said[part]['split'], said[part]['num_examples'], own, sizes))
       if parts[-1].as_dict() != said[part]:
         raise ValueError(f'{NAMES_FILE} holds other names')
     return RunData(said['origin'], *parts)

@@ -8,17 +8,27 @@ It is NumPy's .npz with the arrays
   embeddings: (N, D) floats, only for --config.teacher.features; a common factor changes
     nothing.
 
-`--job=logits` writes one, and so can any other program.
+`--job=logits` writes one, and so can any other program. Two arrays more tell the photos
+from others of the same names; without them, names are all that is compared:
+
+  photos: (P,) strings, the paths of all photos, also of those that could not be read,
+    which have no logits,
+  files: (P, 2) integers, the size of each file in bytes and the CRC-32 of its end
+    (`overlap.end`); -1 and 0 where it could not be looked at.
 """
 
 import io
+import os
 import pathlib
+import types
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from mobilenet.runs import overlap
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
 
@@ -27,15 +37,19 @@ _EMBEDDINGS = 'embeddings'  # which a file may lack
 
 
 class Stored(NamedTuple):
-  """What a file holds; see the module."""
+  """What a file holds; see the module. files: path of a photo -> its two numbers."""
 
   names: tuple[str, ...]
   logits: np.ndarray
   classes: tuple[str, ...]
   embeddings: np.ndarray | None = None
+  files: Mapping[str, tuple[int, int]] = types.MappingProxyType({})
 
   def of(self, names: Sequence[str], path: pathlib.Path) -> 'Stored':
     """The rows of the named photos, in the order of the names.
+
+    Zeros where a photo could not be read when they were computed: `check` raises if it
+    can be now, and training leaves it out.
 
     Args:
       names: of photos.
@@ -45,19 +59,63 @@ class Stored(NamedTuple):
       TrainingError: the file lacks some of them.
     """
     rows = {name: row for row, name in enumerate(self.names)}
-    missing = [name for name in names if name not in rows]
+    missing = [name for name in names if name not in rows and name not in self.files]
     require(
       not missing,
       f'{path} has no logits of {len(missing):,} of the {len(names):,} photos, such as '
       f'{missing[0] if missing else ""!r}; write it anew for the same folder: '
       '--job=logits --data_dir=FOLDER',
     )
-    places = [rows[name] for name in names]
+    none = len(self.names)  # the place of a row of zeros
+    places = [rows.get(name, none) for name in names]
+
+    def chosen(array):
+      zeros = np.zeros((1, array.shape[1]), array.dtype)
+      return np.concatenate([array, zeros])[places]
+
     return self._replace(
       names=tuple(names),
-      logits=self.logits[places],
-      embeddings=None if self.embeddings is None else self.embeddings[places],
+      logits=chosen(self.logits),
+      embeddings=None if self.embeddings is None else chosen(self.embeddings),
     )
+
+  def check(self, folder: str, names: Sequence[str], path: pathlib.Path) -> None:
+    """Checks that the photos are those whose logits these are.
+
+    Args:
+      folder: of the photos.
+      names: of them.
+      path: of the file, for the message.
+
+    Raises:
+      TrainingError: there are none of some, or the photos are others.
+    """
+    self.of(names, path)
+    known = [name for name in names if name in self.files]
+    now = zip(known, looked_at(folder, known), strict=True)
+    others = [name for name, numbers in now if tuple(self.files[name]) != numbers]
+    first = others[0] if others else ''
+    require(
+      not others,
+      f'{path} is of other photos: {len(others):,} of {len(names):,} have the same '
+      f'names and other content, such as {first!r}; write it anew for this folder: '
+      '--job=logits --data_dir=FOLDER',
+    )
+
+
+def looked_at(folder: str, names: Sequence[str]) -> list[tuple[int, int]]:
+  """Of each photo its size in bytes and the CRC-32 of its end.
+
+  (-1, 0) where it cannot be looked at.
+  """
+  found = []
+  for name in names:
+    path = os.path.join(folder, name)
+    try:
+      found.append((os.path.getsize(path), zlib.crc32(overlap.end(path))))
+    except OSError:
+      found.append((-1, 0))
+  return found
 
 
 def write(path: pathlib.Path, stored: Stored) -> None:
@@ -80,6 +138,9 @@ def write(path: pathlib.Path, stored: Stored) -> None:
     )
     arrays[_EMBEDDINGS] = np.asarray(stored.embeddings, np.float16)
   data = io.BytesIO()
+  arrays['photos'] = np.asarray(list(stored.files), str)
+  looked = np.asarray(list(stored.files.values()), np.int64)
+  arrays['files'] = looked.reshape(-1, 2)
   np.savez(data, **arrays)
   files.replace_file(path, data.getvalue())
 
@@ -94,6 +155,7 @@ def read(path: pathlib.Path) -> Stored:
     with np.load(path) as arrays:
       names, logits, classes = (arrays[name] for name in _ARRAYS)
       embeddings = arrays.get(_EMBEDDINGS)
+      looked = _files(arrays)
   except OSError as error:
     raise files.read_error(path, error) from error
   except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -133,4 +195,12 @@ def read(path: pathlib.Path) -> Stored:
     logits.astype(np.float32),
     tuple(classes.tolist()),
     embeddings,
+    looked,
   )
+
+
+def _files(arrays) -> dict[str, tuple[int, int]]:
+  if 'photos' not in arrays or 'files' not in arrays:
+    return {}
+  pairs = zip(arrays['photos'].tolist(), arrays['files'].tolist(), strict=True)
+  return {str(name): (int(size), int(crc32)) for name, (size, crc32) in pairs}

@@ -268,7 +268,7 @@ def _of_logits(config: ConfigDict) -> Teacher:
     count=len(stored.classes),
     crc32=array_sums.crc32_of(said),
     batches=functools.partial(_stored_batches, stored, path),
-    check=lambda source: stored.of(source.names, path),
+    check=lambda source: stored.check(source.origin, source.names, path),
     used=used,
   )
 

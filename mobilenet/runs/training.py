@@ -6,17 +6,25 @@ train(config, pathlib.Path('runs/flowers'))
 import copy
 import functools
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, trained
 from mobilenet.models.classifier import OnEmbeddings, WithEmbedding
 from mobilenet.reports import curves, run_report
-from mobilenet.runs import embeddings, preparation, run_data, teaching
+from mobilenet.runs import (
+  embeddings,
+  preparation,
+  run_data,
+  teaching,
+  training_data,
+)
 from mobilenet.runs.announcements import (
   announce,
   tell,
@@ -24,7 +32,7 @@ from mobilenet.runs.announcements import (
   what_to_know,
 )
 from mobilenet.tasks import Evaluated
-from mobilenet.training import loop, workdir
+from mobilenet.training import files, loop, workdir
 from mobilenet.training.programs import Programs
 
 HEAD_FOLDER = 'head'  # in the run's folder: the run of `config.head_first`
@@ -36,6 +44,7 @@ def train(
   compiled: pathlib.Path | None = None,
   *,
   report: bool = True,
+  data: training_data.Data | None = None,
 ) -> loop.Outcome:
   """Trains or resumes, evaluates and reports.
 
@@ -44,6 +53,7 @@ def train(
     folder: the run's; made if missing.
     compiled: folder of programs that equal runs compiled; None keeps none.
     report: whether to write and print the report and the result.
+    data: opened before; None opens that of the config.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
@@ -51,7 +61,7 @@ def train(
   """
   config, weights, teacher = preparation.complete(config)
   held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
-  found = preparation.open_run(config, teacher, folder)
+  found = preparation.open_run(config, teacher, folder, data)
   mesh, data, plan, task, outputs, teacher = found
   source, eval_source = data.train, data.evaluation
   # Loading begins at once, while the network is made.
@@ -69,7 +79,9 @@ def train(
     if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
     if config.head_first.epochs and workdir.newest_step(folder) is None:
-      outcome, variables = train_head(config, model, folder / HEAD_FOLDER, compiled)
+      outcome, variables = train_head(
+        config, model, folder / HEAD_FOLDER, compiled, data
+      )
       if outcome.stopped:
         return outcome
     learner, batches = to_learn(
@@ -129,12 +141,16 @@ def train_head(
   model: nn.Module,
   folder: pathlib.Path,
   compiled: pathlib.Path | None,
+  data: training_data.Data,
 ) -> tuple[loop.Outcome, Callable[[], dict[str, Any]] | None]:
   """Trains the classifier alone, before the rest of the network learns with it.
 
   Steps through a classifier of random values would undo what the rest has learned
   elsewhere. It is a run of its own, on images without augmentation, so that the network
   computes each of them once.
+
+  It learns from the photos of the whole run, `data`, and from no other: one that began
+  on others may know photos that this run is evaluated on, and is made anew.
 
   Returns:
     The outcome, and () -> the variables of `model` with that classifier; None where it
@@ -154,13 +170,30 @@ def train_head(
   head.teacher.hard, head.teacher.features = 1.0, 0.0
   if jax.process_index() == 0:
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
-  outcome = train(head, folder, compiled, report=False)
+    _remove_other(folder, data)
+  # No other process may read what process 0 is about to remove.
+  multihost_utils.sync_global_devices(f'{folder} is of this data')
+  outcome = train(head, folder, compiled, report=False, data=data._replace(notes=[]))
   if outcome.stopped:
     return outcome, None
   weights = trained.load_weights(str(folder))
   return outcome, functools.partial(
     experiment.initial_variables, config, model, weights, new_head=False
   )
+
+
+def _remove_other(folder: pathlib.Path, data: training_data.Data) -> None:
+  """Removes the head's run if it began on other data than `data`."""
+  if not folder.exists():
+    return
+  before = run_data.recorded(folder)
+  if before is not None and run_data.same(before, data.record):
+    return
+  print('note: the photos are others than when it began, so it is trained anew')
+  try:
+    shutil.rmtree(folder)
+  except OSError as error:
+    raise files.write_error(folder, error) from error
 
 
 def to_learn(

@@ -50,9 +50,11 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
   notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
   before = None if folder is None else run_data.read(folder)
   now = run_data.of(train, evaluation)
+  # Of photos that were replaced since, it keeps the sizes that they had.
+  record = now if before is None else dataclasses.replace(before, origin=now.origin)
   change = before and run_data.changes(before, now)
   if not change:
-    return Data(train, evaluation, now, notes)
+    return Data(train, evaluation, record, notes)
   require(
     before.train.names is not None,
     f'{change.line}: give that data back, or choose another --workdir',
@@ -60,5 +62,4 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
   train, evaluation = opened(before.train.names, before.evaluation.names)
   left_out = ': new ones are left out; to train on them, choose another --workdir'
   notes.append(change.line + left_out * change.new)
-  record = dataclasses.replace(before, origin=now.origin)
   return Data(train, evaluation, record, notes)

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from mobilenet.training.errors import TrainingError
 
 _A_FILE_IS_THERE = (
-  'a file is where a folder must be: move it away, or choose another --workdir'
+  'a file is where a folder must be: move it away, or choose another folder'
 )
 _A_FOLDER_IS_THERE = 'a folder is where a file must be: move it away'
 
 _REMEDIES = {
   errno.ENOSPC: 'free some space and run the same command again',
-  errno.EFBIG: 'choose a --workdir on a disk that takes files of this size',
+  errno.EFBIG: 'choose a folder on a disk that takes files of this size',
   errno.EDQUOT: 'free some of the quota and run the same command again',
-  errno.EROFS: 'choose a --workdir that can be written',
-  errno.EACCES: 'choose a --workdir that can be written',
-  errno.EPERM: 'choose a --workdir that can be written',
+  errno.EROFS: 'choose a folder that can be written',
+  errno.EACCES: 'choose a folder that can be written',
+  errno.EPERM: 'choose a folder that can be written',
   errno.ENOTDIR: _A_FILE_IS_THERE,
   errno.EEXIST: _A_FILE_IS_THERE,
   errno.EISDIR: _A_FOLDER_IS_THERE,

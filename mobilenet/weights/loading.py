@@ -9,6 +9,8 @@ import os
 import pathlib
 import zipfile
 
+import numpy as np
+
 from mobilenet.weights import (
   class_names,
   dialects,
@@ -44,17 +46,17 @@ def load(path: str | os.PathLike) -> Weights:
       `official.OFFICIAL`.
 
   Raises:
-    WeightsError: it is not there, is damaged, would run code, or fits no network; one
-      line, or a diff.
+    WeightsError: it is not there, is damaged, holds numbers that are not finite, would
+      run code, or fits no network; one line, or a diff.
   """
   if official.is_url(path):
     path = official.fetch(os.fspath(path))
   path = pathlib.Path(path).expanduser()
   file = read(path)
   if own_file.is_own(file):
-    return own_file.from_file(file)
+    return _finite(own_file.from_file(file), file)
   if exported_graph.is_exported(file):
-    return exported_graph.from_file(file)
+    return _finite(exported_graph.from_file(file), file)
   known = official.find(path) if path.is_file() else None
   fitted = recognise(file, known.framework if known else _framework(file))
   contract, notes = preparation.contract_of(fitted, file, known)
@@ -77,7 +79,30 @@ def load(path: str | os.PathLike) -> Weights:
     notes=tuple(notes),
     assumed=(*(f'contract.{field}' for field in assumed), *fitted.assumed),
   )
-  return own_file.of_export(file, weights)
+  return own_file.of_export(file, _finite(weights, file))
+
+
+def _finite(weights: Weights, file: WeightFile) -> Weights:
+  """The weights, of which every number is finite.
+
+  Raises:
+    WeightsError: one is not, as in a damaged file; the line names the array.
+  """
+  ours = own_file.flatten(weights.variables)
+  for tensors in (file.tensors, ours):
+    wrong = [name for name, value in tensors.items() if not _is_finite(value)]
+    # Arrays of the file that the network does not take may hold what they like.
+    if wrong and not all(map(_is_finite, ours.values())):
+      raise WeightsError(
+        f'{file.path} holds numbers that are not finite, in {len(wrong):,} of '
+        f'{len(tensors):,} arrays, such as {wrong[0]}: it is damaged, or its training '
+        'diverged; fetch or make it anew'
+      )
+  return weights
+
+
+def _is_finite(value: np.ndarray) -> bool:
+  return value.dtype.kind != 'f' or bool(np.isfinite(value).all())
 
 
 def read(path: pathlib.Path) -> WeightFile:

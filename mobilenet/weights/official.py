@@ -121,8 +121,19 @@ def fetch(url: str) -> pathlib.Path:
 
 
 def find(path: pathlib.Path) -> Official | None:
-  """The official file that a local one is, by its SHA-256, whatever it is called."""
+  """The official file that a local one is, by its SHA-256, whatever it is called.
+
+  Raises:
+    WeightsError: it has the name of an official one and is not that.
+  """
   digest = sha256(path)
+  named = next((file for file in OFFICIAL if file.name == path.name), None)
+  if named and not digest.startswith(named.sha256):
+    raise WeightsError(
+      f'{path} is damaged, or is another file: its SHA-256 is {digest[:16]}..., and '
+      f'the published file of this name has {named.sha256}...; fetch it again from '
+      f'{named.url}, or rename it if it is meant to be other weights'
+    )
   return next((file for file in OFFICIAL if digest.startswith(file.sha256)), None)
 
 

@@ -16,7 +16,17 @@ PHOTOS = 40
 def finish(tmp_path):
   """(name, wrong): a folder of a run that errs on the photos of these numbers."""
 
-  def make(name, wrong=(), *, photos=PHOTOS, train=('t/1.jpg',), names=NAMES, **config):
+  def make(
+    name,
+    wrong=(),
+    *,
+    photos=PHOTOS,
+    train=('t/1.jpg',),
+    names=NAMES,
+    sizes=None,
+    root='',
+    **config,
+  ):
     folder = tmp_path / name
     model = {'name': 'mobilenet_v1', 'width': 0.5, 'trained': 'all'}
     whole = {'model': model, 'init': '', 'resolution': 64} | config
@@ -24,7 +34,7 @@ def finish(tmp_path):
     workdir.write_classes(folder, names)
     examples = tuple(f'-{n}.jpg' for n in range(photos))
     parts = (
-      run_data.Part('train', len(train), tuple(train)),
+      run_data.Part('train', len(train), tuple(train), sizes),
       run_data.Part('val', photos, examples),
     )
     run_data.write(folder, run_data.RunData(f'/photos of {name}', *parts))
@@ -32,7 +42,7 @@ def finish(tmp_path):
     predictions = [1 - y if n in wrong else y for n, y in enumerate(labels)]
     classes.write_predictions(
       folder / 'report' / 'predictions.csv',
-      examples,
+      [root + example for example in examples],
       labels,
       predictions,
       [0.9] * photos,

@@ -41,6 +41,24 @@ def test_other_photos_are_refused(finish):
   assert 'other classes' in refused(first, finish('d', names=('ash', 'cedar')))
 
 
+def test_photos_that_were_replaced_are_refused(finish):
+  train = ('t/1.jpg', 't/2.jpg')
+  first = finish('a', train=train, sizes=(100, 200))
+  other = finish('b', train=train, sizes=(100, 201))
+  line = refused(first, other)
+  assert '1 of their photos have the same names and other sizes (t/2.jpg)' in line
+  older = finish('c', train=train)  # whose version kept no sizes
+  finished.check_comparable([finished.read(folder) for folder in (first, older)])
+
+
+@pytest.mark.parametrize('roots', [('/old/', '/new/'), ('photos/', 'D:\\my photos\\')])
+def test_a_folder_that_was_moved_is_the_same(finish, roots):
+  runs = [finished.read(finish(root[1], root=root)) for root in roots]
+  finished.check_comparable(runs)
+  assert runs[0].examples == runs[1].examples == tuple(sorted(runs[0].examples))
+  assert '-7.jpg' in runs[0].examples
+
+
 def test_another_report_is_refused(finish):
   first, other = finish('a'), finish('b')
   path = other / 'report' / 'predictions.csv'

@@ -94,7 +94,9 @@ def test_a_batch_is_fixed(made, tmp_path, images, logits):
 def test_files_that_cannot_be_run(made, written, tmp_path):
   content = (written / 'float32.tflite').read_bytes()
   (tmp_path / 'half.tflite').write_bytes(content[: len(content) // 3])
-  with pytest.raises(errors.ExportError, match='cannot be read by LiteRT .*export it again'):
+  with pytest.raises(
+    errors.ExportError, match=r'cannot be read by LiteRT .*export it again'
+  ):
     formats.open_file(tmp_path / 'half.tflite')
   model = tflite_file.parse(content)
   (tmp_path / 'foreign.tflite').write_bytes(tflite_file.pack(model))

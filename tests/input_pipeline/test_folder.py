@@ -379,3 +379,10 @@ def test_errors_of_a_folder_without_train(tmp_path):
 def test_too_many_unreadable_images_name_the_flag(photos):
   with pytest.raises(DataError, match=r'or raise --config.data.corrupt_limit$'):
     recovery.note(set(), _open(photos), range(3), 2)
+
+
+def test_a_class_folder_whose_name_is_no_text_is_named(photos):
+  root = photos / 'train'
+  os.rename(root / 'birch', os.fsencode(root) + b'/b\xffrch')
+  with pytest.raises(DataError, match=r'class folder b\\udcffrch in .* is not text'):
+    _open(root)

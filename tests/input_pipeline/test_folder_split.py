@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from input_pipeline import DataError
-from input_pipeline.folder_split import Split, group_of, held_out
+from input_pipeline.folder_split import Split, held_out
+from input_pipeline.photo_groups import group_of
 
 
 def parts(images, **how):
@@ -67,25 +68,68 @@ def test_folds_set_everything_aside_once(group):
   assert set(counted) == {name for _, names in images for name in names}
 
 
+def few(ill, well, per_patient=(5, 2)):
+  """So many patients of each class, with so many photos each."""
+  numbers = iter(range(1000))
+  return [
+    (label, [f'{name}/patient{p}_{n}.png' for p in own for n in range(each)])
+    for label, (name, own, each) in enumerate(
+      (name, [next(numbers) for _ in range(count)], each)
+      for name, count, each in zip(
+        ('ill', 'well'), (ill, well), per_patient, strict=True
+      )
+    )
+  ]
+
+
+@pytest.mark.parametrize('counts', [(3, 30), (2, 30), (30, 2), (3, 3), (2, 2)])
+@pytest.mark.parametrize('per_patient', [(5, 2), (6, 6), (1, 9)])
+@pytest.mark.parametrize('holdout', [0.1, 0.2, 0.6])
+def test_a_class_with_two_groups_is_on_both_sides(counts, per_patient, holdout):
+  images = few(*counts, per_patient)
+  train, val = parts(images, group=r'patient\d+', holdout=holdout)
+  for label in (0, 1):
+    assert train[label]
+    assert val[label]
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_groups_with_several_classes_are_on_both_sides_if_they_can_be(seed):
+  rng = np.random.default_rng(seed)
+  images = [
+    (label, [f'c{label}/p{p}_{n}.png' for n, p in enumerate(rng.integers(0, 9, 6))])
+    for label in range(4)
+  ]
+  train, val = parts(images, group=r'p\d+', seed=seed)
+  groups = group_of([name for _, names in images for name in names], r'p\d+')
+  for label, names in images:
+    assert len({groups[name] for name in names}) > 1, 'the case that is meant'
+    assert train[label]
+    assert val[label]
+
+
+@pytest.mark.parametrize('how', [{}, {'fold': '1/3'}, {'fold': '2/3'}, {'fold': '3/3'}])
 @pytest.mark.parametrize(
-  ('pattern', 'expected'),
-  [
-    (r'patient\d+', 'patient12'),
-    (r'patient(\d+)', '12'),
-    (r'(ill|well)/patient(\d+)', 'ill/12'),
-  ],
+  ('group', 'alone'), [('', 1), (r'patient\d+', 1), (r'patient\d+', 4)]
 )
-def test_what_a_pattern_takes_out_of_a_name(pattern, expected):
-  assert group_of(['ill/patient12_3.png'], pattern) == {'ill/patient12_3.png': expected}
+def test_a_class_of_one_photo_or_group_is_trained_on(how, group, alone):
+  images = few(1, 12, (alone, 2))
+  train, val = parts(images, group=group, **how)
+  assert val[0] == []
+  assert train[0] == images[0][1]
+  assert val[1]
 
 
-def test_a_table_names_the_groups(tmp_path):
-  table = tmp_path / 'groups.csv'
-  table.write_text('photo,plant\nill/1.png,p1\n2.png, p2 \nill\\3.png,p1\n')
-  names = ['ill/1.png', 'well/2.png', 'ill/3.png']
-  assert group_of(names, str(table)) == dict(
-    zip(names, ('p1', 'p2', 'p1'), strict=True)
-  )
+def test_folds_of_groups_have_all_something_and_a_class_with_enough_groups():
+  images = few(4, 9)
+  for folds in (4, 9, 13):
+    for fold in range(folds):
+      train, val = parts(images, group=r'patient\d+', fold=f'{fold + 1}/{folds}')
+      assert names_of(val)
+      assert all(train.values())
+      assert folds > 4 or all(val.values())
+  with pytest.raises(DataError, match=r'13 groups that .* are 14: use at most 13'):
+    parts(images, group=r'patient\d+', fold='14/14')
 
 
 @pytest.mark.parametrize(
@@ -98,7 +142,19 @@ def test_a_table_names_the_groups(tmp_path):
     ({'group': r'plant\d+'}, r'says nothing of 4 of 4 images: ill/patient000_0\.png'),
     ({'group': '('}, r'is no regular expression'),
     ({'group': 'none.csv'}, r'group=none\.csv cannot be read: No such file'),
-    ({'group': r'patient'}, r'all images in root are one group: nothing is left to'),
+    (
+      {'group': r'patient'},
+      r'every group in root holds all images of a class: nothing',
+    ),
+    (
+      {'group': r'ill|well'},
+      r'every group in root holds all images of a class: nothin',
+    ),
+    (
+      {'group': r'patient\d+', 'fold': '3/3'},
+      r'2 groups that .* are 3: use at most 2$',
+    ),
+    ({'fold': '1/30'}, r'2 images in its largest class, .* are 30: use at most 2$'),
     ({'holdout': 1.0}, r'holdout=1\.0 must lie between 0 and 1'),
   ],
 )
@@ -108,10 +164,3 @@ def test_mistakes_are_one_line(how, message):
   with pytest.raises(DataError, match=message) as error:
     parts(images, **how)
   assert '\n' not in str(error.value)
-
-
-def test_a_table_of_one_column_is_told(tmp_path):
-  table = tmp_path / 'groups.csv'
-  table.write_text('photo\n1.png\n')
-  with pytest.raises(DataError, match='needs two columns'):
-    group_of(['a/1.png'], str(table))

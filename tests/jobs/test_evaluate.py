@@ -253,7 +253,7 @@ def test_a_record_that_cannot_be_read(before, begin):
       run_data.read(folder)
     assert f'{folder / run_data.FILE} and {run_data.NAMES_FILE}' in str(error.value)
     assert 'remove both to go on with the data as it is now' in str(error.value)
-  part = dataclasses.replace(before.evaluation, names=before.train.names)
+  part = dataclasses.replace(before.train, split=before.evaluation.split)
   run_data.write(
     folder.with_name('other'), dataclasses.replace(before, evaluation=part)
   )

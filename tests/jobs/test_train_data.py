@@ -76,6 +76,19 @@ def test_a_folder_that_was_moved(config, run, photos):
   assert data.record.train == before.record.train
 
 
+def test_of_a_photo_that_was_replaced_the_first_size_is_kept(config, run, photos):
+  folder, before = run
+  name = before.train.names[0]
+  (photos / name).write_bytes(bytes(9999))
+  data = training_data.open_data(config, folder)
+  assert data.record == before.record
+  now = run_data.of(data.train, data.evaluation)
+  assert now.train.changed(data.record.train) == [name]
+  assert not run_data.same(now, before.record)
+  run_data.write(folder, data.record)
+  assert run_data.read(folder) == before.record
+
+
 def test_other_photos_altogether(config, run, photos, write):
   folder, _ = run
   config.data.dir = str(photos.with_name('others'))

@@ -53,3 +53,11 @@ def test_the_same_split_twice_is_all_of_it(told, config):
 def test_other_data_has_no_table(told, config):
   config.data.name, config.data.eval_split = 'made', 'validation'
   assert told() == ''
+
+
+def test_a_class_that_is_on_one_side_alone_is_named(told, photos, write):
+  write(photos, 'lonely/0.jpg')
+  assert (
+    'warning: 1 class has no images for evaluation (lonely): nothing that is measured '
+    'says how well they are found\n'
+  ) in told()

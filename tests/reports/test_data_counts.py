@@ -55,3 +55,16 @@ def test_imbalance(train, line):
   counts = {'a': Counts(train[1], 1), 'b': Counts(train[0], 1)}
   said = data_counts.imbalance(counts)
   assert said == (line and f'the classes are unbalanced: {line}')
+
+
+def test_classes_that_are_missing_from_a_split_are_named():
+  counts = {'a': Counts(3, 1), 'b': Counts(15, 0), 'c': Counts(0, 2), 'd': Counts(4, 0)}
+  training, evaluation = data_counts.on_one_side(counts)
+  assert training.startswith('1 class has no images for training (c): the network')
+  assert evaluation.startswith(
+    '2 classes have no images for evaluation (b, d): nothing'
+  )
+  assert data_counts.on_one_side({'a': Counts(1, 1)}) == []
+  many = {f'c{n}': Counts(1, 0) for n in range(6)}
+  (line,) = data_counts.on_one_side(many)
+  assert '(c0, c1, c2, c3, c4, ...)' in line

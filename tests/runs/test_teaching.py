@@ -220,6 +220,38 @@ def test_logits_of_a_file_come_with_their_photos(
   assert f'{file} has no embeddings, which teacher.features needs;' in done.stderr
   assert len(done.stderr.strip().splitlines()) == 1
 
+  # Another folder of photos of the same names.
+  other = conftest.write_photos(tmp_path / 'other')
+  name = stored.names[0]
+  (other / name).write_bytes((other / stored.names[1]).read_bytes())
+  refused = student(
+    tmp_path / 's', f'--config.teacher.logits={file}', f'--config.data.dir={other}'
+  )
+  assert refused.returncode == 1
+  assert 'is of other photos: 1 of 18 have the same names' in refused.stderr
+
+
+def test_a_photo_that_cannot_be_read_has_no_logits(student, teacher, tmp_path):
+  own, file = conftest.write_photos(tmp_path / 'own'), tmp_path / 'logits.npz'
+  broken = own / 'train' / 'ash' / '0.png'
+  whole = broken.read_bytes()
+  broken.write_bytes(whole[:100])
+  done = tiny.run(
+    '--job=logits', f'--init={teacher}', f'--data_dir={own}', f'--out={file}'
+  )
+  assert done.returncode == 0, done.stderr
+  assert f'left out, since it cannot be read: {broken}' in done.stdout
+  assert '26 photos of' in done.stdout
+  assert 'train/ash/0.png' not in stored_logits.read(file).names
+  flags = f'--config.teacher.logits={file}', f'--config.data.dir={own}'
+  done = student(tmp_path / 'student', *flags, '--config.steps=3')
+  assert done.returncode == 0, done.stderr
+  assert f'left out, since it cannot be read: {broken}' in done.stdout
+  broken.write_bytes(whole)
+  refused = student(tmp_path / 'again', *flags)
+  assert refused.returncode == 1
+  assert "such as 'train/ash/0.png'; write it anew" in refused.stderr
+
 
 @pytest.mark.parametrize(
   ('fields', 'line'),

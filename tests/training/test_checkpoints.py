@@ -217,7 +217,7 @@ def test_a_full_disk_is_one_line_on_the_terminal(tmp_path, limit):
   assert done.returncode == 1
   assert done.stderr == (
     f'error: cannot write {tmp_path}/checkpoints/2: File too large; choose a '
-    '--workdir on a disk that takes files of this size\n'
+    'folder on a disk that takes files of this size\n'
   )
   assert done.stdout == ''
 
@@ -249,7 +249,7 @@ def test_an_error_at_the_start_of_a_save(tmp_path, state, monkeypatch):
     monkeypatch.setattr(checkpointer._manager, 'save', refuse)
     with pytest.raises(TrainingError, match='Read-only file system') as caught:
       checkpointer.save(2, state)
-    assert 'choose a --workdir that can be written' in one_line(caught)
+    assert 'choose a folder that can be written' in one_line(caught)
     assert checkpointer.steps() == [1]
 
 
@@ -266,7 +266,7 @@ def test_a_file_where_the_checkpoints_must_be(tmp_path):
     Checkpointer(tmp_path)
   assert one_line(caught) == (
     f'cannot write {tmp_path}/checkpoints: File exists; a file is where a folder must '
-    'be: move it away, or choose another --workdir'
+    'be: move it away, or choose another folder'
   )
 
 
@@ -297,7 +297,7 @@ def test_where_no_folder_can_be_made_the_program_ends(tmp_path):
   )
   assert done.stderr == (
     f'error: cannot write {tmp_path}/checkpoints/2: Not a directory; a file is where a '
-    'folder must be: move it away, or choose another --workdir\n'
+    'folder must be: move it away, or choose another folder\n'
   )
   assert done.returncode == 1
 

@@ -169,7 +169,7 @@ def test_workdir_that_is_a_file_is_one_line(tmp_path):
     logs.Writer(tmp_path / 'run')
   assert str(caught.value) == (
     f'cannot write {tmp_path}/run: File exists; a file is where a folder must be: move '
-    'it away, or choose another --workdir'
+    'it away, or choose another folder'
   )
 
 
@@ -196,7 +196,7 @@ def test_a_workdir_that_may_not_be_written_is_one_line(tmp_path, monkeypatch):
 
   monkeypatch.setattr('builtins.open', refuse)
   for write in (logs.Writer, lambda path: files.replace_file(path / 'a.json', b'')):
-    with pytest.raises(TrainingError, match='denied; choose a --workdir that can'):
+    with pytest.raises(TrainingError, match='denied; choose a folder that can'):
       write(tmp_path)
 
 
@@ -208,7 +208,7 @@ def test_failed_replacement_keeps_the_old_file(tmp_path, monkeypatch):
     raise OSError(errno.EROFS, 'Read-only file system')
 
   monkeypatch.setattr(files.os, 'fsync', full)
-  with pytest.raises(TrainingError, match='choose a --workdir that can be written'):
+  with pytest.raises(TrainingError, match='choose a folder that can be written'):
     files.replace_file(path, b'new')
   assert path.read_bytes() == b'old'
   assert [p.name for p in tmp_path.iterdir()] == ['result.json']

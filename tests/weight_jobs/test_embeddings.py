@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import pytest
 
+import input_pipeline
 from configs import transfer
 from mobilenet import experiment, trained
 from mobilenet.models import user_cache
 from mobilenet.reports import run_report
-from mobilenet.runs import embeddings
+from mobilenet.runs import embeddings, run_data
 from mobilenet.runs import training as train_job
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
@@ -88,6 +89,32 @@ def test_a_photo_that_changed_is_computed_alone(config, capsys, photos, tmp_path
   np.testing.assert_array_equal(first.values[1:], again.values[1:])
 
 
+def test_photos_that_change_places_are_computed_anew(config, photos, tmp_path):
+  """Equal names, sizes and times; what the cache keeps is of the other photo."""
+  own = tmp_path / 'photos'
+  shutil.copytree(photos, own)
+  config.data.dir = str(own)
+  one, other = (own / 'train' / name for name in CLASSES[:2])
+  length = max(path.stat().st_size for path in (own / 'train').glob('*/*'))
+  for folder in (one, other):
+    (path,) = folder.iterdir()
+    path = path.rename(folder / 'photo.png')
+    # What follows a PNG's end is passed over.
+    path.write_bytes(path.read_bytes().ljust(length, b'\0'))
+    os.utime(path, ns=(1, 1))
+  first = of(config)
+  one.rename(own / 'aside')
+  other.rename(one)
+  (own / 'aside').rename(other)
+  again = of(config)
+  np.testing.assert_allclose(again.values[:2], first.values[1::-1], rtol=1e-5)
+  # The same file with other content, as a program leaves it that sets times back.
+  photo = one / 'photo.png'
+  photo.write_bytes((other / 'photo.png').read_bytes())
+  os.utime(photo, ns=(1, 1))
+  np.testing.assert_allclose(of(config).values[0], again.values[1], rtol=1e-5)
+
+
 def test_other_weights_and_other_ops_are_other_embeddings(config):
   whole, model, variables, source = completed(config)
   paths = {embeddings._path(whole, model, variables, source)}
@@ -129,6 +156,55 @@ def test_a_photo_that_cannot_be_read_is_left_out_and_named(config, photos, tmp_p
   assert masks.pop(-1, 0) == 0
   assert sorted(masks) == list(range(len(CLASSES) + 1))
   assert [n for n, mask in masks.items() if not mask] == [place]
+
+
+@pytest.fixture
+def broken(config, photos, tmp_path):
+  """A photo that cannot be read, beside one that can."""
+  shutil.copytree(photos, tmp_path / 'own')
+  config.data.dir = str(tmp_path / 'own')
+  path = tmp_path / 'own' / 'train' / CLASSES[0] / 'broken.png'
+  path.write_bytes(b'no photo')
+  return path
+
+
+def test_a_photo_that_can_be_read_again_is(config, broken, monkeypatch):
+  monkeypatch.setattr(
+    embeddings, '_stamps', lambda source: [(n, '') for n in source.names]
+  )
+  first = of(config)
+  assert first.corrupt == [str(broken)]
+  shutil.copy(next(broken.parent.glob(f'{CLASSES[0]}*')), broken)
+  again = of(config)
+  assert again.ok.all()
+  place = again.names.index(str(broken))
+  np.testing.assert_allclose(again.values[place], first.values[1 - place], rtol=1e-5)
+
+
+def test_the_limit_counts_what_an_earlier_run_left_out(config, broken):
+  of(config)
+  config.data.corrupt_limit = 0
+  with pytest.raises(input_pipeline.DataError, match='1 unreadable images, more than'):
+    of(config)
+
+
+def test_a_class_without_a_readable_photo_is_named(config, broken, capsys):
+  of(config)
+  assert 'warning' not in capsys.readouterr().out
+  for path in broken.parent.iterdir():
+    path.write_bytes(b'no photo')
+  of(config)
+  line = f'warning: no image of {CLASSES[0]} in train can be read\n'
+  assert line in capsys.readouterr().out
+
+
+def test_numbers_that_are_not_finite_are_neither_used_nor_kept(config):
+  whole, model, variables, source = completed(config)
+  wrong = jax.tree.map(lambda value: np.full_like(value, np.nan), variables)
+  for _ in range(2):
+    with pytest.raises(TrainingError, match=r'not finite for .*: are its weights'):
+      embeddings.of_source(whole, model, wrong, source)
+  assert not list(user_cache.folder('embeddings').glob('*'))
 
 
 def test_photos_of_which_none_can_be_read_are_one_line(config, tmp_path):
@@ -233,3 +309,53 @@ def test_the_classifier_learns_first(config, tmp_path, capsys):
   out = capsys.readouterr().out
   assert 'nothing to train' in out
   assert 'first the classifier' not in out
+
+
+def test_the_classifier_learns_from_the_photos_of_its_run_alone(
+  config, photos, tmp_path, capsys, monkeypatch
+):
+  """A kill after the classifier, then photos go: the seed puts others aside."""
+  for name in CLASSES:
+    for n in range(10):
+      path = tmp_path / 'own' / name / f'{n}.png'
+      path.parent.mkdir(parents=True, exist_ok=True)
+      shutil.copy(photos / 'train' / name / f'{name}.png', path)
+  config.data.dir = str(tmp_path / 'own')
+  config.model.trained, config.data.train_ops = 'last 2', 'flip|{contract}'
+  config.head_first.epochs, config.steps = 1.0, 1
+  folder = tmp_path / 'run'
+
+  def recorded():
+    return [run_data.recorded(place) for place in (folder / 'head', folder)]
+
+  with monkeypatch.context() as patch:
+    for said in ('embeddings of', 'nothing to train'):  # the classifier once alone
+      patch.setattr(train_job, 'to_learn', of_the_first_run(TO_LEARN))
+      with pytest.raises(KeyboardInterrupt):
+        train_job.train(config, folder)
+      assert said in capsys.readouterr().out
+  before, _ = recorded()
+  for name in before.evaluation.names[::2]:
+    (tmp_path / 'own' / name).unlink()
+  train_job.train(config, folder)
+  assert 'the photos are others than when it began' in capsys.readouterr().out
+  head, whole = recorded()
+  assert run_data.same(head, whole)
+  assert set(whole.evaluation.names) & set(before.train.names), 'the case that is meant'
+  assert not set(whole.evaluation.names) & set(head.train.names)
+
+
+TO_LEARN = train_job.to_learn
+
+
+def of_the_first_run(to_learn):
+  """`to_learn` that a kill interrupts when the second run asks."""
+  called = []
+
+  def first(*arguments):
+    called.append(arguments)
+    if len(called) > 1:
+      raise KeyboardInterrupt
+    return to_learn(*arguments)
+
+  return first

@@ -124,6 +124,48 @@ def test_config_json_tells_tf_and_the_contract(timm_small, tmp_path):
   assert (contract.resize, contract.resolution) == ('squash', 192)
 
 
+def test_a_published_name_with_other_content_is_refused(tmp_path, monkeypatch):
+  of = source('torchvision', 'mobilenet_v2')
+  tensors = exporting._tensors(of_source(of, width=0.35), of)
+  path = tmp_path / 'mobilenet_v2-b0353104.pth'
+  write_safetensors(path, tensors)
+  with pytest.raises(WeightsError, match=r'damaged, or is another file: its SHA') as e:
+    loading.load(path)
+  assert 'has b0353104...; fetch it again from https://download.pytorch.org' in str(
+    e.value
+  )
+  assert '\n' not in str(e.value)
+  assert loading.load(path.rename(tmp_path / 'mine-20240131.pth'))
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_with_their_array(value, tmp_path):
+  of = source('torchvision', 'mobilenet_v2')
+  tensors = dict(exporting._tensors(of_source(of, width=0.35), of))
+  path = tmp_path / 'damaged.safetensors'
+  for name in ('features.3.conv.2.weight', 'features.4.conv.1.1.running_var'):
+    spoiled = np.array(tensors[name])
+    spoiled.flat[3] = value
+    write_safetensors(path, tensors | {name: spoiled})
+    with pytest.raises(WeightsError, match='not finite, in 1 of') as error:
+      loading.load(path)
+    assert f'such as {name}: it is damaged' in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_own_files_are_looked_at_as_well(tmp_path):
+  weights = made('mobilenet_v1', width=0.25)
+  head = next(iter(own_file.flatten(weights.variables)))
+  arrays = own_file.flatten(weights.variables)
+  arrays[head] = np.full_like(arrays[head], np.nan)
+  path = tmp_path / 'weights.safetensors'
+  own_file.save(
+    path, dataclasses.replace(weights, variables=own_file.unflatten(arrays))
+  )
+  with pytest.raises(WeightsError, match=f'such as {head}: it is damaged'):
+    loading.load(path)
+
+
 def test_a_published_file_is_known_by_its_content(tmp_path, monkeypatch):
   of = source('torchvision', 'mobilenet_v2')
   path = tmp_path / 'renamed.bin'

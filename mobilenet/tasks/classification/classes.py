@@ -55,8 +55,8 @@ def per_class(
     (rows, overall). A row has 'name', 'support' (examples), 'precision', 'recall',
     'f1', 'specificity', and of these four '<name>_low' and '<name>_high', the ends of
     95 % intervals. Overall has 'num_examples', 'accuracy' and its ends (Wilson's
-    interval), 'balanced_accuracy' and its ends (bootstrapped, None without a mistake),
-    and '<macro|weighted>_<precision|recall|f1>'; with probabilities also
+    interval), 'balanced_accuracy' and its ends (`intervals.mean_share`), and
+    '<macro|weighted>_<precision|recall|f1>'; with probabilities also
     'calibration_error' (expected calibration error, 15 bins); for two classes
     'positive' (a name), 'sensitivity' and 'specificity', and with probabilities
     'roc_auc'. All numbers are fractions; None where undefined.
@@ -96,9 +96,7 @@ def per_class(
     overall[f'macro_{score}'] = float(values.mean())
     overall[f'weighted_{score}'] = float(np.average(values, weights=support))
   overall['balanced_accuracy'] = overall['macro_recall']
-  ends = (None, None)
-  if overall['accuracy'] < 1:  # else every draw is right: it would say 'certainly'
-    ends = intervals.bootstrap(matrix, intervals.balanced_accuracy)
+  ends = intervals.mean_share(np.diag(matrix), matrix.sum(axis=1))
   overall['balanced_accuracy_low'], overall['balanced_accuracy_high'] = ends
   if probabilities is not None:
     probabilities = np.asarray(probabilities, np.float64)

@@ -12,7 +12,8 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -186,13 +187,26 @@ def read(folder: str | os.PathLike, step: int, names: Sequence[str]) -> Decision
 
 
 def _check(made: Decision, names: Sequence[str]) -> None:
-  low, high = calibration.TEMPERATURES
-  for field, value, bounds in (
-    ('temperature', made.temperature, (low, high)),
-    ('accept', made.accept, (0, 1)),
-    ('threshold', 0 if made.threshold is None else made.threshold, (0, 1)),
+  for field, allowed in (
+    ('temperature', _is_within(*calibration.TEMPERATURES)),
+    ('accept', _is_within(0, 1)),
+    ('threshold', lambda value: value is None or _is_within(0, 1)(value)),
+    ('of', lambda value: isinstance(value, str)),
+    ('num_examples', _is_count),
+    ('step', _is_count),
   ):
-    if not bounds[0] <= value <= bounds[1]:
-      raise ValueError(f'{field} is {value}')
-  if made.positive and made.positive not in names:
+    value = getattr(made, field)
+    if not allowed(value):
+      raise ValueError(f'{field} is {value!r}')
+  known = (*names, '') if made.threshold is None else names
+  if made.positive not in known:
     raise ValueError(f'positive is {made.positive!r}, which is no class of the run')
+
+
+def _is_within(low: float, high: float) -> Callable[[Any], bool]:
+  # For Python, true is a number.
+  return lambda value: type(value) in (int, float) and low <= value <= high
+
+
+def _is_count(value: Any) -> bool:
+  return type(value) is int and value >= 0

@@ -136,6 +136,33 @@ def small_classes_hidden(facts: Facts) -> Line | None:
   )
 
 
+def never_trained(facts: Facts) -> Line | None:
+  known = (facts.evaluated.counts or {}).get('training', {})
+  lacking = [name for name in facts.names if known.get(name) == 0]
+  if not lacking:
+    return None
+  which, said = _some(lacking)
+  return Line(
+    'warning',
+    f'Of {which} no photo was trained on: {said}. The network cannot name what it '
+    'never saw.',
+    'Add training photos of these classes, or leave the classes out.',
+  )
+
+
+def not_evaluated(facts: Facts) -> Line | None:
+  lacking = [row['name'] for row in facts.rows if not row['support']]
+  if not lacking:
+    return None
+  which, said = _some(lacking)
+  return Line(
+    'warning',
+    f'Of {which} no photo was evaluated: {said}. No number here says how well the '
+    'network finds such photos.',
+    'Add evaluation photos of these classes before you rely on the network for them.',
+  )
+
+
 def few_photos(facts: Facts) -> Line | None:
   low, high = facts.overall['accuracy_low'], facts.overall['accuracy_high']
   if high - low < 2 * WIDE:
@@ -151,7 +178,7 @@ def few_photos(facts: Facts) -> Line | None:
 
 
 def few_of_a_class(facts: Facts) -> Line | None:
-  few = [row for row in facts.rows if row['support'] < FEW]
+  few = [row for row in facts.rows if 0 < row['support'] < FEW]
   if not few:
     return None
   few.sort(key=lambda row: row['support'])
@@ -235,6 +262,8 @@ RULES: tuple[Callable[[Facts], Line | None], ...] = (
   how_good,
   trained_on,
   guessing,
+  never_trained,
+  not_evaluated,
   missed_classes,
   small_classes_hidden,
   few_photos,
@@ -253,6 +282,13 @@ def _percent(share: float, digits: int = 1) -> str:
 
 def _name(facts: Facts, place: int) -> str:
   return shorten(str(facts.names[place]), 40)
+
+
+def _some(names: Sequence[str]) -> tuple[str, str]:
+  """('2 classes', 'ash, birch'): their number and the first of them."""
+  said = ', '.join(shorten(str(name), 40) for name in names[:5])
+  more = f' and {len(names) - 5:,} more' if len(names) > 5 else ''
+  return 'one class' if len(names) == 1 else f'{len(names):,} classes', said + more
 
 
 def _measured(record: Mapping[str, Any], kind: str, name: str) -> bool:

@@ -81,7 +81,7 @@ def complaint(call, *arguments):
 
 def test_images_of_another_size_are_refused(runtime, paths):
   opened = runtime.open_file(paths['tiny'])
-  said = complaint(opened.logits, programs.images(2, 24))
+  said = complaint(opened.answers, programs.images(2, 24))
   assert '(2, 24, 24, 3)' in said
   assert '(32, 32, 3)' in said
 

@@ -78,6 +78,18 @@ def test_it_is_read_as_it_was_written(tmp_path, capsys):
     ({'threshold': -1}, 'threshold is -1'),
     ({'positive': 'sick'}, "'sick', which is no class"),
     ({'more': 1}, 'more'),
+    ({'positive': ''}, "positive is '', which is no class"),
+    ({'positive': None}, 'positive is None, which is no class'),
+    ({'positive': ['ill']}, r"positive is \['ill'\], which is no class"),
+    ({'num_examples': 'x'}, "num_examples is 'x'"),
+    ({'num_examples': -1}, 'num_examples is -1'),
+    ({'step': 7.5}, 'step is 7.5'),
+    ({'threshold': True}, 'threshold is True'),
+    ({'threshold': '0.5'}, "threshold is '0.5'"),
+    ({'accept': False}, 'accept is False'),
+    ({'accept': None}, 'accept is None'),
+    ({'accept': float('nan')}, 'accept is nan'),
+    ({'of': [1]}, r'of is \[1\]'),
   ],
 )
 def test_one_that_was_edited_wrongly_is_refused(change, expected, tmp_path):
@@ -86,6 +98,12 @@ def test_one_that_was_edited_wrongly_is_refused(change, expected, tmp_path):
   with pytest.raises(TrainingError, match=expected) as error:
     decision.read(tmp_path, 7, NAMES)
   assert '\n' not in str(error.value)
+
+
+def test_one_of_many_classes_has_no_positive_one(tmp_path):
+  kept = decision.Decision(1.5, 0.5, '', None, 'val', 100, 7)
+  decision.write(tmp_path, kept)
+  assert decision.read(tmp_path, 7, (*NAMES, 'other')) == kept
 
 
 def test_answers_and_flags():

@@ -60,6 +60,13 @@ def test_good_numbers_raise_no_warning():
     (judgement.missed_classes, {'matrix': [[900, 0], [72, 28]]}, 'class 1 (28.0'),
     (judgement.small_classes_hidden, {'matrix': [[900, 0], [72, 28]]}, '64.0'),
     (judgement.guessing, {'matrix': [[950, 0], [50, 0]]}, 'every photo class 0'),
+    (judgement.not_evaluated, {'matrix': [[500, 0, 0], [0, 90, 0], [0, 0, 0]]},
+     'Of one class no photo was evaluated: class 2.'),
+    (
+      judgement.never_trained,
+      {'matrix': GOOD, 'counts': {'training': {'class 0': 9, 'class 1': 0}}},
+      'Of one class no photo was trained on: class 1.',
+    ),
     (judgement.few_of_a_class, {'matrix': [[500, 0], [0, 9]]}, 'class 1 (9)'),
     (judgement.overconfident, {'matrix': [[970, 30], [500, 500]], 'confidence': 0.99},
      'claims 99.0'),
@@ -84,6 +91,13 @@ def test_a_rule_speaks_where_it_must(rule, given, expected):
   assert rule(facts(GOOD)) is None
 
 
+def test_a_class_without_photos_is_not_called_one_with_few():
+  given = facts([[500, 0], [0, 0]])
+  assert judgement.few_of_a_class(given) is None
+  assert 'class 1' in judgement.not_evaluated(given).said
+  assert 'warning' in [line.kind for line in judgement.judge(given)]
+
+
 def test_the_advised_number_of_photos_is_enough():
   from mobilenet.tasks.classification import intervals
 
@@ -93,7 +107,7 @@ def test_the_advised_number_of_photos_is_enough():
 
 
 def test_every_rule_is_in_the_table_once():
-  assert len(set(judgement.RULES)) == len(judgement.RULES) == 12
+  assert len(set(judgement.RULES)) == len(judgement.RULES) == 14
 
 
 def test_a_temperature_is_named_where_there_is_one():
