@@ -15,7 +15,7 @@ from mobilenet import experiment, limits, trained
 from mobilenet.models import counting
 from mobilenet.models.classifier import OnEmbeddings
 from mobilenet.reports import curves, run_report
-from mobilenet.runs import embeddings, run_data, teaching
+from mobilenet.runs import embeddings, first_ranges, run_data, teaching
 from mobilenet.runs.announcements import (
   announce,
   tell,
@@ -115,6 +115,9 @@ def train(
       variables = functools.partial(
         experiment.initial_variables, config, model, weights, new_head=False
       )
+    if first_ranges.are_needed(config, folder):
+      started = first_ranges.observed(config, model, variables(), source, mesh)
+      variables = lambda: started  # noqa: E731
     learner, batches = to_learn(
       config, model, variables, source, eval_source, mesh, teacher
     )
