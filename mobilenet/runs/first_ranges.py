@@ -13,8 +13,23 @@ from mobilenet import experiment
 from mobilenet.export import aware, calibration
 from mobilenet.runs.announcements import tell
 from mobilenet.training import sharding, workdir
+from mobilenet.training.errors import require
+from mobilenet.weights.own_file import Weights
 
 IMAGES = 256
+
+
+def check(config: ConfigDict, weights: Weights | None) -> None:
+  """Checks that a rounded network has weights to start from.
+
+  Raises:
+    TrainingError: it would begin with drawn ones, whose ranges say nothing.
+  """
+  require(
+    weights is not None or not config.model.rounded,
+    'a rounded network learns from a trained one: give the run or the weights to start '
+    'from, --config.init=runs/finetune',
+  )
 
 
 def are_needed(config: ConfigDict, folder: pathlib.Path) -> bool:

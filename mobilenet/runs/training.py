@@ -53,6 +53,7 @@ def train(
   """
   limits.check(config)
   config, weights = trained.complete(config)
+  first_ranges.check(config, weights)
   config, teacher = teaching.open_teacher(config)
   held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   mesh = sharding.make_mesh()

@@ -23,10 +23,12 @@ from mobilenet.export import (
 from mobilenet.export import graph as graphs
 from mobilenet.export.aware import Rounded
 from mobilenet.export.quantised import Quantised
-from mobilenet.models import zoo
+from mobilenet.models import shufflenet, zoo
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
-from mobilenet.models.rows import ModelError
+from mobilenet.models.rows import Conv, ModelError, Network, Pool
+from mobilenet.models.shufflenet import UnitV2
+from mobilenet.weights import tflite_graph
 from tests.export.conftest import SIDE
 from tests.tiny import NETWORK
 from tests.training.conftest import CLASSES, SIZE, Run, train_batches
@@ -36,7 +38,8 @@ SHAPE = (SIDE, SIDE, 3)
 
 
 def rounded_like(network, classes):
-  style = dataclasses.replace(network.style, norm=False)
+  # XLA's own convolutions compile faster.
+  style = dataclasses.replace(network.style, norm=False, lowering='native')
   return Rounded.like(Classifier(dataclasses.replace(network, style=style), classes))
 
 
@@ -156,9 +159,10 @@ def test_every_parameter_learns_and_nearly_as_the_float_network_does(
 def test_ranges_follow_the_batches_in_training_alone(model, variables, images):
   before = variables['batch_stats']['ranges']
   apply = functools.partial(model.apply, variables, mutable=['batch_stats'])
-  _, state = jax.jit(apply)(images)
+  evaluated, state = jax.jit(apply)(2 * images)
   np.testing.assert_array_equal(state['batch_stats']['ranges'], before)
   logits, state = jax.jit(functools.partial(apply, train=True))(2 * images)
+  np.testing.assert_allclose(logits, evaluated, rtol=1e-5, atol=1e-6)
   momentum = NETWORK.style.norm_momentum
   ends = 2 * images.min(), 2 * images.max()
   np.testing.assert_allclose(
@@ -168,15 +172,12 @@ def test_ranges_follow_the_batches_in_training_alone(model, variables, images):
   )
   moved = state['batch_stats']['ranges'] != before
   assert moved.any(axis=1).sum() > len(before) / 2
-  np.testing.assert_allclose(
-    logits, model.apply(variables, 2 * images), rtol=1e-4, atol=1e-5
-  )
 
 
 def test_shared_ranges_stay_shared():
   """A ShuffleNet concatenates, slices and pools."""
-  network = zoo.create('shufflenet_v2', width=0.5, num_classes=3).network
-  model = rounded_like(network, 3)
+  rows = (Conv(3, 8, 2), Pool(3, 2), UnitV2(16, 2), UnitV2(16))
+  model = rounded_like(Network(rows=rows, divisor=1, style=shufflenet.STYLE), 3)
   images = np.random.default_rng(0).standard_normal((2, 32, 32, 3), np.float32)
   variables = observed(model, init_variables(model, (32, 32, 3), 0), images)
   _, state = jax.jit(
@@ -198,8 +199,14 @@ class RoundedRun(Run):
     return rounded_like(NETWORK, CLASSES)
 
   def variables(self):
-    drawn = init_variables(self.model, (SIZE, SIZE, 3), 0)
-    return observed(self.model, drawn, next(train_batches(0))['image'])
+    return first_variables()
+
+
+@functools.cache  # the loop asks again where it traces, for the shapes
+def first_variables():
+  model = RoundedRun().model
+  drawn = init_variables(model, (SIZE, SIZE, 3), 0)
+  return observed(model, drawn, next(train_batches(0))['image'])
 
 
 @pytest.fixture(scope='module')
@@ -250,10 +257,12 @@ def test_the_file_has_these_scales_and_answers_as_the_network(
     (scale, 0) for how in written.constant_scales().values() for scale in how.scale.flat
   }
   found = set()
+  int8 = tflite_graph.load_schema().TensorType.INT8
   file = tflite_file.parse(path.read_bytes())
   for tensor in file.subgraphs[0].tensors:
     how = tensor.quantization
-    if tensor.type == tflite_file.INT8 and how is not None and how.scale is not None:
+    single = np.prod(tensor.shape) == 1  # the converter scales a sixth in its own way
+    if tensor.type == int8 and not single:
       found |= set(zip(np.float32(how.scale), map(int, how.zeroPoint), strict=True))
   assert found - wanted == set()
   assert len(found) > 0.9 * len(wanted)
@@ -265,7 +274,10 @@ def test_the_file_has_these_scales_and_answers_as_the_network(
 @pytest.mark.parametrize(
   ('fields', 'message'),
   [
-    ({'dropout': 0.2}, r'dropout is 0\.2: a rounded network has 0 \(--config\.model\.d'),
+    (
+      {'dropout': 0.2},
+      r'dropout is 0\.2: a rounded network has 0 \(--config\.model\.d',
+    ),
     ({'stochastic_depth': 0.1}, 'stochastic_depth is 0.1: a rounded network has 0'),
     ({'dtype': 'bfloat16'}, "dtype is 'bfloat16': a rounded network has 'float32'"),
     ({'trained': 'last 2'}, 'learns as a whole: --config.model.trained=all'),
