@@ -11,6 +11,9 @@ values and kernels are rounded exactly where the file rounds them, so that its a
 is that of the run (1712.05877, section 3). Ranges begin as calibration finds them and
 then follow the batches. The file takes them over, and is not calibrated.
 
+It trains at the weights' own resolution. Where the fine-tuning had another, give that
+again: --config.resolution=128.
+
 It is for networks that lose accuracy by rounding alone: look at --precision=int8 of the
 fine-tuned run first. `kind` is that of the fine-tuning: see `configs/finetune.py`.
 """

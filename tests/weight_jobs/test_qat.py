@@ -84,7 +84,7 @@ def test_it_starts_from_the_folded_network(first, qat):
 def test_eval_gives_the_last_number_of_the_training(qat):
   done = tiny.run('--job=eval', f'--workdir={qat}')
   assert done.returncode == 0, done.stderr
-  found = json.loads(next((qat / 'report').rglob('evaluation.json')).read_text())
+  found = json.loads((qat / 'report-val' / 'result.json').read_text())
   assert found['loss'] == pytest.approx(evaluations(qat)[-1]['loss'], rel=1e-5)
 
 
