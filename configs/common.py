@@ -31,12 +31,14 @@ def base() -> ConfigDict:
   config.model.hidden_act = placeholder(str)
   config.model.act = placeholder(str)
   config.model.expansion = placeholder(str)
+  config.model.norm = placeholder(bool)  # False: norms are folded into convolutions
   config.model.norm_momentum = placeholder(float)
   config.model.norm_epsilon = placeholder(float)
   config.model.init = placeholder(str)
   config.model.dtype = 'float32'
   config.model.lowering = 'auto'
   config.model.trained = 'all'  # or 'classifier', 'last 3', 'stride 8': see freezing.py
+  config.model.rounded = False  # trained as int8 files compute: see configs/qat.py
 
   config.init = ''  # a weight file, or a finished workdir, to start from
   config.new_head = False  # replace its classifier by a new one

@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 import input_pipeline
+from mobilenet.export.aware import STATISTICS, Rounded
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
 from mobilenet.tasks import make_task
@@ -56,13 +57,19 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
     outputs: what the network's outputs stand for; only their number matters.
 
   Raises:
-    ModelError: an unknown name, option or value, or no name.
+    ModelError: an unknown name, option or value, or no name, or what a rounded network
+      cannot have.
   """
   if not config.model.name:
     raise ModelError(
       'the config names no network: give the weights to start from, --config.init=FILE'
     )
-  return make_task(config).make_model(dict(config.model), len(outputs))
+  options = dict(config.model)
+  rounded = options.pop('rounded', False)  # runs of older versions have no such field
+  if rounded:
+    options['norm'] = False
+  model = make_task(config).make_model(options, len(outputs))
+  return Rounded.like(model) if rounded else model
 
 
 def make_optimizer(
@@ -85,7 +92,8 @@ def initial_variables(
 ) -> dict[str, Any]:
   """A run's variables before its first step: drawn, or those of `weights`.
 
-  `new_head` is the config's, unless it is given.
+  `new_head` is the config's, unless it is given. The ranges of a rounded network are
+  zeros: weights hold none.
 
   Raises:
     WeightsError: the weights do not fit the network.
@@ -95,7 +103,10 @@ def initial_variables(
   if weights is None:
     return drawn
   new_head = config.new_head if new_head is None else new_head
-  return start_from(weights, drawn, new_head=new_head)
+  ranges = {}
+  if isinstance(model, Rounded):
+    ranges[STATISTICS] = drawn.pop(STATISTICS)
+  return {**start_from(weights, drawn, new_head=new_head), **ranges}
 
 
 def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:

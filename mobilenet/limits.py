@@ -65,6 +65,7 @@ NEEDED = (
   'model.dtype',
   'model.lowering',
   'model.trained',
+  'model.rounded',
   'init',
   'new_head',
   'keep_best',

@@ -20,12 +20,14 @@ from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet import experiment
+from mobilenet.export import aware
+from mobilenet.export.calibration import Ranges
 from mobilenet.models import folding
 from mobilenet.training import averages, best, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
 from mobilenet.training.state import create, restore
-from mobilenet.weights import loading, own_file
+from mobilenet.weights import loading, own_file, starting
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
 
@@ -130,27 +132,49 @@ def load_weights(path: str) -> Weights:
 def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
   """The config completed from its `init`, and those weights; None without `init`.
 
+  A rounded network starts from weights whose norms are folded.
+
   Raises:
     TrainingError, ModelError: the weights cannot be read or are of another network.
   """
   if not config.init:
     return config, None
   weights = load_weights(config.init)
+  if config.model.rounded:
+    weights = starting.folded(weights)
   weights = dataclasses.replace(weights, notes=experiment.notes(config, weights))
   return experiment.with_weights(config, weights), weights
 
 
 def to_weights(run: Run) -> Weights:
-  """A run's variables with its network, contract and classes."""
+  """A run's variables with its network, contract and classes.
+
+  The ranges of a rounded network are no weights: see `ranges_of`.
+  """
   style = {
     field: value for field, value in run.config.model.items() if field in _OF_WEIGHTS
   }
+  variables = run.variables
+  if isinstance(run.model, aware.Rounded):
+    variables = {'params': variables['params']}
   return Weights(
     origin=f'{run.config.model.name} x{run.config.model.width:g} of {run.folder}',
     model={**style, 'num_classes': len(run.outputs)},
-    variables=jax.tree.map(np.asarray, run.variables),
+    variables=jax.tree.map(np.asarray, variables),
     contract=contract_of_run(run.config),
     class_names=run.outputs,
+  )
+
+
+def ranges_of(run: Run) -> Ranges | None:
+  """The ranges that a run was trained with; None where its network is not rounded."""
+  if not isinstance(run.model, aware.Rounded):
+    return None
+  shape = (run.config.resolution, run.config.resolution, 3)
+  return Ranges(
+    of=aware.ranges_of(run.model, run.variables, shape),
+    images=run.step * run.config.batch_size,
+    batches=run.step,
   )
 
 
@@ -159,6 +183,7 @@ _OF_WEIGHTS = (
   'name',
   'width',
   'padding',
+  'norm',
   'norm_epsilon',
   'stem_width',
   'hidden_width',

@@ -20,7 +20,8 @@ from mobilenet.weights.own_file import Weights
 
 FILES = sorted((pathlib.Path(__file__).parents[1] / 'configs').glob('[!_]*.py'))
 NAMES = [file.stem for file in FILES if file.stem != 'common']
-OF_WEIGHTS = ('finetune', 'transfer')  # their network and size are a weight file's
+# Their network and its size are those of weights.
+OF_WEIGHTS = ('finetune', 'qat', 'transfer')
 
 
 def module(name):
@@ -34,7 +35,7 @@ def load(name, arg=None):
 def check(config):
   """Everything that a run reads of a config before it opens data."""
   config.lock()
-  model = zoo.create(num_classes=10, **config.model)
+  model = experiment.make_model(config, ('',) * 10)
   plan = make_plan(config, num_examples=1_281_167)
   schedule = make_schedule(
     config.schedule,
@@ -84,6 +85,16 @@ def test_fine_tuning_takes_from_weights_what_it_does_not_say():
     'inception_crop(160, area=(0.25, 1))|flip|color|'
     'normalize((0.4, 0.5, 0.6), (0.5, 0.5, 0.5))'
   )
+
+
+def test_a_rounded_network_starts_as_the_fine_tuned_one_ends():
+  ready = with_weights(load('qat', 'kind=sign'))
+  model = check(ready)
+  assert not model.network.style.norm
+  assert (ready.new_head, ready.head_first.epochs) == (False, 0)
+  fine_tuned = with_weights(load('finetune', 'kind=sign'))
+  for name in ('train_ops', 'eval_ops'):
+    assert experiment.ops(ready, name) == experiment.ops(fine_tuned, name)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +174,7 @@ SWEEPS = {
   'distill': {'seeds': 3, 'shares': 3, 'features': 3, 'temperatures': 3},
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
+  'qat': {'learning_rates': 3, 'seeds': 3},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
   'shufflenet_v2': {'grid': 4, 'learning_rates': 3, 'seeds': 3},

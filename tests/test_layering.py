@@ -175,8 +175,8 @@ BELOW = {
   'bench': ('models', 'training', 'weights', 'reports', 'tasks'),
   'config_files': ('training',),
   'limits': ('training',),
-  'experiment': ('models', 'training', 'weights', 'tasks'),
-  'trained': ('models', 'training', 'weights', 'experiment'),
+  'experiment': ('models', 'training', 'weights', 'export', 'tasks'),
+  'trained': ('models', 'training', 'weights', 'export', 'experiment'),
   'runs': (
     'models',
     'training',

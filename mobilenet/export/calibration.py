@@ -8,7 +8,8 @@ What goes into a hard sigmoid alone has none: its layer clips it while it is exa
 
 import collections
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax
 import numpy as np
@@ -83,11 +84,25 @@ def observe(graph: Graph, batches: Iterable[np.ndarray]) -> Ranges:
       )
     low, high = np.median(ends_of, axis=0)
     ranges[name] = (float(low), float(high))
-  return Ranges(_shared(graph, ranges), count, len(found))
+  return Ranges(shared(graph, ranges), count, len(found))
 
 
-def _shared(graph: Graph, ranges: dict[str, Range]) -> dict[str, Range]:
-  """Ranges of which those that have to be one are one."""
+def shared(
+  graph: Graph,
+  ranges: dict[str, tuple[Any, Any]],
+  least: Callable = min,
+  greatest: Callable = max,
+) -> dict[str, tuple[Any, Any]]:
+  """Ranges of which those that have to be one are one.
+
+  Args:
+    graph: whose values they are of.
+    ranges: of the input and of every node.
+    least, greatest: of two numbers; jax.numpy's where ranges are traced.
+
+  Returns:
+    Those of the values that become bytes, in the same order.
+  """
   group = {name: name for name in ranges}
 
   def root(name):
@@ -103,13 +118,21 @@ def _shared(graph: Graph, ranges: dict[str, Range]) -> dict[str, Range]:
         group[root(name)] = root(node.name)
   joined: dict[str, Range] = {}
   for name, (low, high) in ranges.items():
-    least, greatest = joined.get(root(name), (low, high))
-    joined[root(name)] = (min(low, least), max(high, greatest))
+    if root(name) in joined:
+      lowest, highest = joined[root(name)]
+      low, high = least(low, lowest), greatest(high, highest)
+    joined[root(name)] = (low, high)
   for node in graph.nodes:
     if node.op == 'softmax':
       joined[root(node.name)] = SOFTMAX
   exact = clipped_by_sigmoid(graph)
   return {name: joined[root(name)] for name in ranges if name not in exact}
+
+
+def rounded_values(graph: Graph) -> tuple[str, ...]:
+  """The names of those that become bytes: the input, then nodes in running order."""
+  exact = clipped_by_sigmoid(graph)
+  return (graph.input, *(n.name for n in graph.nodes if n.name not in exact))
 
 
 def clipped_by_sigmoid(graph: Graph) -> set[str]:

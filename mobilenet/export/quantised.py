@@ -1,7 +1,7 @@
 """A graph with its values and weights rounded to what bytes hold."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -72,20 +72,32 @@ class Quantised:
     A bias becomes a whole number of 32 bits at the scale of its layer's products, which
     is exact enough.
     """
-    found, clipped = {}, clipped_by_sigmoid(self.graph) if self.ranges else ()
-    for node in self.graph.nodes:
-      rounded = node.name in self.ranges or node.name in clipped
-      for place, name in enumerate(node.inputs):
-        if name not in self.graph.constants:
-          continue
-        value = self.graph.constants[name]
-        if node.op in LAYERS:
-          if place == 1 and (rounded or self.all_kernels):
-            found[name] = fake_quantisation.of_kernel(value)
-        elif rounded:
-          ends = float(value.min()), float(value.max())
-          found[name] = fake_quantisation.of_range(*ends)
-    return found
+    kinds = rounded_constants(self.graph, self.ranges, self.all_kernels)
+    return {name: kind(self.graph.constants[name]) for name, kind in kinds.items()}
+
+
+def rounded_constants(
+  graph: Graph, values: Collection[str], all_kernels: bool = False
+) -> dict[str, Callable[..., Scale]]:
+  """Constants that become bytes -> the function that gives their scale.
+
+  Args:
+    graph: whose constants they are.
+    values: the names of those that become bytes.
+    all_kernels: see `Quantised`.
+  """
+  found, clipped = {}, clipped_by_sigmoid(graph) if values else ()
+  for node in graph.nodes:
+    rounded = node.name in values or node.name in clipped
+    for place, name in enumerate(node.inputs):
+      if name not in graph.constants:
+        continue
+      if node.op in LAYERS:
+        if place == 1 and (rounded or all_kernels):
+          found[name] = fake_quantisation.of_kernel
+      elif rounded:
+        found[name] = fake_quantisation.of_values
+  return found
 
 
 def signal_to_noise(

@@ -110,4 +110,11 @@ SCHEMES = {
 }
 
 # What is not a kernel starts as a constant.
-CONSTANTS = {'scale': 1.0, 'bias': 0.0, 'mean': 0.0, 'var': 1.0, 'layer_scale': 1e-5}
+CONSTANTS = {
+  'scale': 1.0,
+  'bias': 0.0,
+  'mean': 0.0,
+  'var': 1.0,
+  'layer_scale': 1e-5,
+  'ranges': 0.0,  # of rounded values: unknown until they are observed
+}

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from mobilenet.reports import canvas, counter
 from mobilenet.reports import rate_range as report
-from mobilenet.runs import preparation, training
+from mobilenet.runs import first_ranges, preparation, training
 from mobilenet.runs.announcements import tell
 from mobilenet.training import rate_range, workdir
 from mobilenet.training.errors import TrainingError
@@ -61,6 +61,10 @@ def find_rate(
       )
     if outcome.stopped:
       raise TrainingError(f'{outcome.stopped}: nothing was measured')
+  if config.model.rounded:
+    variables = first_ranges.observed(
+      config, model, variables(), found.data.train, found.mesh
+    )
   learner, data = training.to_learn(
     config,
     model,

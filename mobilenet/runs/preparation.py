@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from mobilenet import experiment, limits, trained
 from mobilenet.models import counting
-from mobilenet.runs import teaching
+from mobilenet.runs import first_ranges, teaching
 from mobilenet.runs.teaching import Teacher
 from mobilenet.runs.training_data import Data, open_data
 from mobilenet.tasks import Task
@@ -67,6 +67,7 @@ def complete(
   """
   limits.check(config)
   config, weights = trained.complete(config)
+  first_ranges.check(config, weights)
   config, teacher = teaching.open_teacher(config)
   return config, weights, teacher
 

@@ -39,15 +39,19 @@ class Calibration:
 def quantise(run: trained.Run, made: Program, how: Calibration) -> Quantised:
   """A run's graph, with the range of each value as the images have it.
 
+  A run that was trained while rounded (configs/qat.py) has ranges of its own.
+
   Raises:
     ExportError: no images, images of one class alone, or a value that is no number.
     DataError: images that cannot be read.
   """
   graph = graphs.of_program(made, 'int8')
-  batches = list(_images(run, how))
-  found = calibration.observe(graph, batches)
+  learned = trained.ranges_of(run)
+  batches = [] if learned and not how.keep_float else list(_images(run, how))
+  found = learned or calibration.observe(graph, batches)
   result = Quantised(graph, found.of)
-  print(f'ranges of {len(found.of)} values, observed on {found.images:,} images')
+  source = 'of the training' if learned else f'observed on {found.images:,} images'
+  print(f'ranges of {len(found.of)} values, {source}')
   if how.keep_float:
     noise = quantised.sensitivities(result, batches[0])
     kept = [name for name, _ in noise[: how.keep_float]]
@@ -74,9 +78,12 @@ def _images(run: trained.Run, how: Calibration) -> Iterator[np.ndarray]:
   source = experiment.open_source(config, split, other, whole=has_none)
   labels, number = set(), min(how.images, source.num_examples)
   batches = experiment.train_batches(config, source, sharding.make_mesh(), 0)
+  left = number
   for batch in itertools.islice(batches, -(-number // BATCH)):
-    labels |= set(np.asarray(batch['label']).tolist())
-    yield np.asarray(batch['image'])
+    # The last one begins the next epoch where there are too few.
+    labels |= set(np.asarray(batch['label'])[:left].tolist())
+    yield np.asarray(batch['image'])[:left]
+    left -= BATCH
   if len(labels) == 1 and len(run.outputs) > 1 and not has_none:
     raise ExportError(
       f'the {number:,} calibration images are all of class '

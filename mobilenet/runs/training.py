@@ -20,6 +20,7 @@ from mobilenet.models.classifier import OnEmbeddings, WithEmbedding
 from mobilenet.reports import curves, run_report
 from mobilenet.runs import (
   embeddings,
+  first_ranges,
   preparation,
   run_data,
   teaching,
@@ -84,6 +85,8 @@ def train(
       )
       if outcome.stopped:
         return outcome
+    if first_ranges.are_needed(config, folder):
+      variables = first_ranges.observed(config, model, variables(), source, mesh)
     learner, batches = to_learn(
       config, model, variables, source, eval_source, mesh, teacher
     )

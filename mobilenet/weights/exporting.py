@@ -201,6 +201,7 @@ def _source(framework: str, model: dict[str, Any], *, any_style=False) -> Source
     raise WeightsError(
       f'{framework} has no {model["name"]}; it has {", ".join(sorted(sources))}'
     )
+  _refuse(model, framework, ['norm'])  # a folded network
   style, theirs = _style(model), (source.padding, source.norm_epsilon)
   ours = (style.padding, style.norm_epsilon)
   if not any_style and style.norm and ours != theirs:

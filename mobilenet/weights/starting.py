@@ -1,13 +1,26 @@
 """Starting a network from loaded weights, with its classifier or with a new one."""
 
+import dataclasses
 import re
 from typing import Any
 
+from mobilenet.models import folding, zoo
 from mobilenet.weights.fitting import diff
 from mobilenet.weights.own_file import Weights, flatten, unflatten
 from mobilenet.weights.weight_file import WeightsError
 
 CLASSIFIER = 'params/head/classifier/'
+
+
+def folded(weights: Weights) -> Weights:
+  """The same network with its norms folded into its convolutions, and without them."""
+  model = zoo.create(**weights.model)
+  if not model.network.style.norm:
+    return weights
+  _, variables = folding.fold(model, weights.variables)
+  return dataclasses.replace(
+    weights, model=weights.model | {'norm': False}, variables=variables
+  )
 
 
 def start_from(

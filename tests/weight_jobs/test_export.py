@@ -117,7 +117,7 @@ def test_integers_are_calibrated_and_told_by_layer(run):
     '--most_lost=100',
   )
   assert done.returncode == 0, done.stderr
-  assert re.search(r'ranges of \d+ values, observed on 32 images', done.stdout)
+  assert re.search(r'ranges of \d+ values, observed on 6 images', done.stdout)
   assert 'kept as floats, being the most sensitive: ' in done.stdout
   assert 'integer hard-swish is slower' in done.stdout
   with (run / 'export' / 'mine-int8-layers.csv').open() as file:
