@@ -52,25 +52,25 @@ def draw(rng, number, recall, shares):
 
 
 @pytest.mark.parametrize(
-  ('recall', 'shares', 'number'),
+  ('recall', 'shares', 'number', 'most'),
   [
-    ((0.95, 0.8, 0.6), (0.6, 0.3, 0.1), 400),
-    ((0.95, 0.8, 0.6), (0.6, 0.3, 0.1), 60),
-    ((0.99, 0.97), (0.8, 0.2), 50),  # mostly without a mistake
-    ((0.98, 0.03, 0.99), (0.5, 0.2, 0.3), 60),
+    ((0.95, 0.8, 0.6), (0.6, 0.3, 0.1), 400, 0.99),
+    ((0.95, 0.8, 0.6), (0.6, 0.3, 0.1), 60, 0.99),
+    ((0.99, 0.97), (0.8, 0.2), 50, 0.99),  # mostly without a mistake
+    ((0.98, 0.03, 0.99), (0.5, 0.2, 0.3), 60, 1),  # each nearly all right or all wrong
   ],
 )
 def test_the_interval_of_a_mean_holds_the_true_balanced_accuracy(
-  recall, shares, number
+  recall, shares, number, most
 ):
-  """Near 100 % and of few photos Wilson's intervals hold somewhat less than 95 %."""
+  """Of few photos, near 0 and 100 %, such intervals hold somewhat less or more."""
   recall, rng, held = np.array(recall), np.random.default_rng(2), 0
   for _ in range(500):
     labels, predicted = draw(rng, number, recall, shares)
     matrix = classes.confusion_matrix(labels, predicted, len(shares))
     low, high = intervals.mean_share(np.diag(matrix), matrix.sum(axis=1))
     held += low <= recall.mean() <= high
-  assert 0.91 <= held / 500 <= 0.995
+  assert 0.91 <= held / 500 <= most
 
 
 def test_the_mean_of_one_share_has_the_interval_of_the_share():
