@@ -66,7 +66,7 @@ def verdict(rows: Sequence[Row]) -> list[str]:
   best, others = rows[0], rows[1:]
   low, high = (f'{100 * end:.1f}' for end in (best.accuracy_low, best.accuracy_high))
   lines = [
-    f'{best.run} names most of the {best.photos:,} photos rightly: '
+    f'{best.run} is right most often, on {best.photos:,} photos: '
     f'{terminal.percent(best.accuracy, 1)} (95 % interval {low} to {high} %).'
   ]
   close = [row for row in others if not row.differs()]

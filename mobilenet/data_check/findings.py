@@ -25,7 +25,7 @@ CHECKS = (
     'refused',
     SERIOUS,
     class_checks.refused,
-    'Training does not begin before this is mended.',
+    'Training will not start until this is fixed.',
   ),
   Check(
     'unreadable',

@@ -65,7 +65,7 @@ def write(
     of_it = [finding for finding in findings if finding.severity == severity]
     made.section(_TITLES[severity], *_findings(of_it, facts, pictured))
   made.section('Classes', *_classes(facts))
-  made.section('What names the class without looking', *_strengths(measured))
+  made.section('Can the class be guessed without looking at the photo?', *_strengths(measured))
   made.section('The classes in pictures', *_sheets(facts, pictured))
   if samples:
     made.section('What training sees', *_samples(samples))
@@ -229,7 +229,7 @@ def _strengths(measured):
     )
     for name, found in measured.items()
   ]
-  yield page.table(('fact', 'named rightly', 'interval (95 %)', 'a guess'), rows)
+  yield page.table(('fact', 'classified correctly', 'interval (95 %)', 'a guess'), rows)
   pixels = ', '.join(fact.name for fact in shortcuts.FACTS if not fact.of_file)
   yield page.text(f'Of {pixels}, some may belong to what is shown.')
 

@@ -194,5 +194,5 @@ def _verdict(scores: Scores, folder: pathlib.Path, out: pathlib.Path) -> str:
   if scores.after > scores.before:
     return f'the new statistics are better on this split: use {out}'
   if scores.after < scores.before:
-    return f'the new statistics are worse on this split: keep to {folder}'
+    return f'the new statistics are worse on this split: keep using {folder}'
   return 'the new statistics are neither better nor worse on this split'

@@ -136,7 +136,9 @@ def tell(listed: listing.Listing, photos: list[Photo]) -> None:
   if of_classes and (line := data_counts.imbalance(of_classes)):
     print(f'note: {line}')
   if listed.loose:
-    print(f'note: {len(listed.loose):,} photos lie in no class folder')
+    count = len(listed.loose)
+    lie = 'photo lies' if count == 1 else 'photos lie'
+    print(f'note: {count:,} {lie} in no class folder')
   readable = [photo for photo in photos if photo.is_read]
   for photo in photos:
     if not photo.is_read:

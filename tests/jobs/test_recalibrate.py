@@ -85,7 +85,7 @@ def test_what_is_printed_is_what_evaluation_says(run, recalibrated):
   ('before', 'after', 'line'),
   [
     (50.0, 60.0, 'the new statistics are better on this split: use new'),
-    (60.0, 50.0, 'the new statistics are worse on this split: keep to old'),
+    (60.0, 50.0, 'the new statistics are worse on this split: keep using old'),
     (50.0, 50.0, 'the new statistics are neither better nor worse on this split'),
     (
       50.0,

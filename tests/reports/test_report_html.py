@@ -156,7 +156,7 @@ def test_every_part_is_there_and_nothing_is_fetched(tmp_path):
 def test_two_classes_have_thresholds(tmp_path):
   path = report(tmp_path, 200, ['well', 'ill'])
   seen = Seen(path.read_text(encoding='utf-8'))
-  assert 'From when on a photo counts as ill' in seen.headings
+  assert 'The threshold for calling a photo ill' in seen.headings
   lines = (path.parent / 'thresholds.csv').read_text().splitlines()
   assert lines[0] == 'threshold,sensitivity,specificity,precision,flagged,mark'
   assert sum('best balanced accuracy' in line for line in lines) == 1

@@ -68,7 +68,7 @@ def how_good(facts: Facts) -> Line:
   right = int(np.trace(facts.matrix))
   return Line(
     'note',
-    f'{right:,} of {overall["num_examples"]:,} photos are named rightly: '
+    f'{right:,} of {overall["num_examples"]:,} photos are classified correctly: '
     f'{_percent(overall["accuracy"])}. For other photos like these, expect '
     f'{_percent(overall["accuracy_low"])} to {_percent(overall["accuracy_high"])} '
     '(95 % interval).',
@@ -203,7 +203,7 @@ def overconfident(facts: Facts) -> Line | None:
   )
   if isinstance(facts.decided, decision.Decision):
     said += ' Prediction corrects that by a temperature, see below.'
-  return Line('warning', said, 'Do not take its percentages at their word.')
+  return Line('warning', said, 'Do not trust its percentages.')
 
 
 def by_heart(facts: Facts) -> Line | None:

@@ -38,7 +38,12 @@ def show_predictions(
     made = shown.decision and decision.Decision(**shown.decision)
   else:
     made = decision.read(shown.run.folder, shown.run.step, names)
-  if made is not None:
+  if made is None:
+    print(
+      'note: without a decision.json, percentages are not calibrated and no photo is '
+      f'answered "{decision.NONE}"'
+    )
+  else:
     probabilities = calibration.scaled(probabilities, made.temperature)
     title = f'{title}; {decision.described(made)}'
   found = predictions.top_predictions(photos, probabilities, names, shown.top)

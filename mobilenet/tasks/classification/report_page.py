@@ -173,7 +173,7 @@ def flagging(found: Flagging) -> tuple[str, list]:
     for row in found.table
   ]
   columns = ('threshold', 'sensitivity', 'specificity', 'precision', 'flagged', '')
-  return f'From when on a photo counts as {terminal.shorten(found.positive, 40)}', [
+  return f'The threshold for calling a photo {terminal.shorten(found.positive, 40)}', [
     page.text(
       f'A photo is flagged if the network gives {found.positive} at least this '
       'probability. A low threshold misses few and raises many false alarms; which '
@@ -224,7 +224,7 @@ def how_sure(
       f'Prediction answers "{decision.NONE}" below a confidence of '
       f'{_percent(decided.accept)} (at that temperature). Of these photos, '
       f'{_percent(numbers["accepted"])} are above it, and '
-      f'{_percent(numbers["accuracy_of_accepted"])} of those are named rightly. This '
+      f'{_percent(numbers["accuracy_of_accepted"])} of those are classified correctly. This '
       'catches photos that puzzle the network. A photo of something else can still get '
       'a high confidence: try it with such photos.'
     )
