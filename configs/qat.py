@@ -7,9 +7,9 @@
     python main.py --job=export --workdir=runs/qat --format=tflite --precision=int8
 
 The norms are folded into the convolutions and stay as they are. In the forward pass
-values and kernels are rounded where the file rounds them (1712.05877, section 3). Ranges
-begin as calibration finds them and then follow the batches. The file takes them over,
-and is not calibrated.
+values and kernels are rounded where the file rounds them (1712.05877, section 3). The
+ranges begin as calibration finds them and then follow the batches. The file takes them
+over, and is not calibrated.
 
 It answers as the run does but for the order of sums. In a deep network a value that
 falls to the next byte moves many others, so that some photos near a border change their
