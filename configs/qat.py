@@ -7,15 +7,23 @@
     python main.py --job=export --workdir=runs/qat --format=tflite --precision=int8
 
 The norms are folded into the convolutions and stay as they are. In the forward pass
-values and kernels are rounded exactly where the file rounds them, so that its accuracy
-is that of the run (1712.05877, section 3). Ranges begin as calibration finds them and
-then follow the batches. The file takes them over, and is not calibrated.
+values and kernels are rounded where the file rounds them (1712.05877, section 3). The
+ranges begin as calibration finds them and then follow the batches. The file takes them
+over, and is not calibrated.
+
+It answers as the run does but for the order of sums. In a deep network a value that
+falls to the next byte moves many others, so that some photos near a border change their
+class: of the runtime's own two sets of integer kernels as much as of the run and the
+file.
+
+It is for networks that lose accuracy by rounding: look at --precision=int8 of the
+fine-tuned run first. MobileNetV2 at 128 px, fine-tuned on 2,934 photos of flowers, lost
+nothing, and here is nothing to gain: of 736 photos the floats named 91.4 %, the
+calibrated file 91.8 %, this run 91.6 % and its file 90.9 %, which chance explains.
 
 It trains at the weights' own resolution. Where the fine-tuning had another, give that
-again: --config.resolution=128.
-
-It is for networks that lose accuracy by rounding alone: look at --precision=int8 of the
-fine-tuned run first. `kind` is that of the fine-tuning: see `configs/finetune.py`.
+again: --config.resolution=128. `kind` is that of the fine-tuning: see
+`configs/finetune.py`.
 """
 
 from configs import common, finetune

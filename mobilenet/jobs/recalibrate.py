@@ -82,13 +82,13 @@ def recalibrate_run(
   )
   mesh = sharding.make_mesh()
   run = trained.load_run(folder, mesh)
+  weights = trained.to_weights(run)  # raises if no weight file can say how it sees
   require(
-    bool(run.variables.get('batch_stats')),
+    bool(weights.variables.get('batch_stats')),  # the ranges of a rounded run are none
     f'{run.config.model.name} has no BatchNorm: there is nothing to recalibrate',
   )
   with run.config.unlocked():
     run.config.update_from_flattened_dict(experiment.harmless(overrides or {}))
-  weights = trained.to_weights(run)  # raises if no weight file can say how it sees
   task = experiment.make_task(run.config)
   data = open_data(run.config, folder)
   for source in (data.train, data.evaluation):

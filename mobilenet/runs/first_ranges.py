@@ -21,15 +21,25 @@ IMAGES = 256
 
 
 def check(config: ConfigDict, weights: Weights | None) -> None:
-  """Checks that a rounded network has weights to start from.
+  """Checks that a rounded network has weights to start from, and learns by itself.
 
   Raises:
-    TrainingError: it would begin with drawn ones, whose ranges say nothing.
+    TrainingError: it has none, or the config asks for what it cannot do.
   """
+  if not config.model.rounded:
+    return
   require(
-    weights is not None or not config.model.rounded,
+    weights is not None,
     'a rounded network learns from a trained one: give the run or the weights to start '
     'from, --config.init=runs/finetune',
+  )
+  require(
+    not config.head_first.epochs,
+    'a rounded network learns as a whole: --config.head_first.epochs=0',
+  )
+  require(
+    not config.teacher.features,
+    'a rounded network has no embeddings to compare: --config.teacher.features=0',
   )
 
 

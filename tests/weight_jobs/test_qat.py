@@ -124,6 +124,27 @@ def test_it_predicts(qat, photos, tmp_path):
   assert (out / 'predictions.csv').is_file()
 
 
+@pytest.mark.parametrize(
+  ('flags', 'line'),
+  [
+    (['--config.teacher.features=1'], 'has no embeddings to compare: --config'),
+    (['--config.head_first.epochs=1'], 'as a whole: --config.head_first.epochs=0'),
+  ],
+)
+def test_what_a_rounded_network_lacks(first, photos, tmp_path, flags, line):
+  teacher = f'--config.teacher.weights={first}'
+  done = rounded(first, photos, tmp_path / 'run', teacher, *flags)
+  assert done.returncode == 1
+  assert line in done.stderr
+  assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_it_has_no_norms_to_recalibrate(qat, tmp_path):
+  done = tiny.run('--job=recalibrate', f'--workdir={qat}', f'--out={tmp_path / "x"}')
+  assert done.returncode == 1
+  assert 'tiny has no BatchNorm: there is nothing to recalibrate' in done.stderr
+
+
 def test_rounding_needs_weights_to_start_from(photos, tmp_path):
   fields = ('--config.model.name=tiny', '--config.model.rounded=true')
   done = train(photos, tmp_path / 'run', '--config=configs/folder.py', *fields)
