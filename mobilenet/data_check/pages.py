@@ -65,7 +65,9 @@ def write(
     of_it = [finding for finding in findings if finding.severity == severity]
     made.section(_TITLES[severity], *_findings(of_it, facts, pictured))
   made.section('Classes', *_classes(facts))
-  made.section('Can the class be guessed without looking at the photo?', *_strengths(measured))
+  made.section(
+    'Can the class be guessed without looking at the photo?', *_strengths(measured)
+  )
   made.section('The classes in pictures', *_sheets(facts, pictured))
   if samples:
     made.section('What training sees', *_samples(samples))

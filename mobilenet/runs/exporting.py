@@ -189,7 +189,9 @@ def show(
     shares = [_share(hits, found.labelled) for hits in found.hits]
     terminal.add_row(table, f'top-1 on {of}, {found.labelled:,} images', *shares)
   terminal.add_row(table, 'same class', '', _share(found.agreeing, found.count))
-  terminal.add_row(table, 'largest difference, of the largest answer', '', f'{found.difference:.2g}')
+  terminal.add_row(
+    table, 'largest difference, of the largest answer', '', f'{found.difference:.2g}'
+  )
   size = sum(leaf.nbytes for leaf in jax.tree.leaves(made.variables))
   sizes = [f'{n / 1e6:.2f} MB' for n in (size, path.stat().st_size)]
   terminal.add_row(table, 'size', *sizes)
