@@ -85,7 +85,7 @@ def config_file(argument: str) -> str:
       for file in sorted(folder.glob('[!_]*.py'))
     }
     stem = pathlib.Path(path).stem
-    near = difflib.get_close_matches(stem, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(stem, known, n=3, cutoff=0.6)
     close = [known[name] for name in near]
     hint = f'did you mean {" or ".join(close)}?' if close else 'see configs/'
     raise ValueError(f'config file {path!r} does not exist; {hint}')

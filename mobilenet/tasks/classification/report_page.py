@@ -225,8 +225,8 @@ def how_sure(
       f'{_percent(decided.accept)} (at that temperature). Of these photos, '
       f'{_percent(numbers["accepted"])} are above it, and '
       f'{_percent(numbers["accuracy_of_accepted"])} of those are classified correctly. '
-      'This catches photos that puzzle the network. A photo of something else can still '
-      'get a high confidence: try it with such photos.'
+      'This catches photos that puzzle the network. A photo of something else can '
+      'still get a high confidence: try it with such photos.'
     )
   return 'How sure it is', [page.text(*said), *parts]
 
