@@ -41,7 +41,7 @@ def show_predictions(
   if made is None:
     print(
       'note: without a decision.json, percentages are not calibrated and no photo is '
-      f'answered "{decision.NONE}"'
+      'refused'
     )
   else:
     probabilities = calibration.scaled(probabilities, made.temperature)
