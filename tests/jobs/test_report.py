@@ -30,7 +30,7 @@ def test_training_leaves_a_page_and_a_decision(run):
   page = folder / 'report' / 'report.html'
   assert out.endswith(f'report: {page}\n')
   text = page.read_text(encoding='utf-8')
-  for part in ('somewhat too good', 'counts as class_0', '160 examples of train'):
+  for part in ('somewhat too good', 'calling a photo class_0', '160 examples of train'):
     assert part in text
   assert 0 < page.stat().st_size < 5e6
   decided = json.loads((folder / 'decision.json').read_text())
