@@ -92,12 +92,3 @@ def _steps(x, how: Scale):
     shape = [-1 if axis == how.axis else 1 for axis in range(x.ndim)]
     scale, zero_point = scale.reshape(shape), zero_point.reshape(shape)
   return jnp.round(x / scale) + zero_point, scale, zero_point
-
-
-def kernels(variables: dict[str, Any]) -> dict[str, Any]:
-  """Variables whose kernels are rounded, each by its own scales, when they are read."""
-
-  def read(array):
-    return composite(jnp.asarray(array), of_kernel(array)) if array.ndim > 1 else array
-
-  return jax.tree.map(read, variables)

@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -75,13 +76,16 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     network = jax.jit(made.function())
     opened = formats.open_file(draft)
     batches, of = images_of(run, wanted)
+    begin = list(itertools.islice(batches, 1))
+    require(bool(begin), f'no image of {of} can be read: there is nothing to check on')
+    batches = itertools.chain(begin, batches)
     found = check.compare(network, opened.answers, batches)
     refused = check.refusal(found, wanted.precision, wanted.most_lost)
-    show(made, form, draft, out, found, of)
+    show(made, network, form, draft, out, found, of)
     if refused:
       raise ExportError(f'{out} is not written: {refused}')
     if rounded is not None:
-      tell_layers(run, wanted, rounded, out)
+      tell_layers(rounded, begin[0][0], out)
   print(f'written: {out}')
   return out
 
@@ -166,6 +170,7 @@ def _batches(config, source, labelled: bool):
 
 def show(
   made: program.Program,
+  network: Callable[[np.ndarray], jax.Array],
   form: formats.Format,
   path: pathlib.Path,
   out: pathlib.Path,
@@ -173,7 +178,6 @@ def show(
   of: str,
 ) -> None:
   """Prints the network and the file side by side."""
-  network = jax.jit(made.function())
   image = np.zeros((1, *made.image_shape()), np.float32)
   threads = form.threads
   opened = [formats.open_file(path, threads=number) for number in threads]
@@ -205,11 +209,8 @@ def show(
   print(f'operators: {counts}')
 
 
-def tell_layers(
-  run: trained.Run, wanted: Wanted, rounded: Quantised, out: pathlib.Path
-) -> None:
-  """Writes and prints what rounding leaves of each value, on images of the check."""
-  images, _ = next(images_of(run, wanted)[0])
+def tell_layers(rounded: Quantised, images: np.ndarray, out: pathlib.Path) -> None:
+  """Writes and prints what rounding leaves of each value, on prepared images."""
   table = out.with_name(f'{out.stem}-layers.csv')
   for line in quantising.write_layers(table, rounded, images):
     print(line)

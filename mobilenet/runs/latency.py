@@ -1,8 +1,6 @@
 """How long the networks of runs take for one image on this machine."""
 
 import pathlib
-import statistics
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,9 +8,8 @@ import jax
 import numpy as np
 
 from mobilenet import trained
+from mobilenet.export import check
 from mobilenet.models import folding
-
-ROUNDS = 31
 
 
 class Latency(NamedTuple):
@@ -26,7 +23,9 @@ class Latency(NamedTuple):
   weights_bytes: int
 
 
-def measure(folders: Sequence[pathlib.Path], rounds: int = ROUNDS) -> list[Latency]:
+def measure(
+  folders: Sequence[pathlib.Path], rounds: int = check.ROUNDS
+) -> list[Latency]:
   """Times one image through each run's network, as it predicts.
 
   The norms are folded into the convolutions, the program is compiled before, and the
@@ -42,20 +41,14 @@ def measure(folders: Sequence[pathlib.Path], rounds: int = ROUNDS) -> list[Laten
     variables = jax.tree.map(np.asarray, run.variables)
     sizes.append(sum(leaf.nbytes for leaf in jax.tree.leaves(variables)))
     calls.append(_call(*folding.fold(run.model, variables), run.config, device))
-  times: list[list[float]] = [[] for _ in calls]
-  for _ in range(rounds):
-    for call, own in zip(calls, times, strict=True):
-      began = time.perf_counter()
-      jax.block_until_ready(call())
-      own.append(1e3 * (time.perf_counter() - began))
-  return [Latency(statistics.median(t), n) for t, n in zip(times, sizes, strict=True)]
+  times = check.latencies(calls, rounds)
+  return [Latency(each, size) for each, size in zip(times, sizes, strict=True)]
 
 
 def _call(model, variables, config, device):
-  """A function that computes the logits of one image; called once already."""
+  """A function that computes the logits of one image."""
   side = config.resolution
   image = np.random.default_rng(0).standard_normal((1, side, side, 3), np.float32)
   variables, image = jax.device_put((variables, image), device)
   apply = jax.jit(lambda v, x: model.apply(v, x, train=False))
-  jax.block_until_ready(apply(variables, image))
-  return lambda: apply(variables, image)
+  return lambda: jax.block_until_ready(apply(variables, image))

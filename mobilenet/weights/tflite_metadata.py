@@ -26,11 +26,7 @@ def said(data: bytes) -> str | None:
   Raises:
     zipfile.BadZipFile, zlib.error: the archive is damaged.
   """
-  stream = io.BytesIO(data)
-  if not zipfile.is_zipfile(stream):
-    return None
-  with zipfile.ZipFile(stream) as archive:
-    return archive.read(SAID).decode() if SAID in archive.namelist() else None
+  return _texts(data, SAID).get(SAID)
 
 
 def labels(data: bytes) -> list[str] | None:
@@ -39,16 +35,21 @@ def labels(data: bytes) -> list[str] | None:
   Raises:
     zipfile.BadZipFile, zlib.error: the archive is damaged.
   """
+  texts = _texts(data, '.txt')
+  chosen = [name for name in texts if name == 'labels.txt'] or list(texts)
+  if len(chosen) != 1:
+    return None
+  return [line.strip() for line in texts[chosen[0]].splitlines() if line.strip()]
+
+
+def _texts(data: bytes, ending: str) -> dict[str, str]:
+  """The files behind the model whose names end so; none where there is no archive."""
   stream = io.BytesIO(data)
   if not zipfile.is_zipfile(stream):
-    return None
+    return {}
   with zipfile.ZipFile(stream) as archive:
-    texts = [name for name in archive.namelist() if name.endswith('.txt')]
-    chosen = [name for name in texts if name == 'labels.txt'] or texts
-    if len(chosen) != 1:
-      return None
-    lines = archive.read(chosen[0]).decode('utf-8').splitlines()
-  return [line.strip() for line in lines if line.strip()]
+    names = [name for name in archive.namelist() if name.endswith(ending)]
+    return {name: archive.read(name).decode('utf-8') for name in names}
 
 
 def normalisation(metadata: bytes) -> dict[str, tuple[float, ...]] | None:
