@@ -11,6 +11,8 @@ from mobilenet import trained
 from mobilenet.export import check
 from mobilenet.models import folding
 
+ROUNDS = check.ROUNDS
+
 
 class Latency(NamedTuple):
   """milliseconds: of one image, the median over the rounds.
@@ -23,9 +25,7 @@ class Latency(NamedTuple):
   weights_bytes: int
 
 
-def measure(
-  folders: Sequence[pathlib.Path], rounds: int = check.ROUNDS
-) -> list[Latency]:
+def measure(folders: Sequence[pathlib.Path], rounds: int = ROUNDS) -> list[Latency]:
   """Times one image through each run's network, as it predicts.
 
   The norms are folded into the convolutions, the program is compiled before, and the
