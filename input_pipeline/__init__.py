@@ -26,6 +26,8 @@ __all__ = [
   'open_source',
   'originals',
   'parse_ops',
+  'prepare_in_graph',
+  'tensorflow',
   'train_batches',
 ]
 
@@ -35,6 +37,7 @@ _NEED_TENSORFLOW = {
   'open_source': 'input_pipeline.opening',
   'originals': 'input_pipeline.original_photos',
   'augmented': 'input_pipeline.augmented_photos',
+  'prepare_in_graph': 'input_pipeline.serving',
   'train_batches': 'input_pipeline.pipeline',
   'eval_batches': 'input_pipeline.pipeline',
 }
@@ -43,22 +46,22 @@ _NEED_TENSORFLOW = {
 def __getattr__(name):
   if name not in _NEED_TENSORFLOW:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-  _import_tensorflow()
+  tensorflow()
   return getattr(importlib.import_module(_NEED_TENSORFLOW[name]), name)
 
 
-def _import_tensorflow():
-  """Imports TensorFlow without Keras, which it would load as well and takes as long.
+def tensorflow():
+  """TensorFlow, imported without Keras, which it would load as well and takes as long.
 
   TensorFlow goes on without a Keras that cannot be imported, and loads it by itself
   once somebody asks for `tf.keras`.
   """
   if 'tensorflow' in sys.modules or 'keras' in sys.modules:
-    return
+    return importlib.import_module('tensorflow')
   sys.modules['keras.src'] = None
   try:
     with _quiet():
-      importlib.import_module('tensorflow')
+      return importlib.import_module('tensorflow')
   except ModuleNotFoundError as error:
     if error.name != 'tensorflow':
       raise

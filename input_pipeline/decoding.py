@@ -58,10 +58,15 @@ def _from_jpeg(encoded, window_of):
   )
 
 
+def decode_jpeg(encoded):
+  """All of a JPEG as it is stored, uint8 (height, width, 3)."""
+  return tf.io.decode_jpeg(encoded, channels=3, dct_method=_DCT)
+
+
 def _jpeg_part(encoded, window, shape):
   """The window of a JPEG as it is stored, or all of it."""
   if window is None:
-    return tf.io.decode_jpeg(encoded, channels=3, dct_method=_DCT)
+    return decode_jpeg(encoded)
   y, x, height, width = window
   # The colours of the outer columns depend on their neighbours, which the decoder does
   # not look at beyond its window: two columns more on each side make it exact.

@@ -31,6 +31,9 @@ FORMATS = {
   'tflite': Format('.tflite', 'mobilenet.export.tflite', ('litert',)),
   'onnx': Format('.onnx', 'mobilenet.export.onnx', ('onnxruntime', 'openvino')),
   'stablehlo': Format('.npz', 'mobilenet.export.stablehlo', ('stablehlo',), (None,)),
+  'savedmodel': Format(
+    '.savedmodel', 'mobilenet.export.saved_model', ('tensorflow',), (None,)
+  ),
 }
 # The modules whose `open_file(path, threads)` gives an `Opened`.
 RUNTIMES = {
@@ -38,6 +41,7 @@ RUNTIMES = {
   'onnxruntime': 'mobilenet.export.runtimes.onnx_runtime',
   'openvino': 'mobilenet.export.runtimes.open_vino',
   'stablehlo': 'mobilenet.export.runtimes.stable_hlo',
+  'tensorflow': 'mobilenet.export.runtimes.saved_model',
 }
 
 

@@ -3,7 +3,7 @@
     python main.py --job=export --workdir=runs/v2 --format=tflite
     python main.py --job=export --workdir=runs/v2 --format=timm --out=v2.safetensors
 
-tflite, onnx and stablehlo are the network as a file that runs: it is compared with the
+tflite, onnx, savedmodel and stablehlo are the network as a file that runs: it is compared with the
 run on the evaluation images before it gets its name (see docs/deploy.md). own,
 torchvision, timm and keras are its weights as these frameworks load them; the printed
 line loads them there.
@@ -21,7 +21,10 @@ from mobilenet.weights import exporting as weights_exporting
 
 FLAGS = (
   Flag(
-    'format', str, 'own', 'tflite, onnx, stablehlo; or own, torchvision, timm, keras.'
+    'format',
+    str,
+    'own',
+    'tflite, onnx, savedmodel, stablehlo; or own, torchvision, timm, keras.',
   ),
   Flag('out', str, None, 'The file to write.'),
   Flag('precision', str, '', 'float32, float16, int8_weights, int8 or int8_io.'),

@@ -112,11 +112,11 @@ def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     out.parent.mkdir(parents=True, exist_ok=True)
     yield draft
-    os.replace(draft, out)
+    files.replace(draft, out)
   except OSError as error:
     raise files.write_error(out, error) from error
   finally:
-    draft.unlink(missing_ok=True)
+    files.remove(draft)
 
 
 def images_of(
@@ -197,7 +197,7 @@ def show(
     table, 'largest difference, of the largest answer', '', f'{found.difference:.2g}'
   )
   size = sum(leaf.nbytes for leaf in jax.tree.leaves(made.variables))
-  sizes = [f'{n / 1e6:.2f} MB' for n in (size, path.stat().st_size)]
+  sizes = [f'{n / 1e6:.2f} MB' for n in (size, files.size(path))]
   terminal.add_row(table, 'size', *sizes)
   for number, milliseconds in zip(threads, theirs, strict=True):
     cores = os.cpu_count() if number is None else number

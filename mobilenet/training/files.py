@@ -71,6 +71,41 @@ def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
   return path
 
 
+def replace(draft: pathlib.Path, path: pathlib.Path) -> None:
+  """Moves a file or a folder to `path`, in place of what is there.
+
+  Raises:
+    OSError: it cannot be moved; what was there stays.
+  """
+  if not (draft.is_dir() and path.is_dir()):
+    os.replace(draft, path)
+    return
+  # A folder takes no other's place: the old one leaves it first.
+  old = draft.with_name(f'{draft.name}.old')
+  os.replace(path, old)
+  try:
+    os.replace(draft, path)
+  except OSError:
+    os.replace(old, path)
+    raise
+  shutil.rmtree(old, ignore_errors=True)
+
+
+def remove(path: pathlib.Path) -> None:
+  """Removes a file, or a folder with all in it, if there is one."""
+  if path.is_dir():
+    shutil.rmtree(path, ignore_errors=True)
+  else:
+    path.unlink(missing_ok=True)
+
+
+def size(path: pathlib.Path) -> int:
+  """Bytes of a file, or of all files in a folder."""
+  if path.is_dir():
+    return sum(file.stat().st_size for file in path.rglob('*') if file.is_file())
+  return path.stat().st_size
+
+
 @contextlib.contextmanager
 def together(folder: str | os.PathLike, last: str) -> Iterator[pathlib.Path]:
   """A folder for files of which all move to `folder` at the end, or none.

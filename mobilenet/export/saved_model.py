@@ -1,0 +1,111 @@
+"""Writes a network as a TensorFlow SavedModel, which TensorFlow Serving loads.
+
+A folder with two signatures: 'serving_default' takes prepared images, float32
+(N, H, W, 3), and gives the answer; 'photos' takes the bytes of JPEGs, PNGs, GIFs or
+BMPs, string (N,), prepares them as evaluation does, and gives 'classes' (N, 5) and
+'probabilities' (N, 5), the most probable first. The network is the StableHLO that
+`jax2tf` puts into a graph: TensorFlow has it compiled by XLA, on CPUs and GPUs.
+"""
+
+import json
+import pathlib
+
+import input_pipeline
+from mobilenet.export import graph as graphs
+from mobilenet.export import halves
+from mobilenet.export.errors import ExportError
+from mobilenet.export.program import Program
+from mobilenet.weights.own_file import KEY
+
+PRECISIONS = halves.PRECISIONS
+PLATFORMS = ('cpu', 'cuda')
+SAID = pathlib.Path('assets.extra', f'{KEY}.json')
+SHOWN = 5  # classes that 'photos' gives
+
+
+def write(
+  program: Program, path: str | pathlib.Path, precision: str = 'float32'
+) -> pathlib.Path:
+  """Writes a program to a new folder.
+
+  'float16' stores kernels as halves; they are made float32 when the program runs.
+
+  Raises:
+    ExportError: the network has what a graph has not, or a value that is too large for
+      halves; the folder cannot be written.
+  """
+  halves.check(precision, 'SavedModel')
+  graph = graphs.of_program(program, 'SavedModel')
+  stored = {k: halves.stored(k, v, precision) for k, v in graph.constants.items()}
+  path = pathlib.Path(path)
+  tf = input_pipeline.tensorflow()
+  network = _network(graph)
+  variables = {
+    name: tf.Variable(array, trainable=False, name=name.replace('/', '_'))
+    for name, array in stored.items()
+  }
+
+  def answer(images):
+    constants = {name: tf.cast(v, tf.float32) for name, v in variables.items()}
+    return network(constants, images)
+
+  signatures = {
+    'serving_default': _of_images(program, answer),
+    'photos': _of_photos(program, answer),
+  }
+  module = tf.Module()
+  module.constants = list(variables.values())  # those of a module are saved
+  try:
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    said = path / SAID
+    said.parent.mkdir(exist_ok=True)
+    said.write_text(json.dumps(program.said()))
+  except (OSError, tf.errors.OpError) as error:
+    reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
+    raise ExportError(
+      f'cannot write {path}: {reason}; choose another place or make room'
+    ) from error
+  return path
+
+
+def _network(graph):
+  """(constants, images (N, H, W, 3)) to what the graph gives, for TensorFlow."""
+  from jax.experimental import jax2tf
+
+  return jax2tf.convert(
+    lambda constants, images: graphs.run(graph, images, constants),
+    polymorphic_shapes=(None, 'batch, ...'),
+    with_gradient=False,
+    native_serialization_platforms=PLATFORMS,
+  )
+
+
+def _of_images(program, answer):
+  tf = input_pipeline.tensorflow()
+  spec = tf.TensorSpec((None, *program.image_shape()), tf.float32, 'images')
+
+  @tf.function(autograph=False, input_signature=[spec])
+  def serving_default(images):
+    return {program.answer: answer(images)}
+
+  return serving_default
+
+
+def _of_photos(program, answer):
+  tf = input_pipeline.tensorflow()
+  ops = input_pipeline.parse_ops(program.contract.eval_ops(program.resolution), 'eval')
+  names = tf.constant(program.class_names)
+  shown = min(SHOWN, len(program.class_names))
+
+  @tf.function(
+    autograph=False, input_signature=[tf.TensorSpec((None,), tf.string, 'photos')]
+  )
+  def photos(photos):
+    images = input_pipeline.prepare_in_graph(photos, ops, program.resolution)
+    answers = answer(images)
+    if program.answer == 'logits':
+      answers = tf.nn.softmax(answers / program.temperature())
+    probabilities, indices = tf.math.top_k(answers, shown)
+    return {'classes': tf.gather(names, indices), 'probabilities': probabilities}
+
+  return photos
