@@ -3,10 +3,10 @@
     python main.py --job=export --workdir=runs/v2 --format=tflite
     python main.py --job=export --workdir=runs/v2 --format=timm --out=v2.safetensors
 
-tflite, onnx, savedmodel and stablehlo are the network as a file that runs: it is compared with the
-run on the evaluation images before it gets its name (see docs/deploy.md). own,
-torchvision, timm and keras are its weights as these frameworks load them; the printed
-line loads them there.
+tflite, onnx, savedmodel and stablehlo are the network as a file that runs: it is
+compared with the run on the evaluation images before it gets its name (see
+docs/deploy.md). own, torchvision, timm and keras are its weights as these frameworks
+load them; the printed line loads them there.
 """
 
 import pathlib
