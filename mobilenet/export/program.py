@@ -109,13 +109,15 @@ def of_weights(
       f'{weights.origin} does not say how images are prepared: import it with '
       '--contract=..., then export the workdir'
     )
+  resolution = resolution or weights.contract.resolution
   model, variables = folding.fold(zoo.create(**weights.model), weights.variables)
   count = weights.model['num_classes']
   return Program(
     model=model,
     variables=jax.tree.map(np.asarray, variables),
-    resolution=resolution or weights.contract.resolution,
-    contract=weights.contract,
+    resolution=resolution,
+    # Whoever imports the file uses the network as it is used here.
+    contract=dataclasses.replace(weights.contract, resolution=resolution),
     class_names=weights.class_names or tuple(f'class {n}' for n in range(count)),
     origin=weights.origin,
     architecture=weights.model,

@@ -26,7 +26,7 @@ MIXED = rows.Network(
 )
 NETWORKS = {'tiny': TINY, 'mixed': MIXED}
 RESOLUTION = 32
-CLASSES = ('apple', "bird's nest", 'cup')
+CLASSES = ('apple', "bird's nest", 'cup', 'dog', 'eagle', 'fox', 'goat')
 
 
 def filled(shapes, seed=0):
@@ -44,9 +44,10 @@ def filled(shapes, seed=0):
 
 
 @functools.cache
-def program(name: str, resolution: int = RESOLUTION, **options) -> Program:
+def program(
+  name: str, resolution: int = RESOLUTION, classes: int = 3, **options
+) -> Program:
   """That of a network by its name in the zoo or in `NETWORKS`."""
-  classes = len(CLASSES)
   if name in NETWORKS:
     model = zoo.create('mobilenet_v2', num_classes=classes, **options)
     style = dataclasses.replace(NETWORKS[name].style, **options)
@@ -60,7 +61,7 @@ def program(name: str, resolution: int = RESOLUTION, **options) -> Program:
     variables=jax.tree.map(np.asarray, variables),
     resolution=resolution,
     contract=Contract(resolution=resolution),
-    class_names=CLASSES,
+    class_names=CLASSES[:classes],
     origin=f'a test of {name}',
     architecture={'name': name, 'num_classes': classes, **options},
   )
