@@ -15,7 +15,8 @@ import { CHOICES, prepare } from './preprocess.js';
 
 const SAID = 'mobilenet-jax'; // the key of what the file says of itself, as JSON
 const NAMES = 'display_names'; // class names for people, where they differ
-const WRITE_ONE = 'write one with python main.py --job=export --format=onnx';
+const WRITE_ONE =
+  'write one with python main.py --job=export --workdir=RUN --format=onnx';
 
 /** Whose message is one line for the person in front of the page. */
 export class Refused extends Error {}
@@ -91,7 +92,7 @@ function contentOf(bytes, name) {
     found = metadataOf(bytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new Refused(`${name} is not a whole ONNX file (${error.message}); ${WRITE_ONE}`);
+    throw new Refused(`${name} is no whole ONNX file; ${WRITE_ONE}`);
   }
   if (!found.has(SAID)) {
     throw new Refused(`${name} does not say how photos are prepared for it; ${WRITE_ONE}`);
@@ -135,7 +136,7 @@ function remarksOn(probabilities, { decision, class_names: names }) {
 }
 
 export function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${(100 * share).toFixed(1)}\u00a0%`; // never on two lines
 }
 
 export function firstLine(error) {

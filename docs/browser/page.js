@@ -128,7 +128,7 @@ function row({ name, probability }) {
 function facts(name, size, said) {
   const { resolution, contract, decision } = said;
   const how = {
-    short_side: `central square of the short side at ${resolution} px`,
+    short_side: `central square, ${resolution} px`,
     squash: `squashed to ${resolution} px`,
   }[contract.resize];
   const temperature = decision ? `, temperature ${decision.temperature.toPrecision(3)}` : '';
