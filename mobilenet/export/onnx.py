@@ -18,6 +18,7 @@ from mobilenet.export.errors import ExportError, missing
 from mobilenet.export.onnx_layouts import FIRST, Writing
 from mobilenet.export.program import Program
 from mobilenet.export.quantised import Quantised
+from mobilenet.weights import class_names
 from mobilenet.weights.own_file import KEY
 
 PRECISIONS = (*halves.PRECISIONS, 'int8')
@@ -76,12 +77,20 @@ def package():
 
 
 def metadata(program: Program) -> dict[str, str]:
-  """All that the file's use needs; 'names' and 'task' are what Ultralytics reads."""
-  return {
+  """All that the file's use needs.
+
+  'names' and 'task' are what Ultralytics reads; 'display_names', as JSON, what our page
+  for browsers shows of classes that have other names for people.
+  """
+  said = {
     KEY: json.dumps(program.said()),
     'names': repr(dict(enumerate(program.class_names))),
     'task': 'classify',
   }
+  for_people = [class_names.display_name(name) for name in program.class_names]
+  if for_people != list(program.class_names):
+    said['display_names'] = json.dumps(for_people)
+  return said
 
 
 def of_graph(

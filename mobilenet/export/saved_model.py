@@ -15,6 +15,7 @@ from mobilenet.export import graph as graphs
 from mobilenet.export import halves
 from mobilenet.export.errors import ExportError
 from mobilenet.export.program import Program
+from mobilenet.weights import class_names
 from mobilenet.weights.own_file import KEY
 
 PRECISIONS = halves.PRECISIONS
@@ -94,7 +95,7 @@ def _of_images(program, answer):
 def _of_photos(program, answer):
   tf = input_pipeline.tensorflow()
   ops = input_pipeline.parse_ops(program.contract.eval_ops(program.resolution), 'eval')
-  names = tf.constant(program.class_names)
+  names = tf.constant([class_names.display_name(name) for name in program.class_names])
   shown = min(SHOWN, len(program.class_names))
 
   @tf.function(

@@ -135,6 +135,15 @@ def test_the_file_says_what_its_use_needs(path):
   assert said['names'] == "{0: 'apple', 1: \"bird's nest\", 2: 'cup'}"
 
 
+def test_the_file_has_names_for_people_where_there_are_others():
+  program = programs.program('tiny')
+  assert 'display_names' not in onnx_export.metadata(program)
+  program = dataclasses.replace(program, class_names=('n02123045', 'owl', 'cup'))
+  said = onnx_export.metadata(program)
+  assert json.loads(said['display_names']) == ['tabby', 'owl', 'cup']
+  assert json.loads(said['mobilenet-jax'])['class_names'] == ['n02123045', 'owl', 'cup']
+
+
 def message(call, *arguments):
   with pytest.raises(ExportError) as error:
     call(*arguments)
