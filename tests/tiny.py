@@ -1,6 +1,9 @@
 """main.py with a network of three rows, under the name 'tiny': compiled in a second.
 
 python -m tests.tiny --config=configs/v3_small.py:quick --config.model.name=tiny
+
+It has one device: programs for several compile several times as long. The tests of
+`training` have four.
 """
 
 import contextlib
@@ -10,9 +13,13 @@ import sys
 from typing import NamedTuple
 from unittest import mock
 
+import jax
+
 import main
 from mobilenet.models import zoo
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
+from mobilenet.reports import run_report
+from mobilenet.training import sharding
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -45,11 +52,31 @@ class Done(NamedTuple):
   stderr: str
 
 
-def run(*arguments) -> Done:
-  """Runs main.py in this process, in the folder of the project."""
-  out, err = io.StringIO(), io.StringIO()
+@contextlib.contextmanager
+def patched():
+  """The network has a name, and meshes one device where none is asked for."""
+  make_mesh = sharding.make_mesh
+
+  def make_small_mesh(devices=None):
+    return make_mesh(jax.devices()[:1] if devices is None else devices)
+
   with (
     mock.patch.dict(zoo.NETWORKS, tiny=NETWORK),
+    mock.patch.object(sharding, 'make_mesh', make_small_mesh),
+  ):
+    yield
+
+
+def run(*arguments, report: bool = True) -> Done:
+  """Runs main.py in this process, in the folder of the project.
+
+  Without `report` a training ends without its tables and figures, which take seconds.
+  """
+  out, err = io.StringIO(), io.StringIO()
+  unreported = mock.patch.object(run_report, 'write_training', return_value=None)
+  with (
+    patched(),
+    contextlib.nullcontext() if report else unreported,
     contextlib.chdir(ROOT),
     contextlib.redirect_stdout(out),
     contextlib.redirect_stderr(err),
@@ -67,5 +94,5 @@ def command(*arguments) -> list[str]:
 
 
 if __name__ == '__main__':
-  zoo.NETWORKS['tiny'] = NETWORK
-  sys.exit(main.main(sys.argv))
+  with patched():
+    sys.exit(main.main(sys.argv))

@@ -34,7 +34,9 @@ def error(*arguments):
 def run(tmp_path_factory):
   """Three steps, after which half of the statistics are what they began with."""
   folder = tmp_path_factory.mktemp('runs') / 'run'
-  done = tiny.run(*tiny.CONFIG, '--config.epochs=1', f'--workdir={folder}')
+  done = tiny.run(
+    *tiny.CONFIG, '--config.epochs=1', f'--workdir={folder}', report=False
+  )
   assert done.returncode == 0, done.stderr
   return folder
 

@@ -48,6 +48,7 @@ def teacher(photos, tmp_path_factory):
     *fields(photos),
     '--config.data.eval_ops=resize(24)|value_range(0, 1)',
     f'--workdir={folder}',
+    report=False,
   )
   assert done.returncode == 0, done.stderr
   return folder
@@ -57,12 +58,13 @@ def teacher(photos, tmp_path_factory):
 def student(photos):
   """(workdir, flags...): trains a student of 32 px images for two epochs."""
 
-  def train(folder, *flags):
+  def train(folder, *flags, report=False):
     return tiny.run(
       '--config=configs/distill.py:model=tiny,width=1.0,resolution=32,epochs=2',
       *fields(photos),
       f'--workdir={folder}',
       *flags,
+      report=report,
     )
 
   return train

@@ -110,7 +110,7 @@ def test_another_teacher_is_not_resumed_with(student, teacher, tmp_path):
 
 def test_a_sweep_knows_its_students_again(student, teacher, photos, tmp_path):
   flags = f'--config.teacher.weights={teacher}', '--config.steps=1'
-  done = student(tmp_path / 'seed0', *flags)
+  done = student(tmp_path / 'seed0', *flags, report=True)  # with which it is done
   assert done.returncode == 0, done.stderr
   listed = student(tmp_path, *flags, '--job=sweep', '--sweep=seeds', '--list')
   assert listed.returncode == 0, listed.stderr

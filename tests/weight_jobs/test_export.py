@@ -31,6 +31,7 @@ def run(photos, tmp_path_factory):
     '--config.eval_batch_size=4',
     f'--config.data.dir={photos}',
     f'--workdir={folder}',
+    report=False,
   )
   assert done.returncode == 0, done.stderr
   return folder

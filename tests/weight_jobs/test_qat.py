@@ -3,14 +3,12 @@
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 
 from mobilenet import trained
 from mobilenet.export.aware import Rounded
 from mobilenet.models import zoo
-from mobilenet.training import sharding
 from mobilenet.weights import loading
 from tests import tiny
 from tests.weights.made_weights import same_variables
@@ -24,17 +22,15 @@ SMALL = (
 
 
 @pytest.fixture(scope='module', autouse=True)
-def one_device_and_the_network():
-  """A step for several devices compiles much longer."""
-  make_mesh = sharding.make_mesh
+def small_network():
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(sharding, 'make_mesh', lambda *_: make_mesh(jax.devices()[:1]))
     patch.setitem(zoo.NETWORKS, 'tiny', tiny.NETWORK)
     yield
 
 
 def train(photos, folder, *flags):
-  return tiny.run(*flags, *SMALL, f'--config.data.dir={photos}', f'--workdir={folder}')
+  where = f'--config.data.dir={photos}', f'--workdir={folder}'
+  return tiny.run(*flags, *SMALL, *where, report=False)
 
 
 @pytest.fixture(scope='module')
