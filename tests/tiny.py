@@ -2,8 +2,8 @@
 
 python -m tests.tiny --config=configs/v3_small.py:quick --config.model.name=tiny
 
-It has one device: programs for several compile several times as long. The tests of
-`training` have four.
+It has one device where not told otherwise: programs for four compile several times as
+long. The tests of `training` have them.
 """
 
 import contextlib
@@ -53,12 +53,12 @@ class Done(NamedTuple):
 
 
 @contextlib.contextmanager
-def patched():
-  """The network has a name, and meshes one device where none is asked for."""
+def patched(devices: int = 1):
+  """The network has a name, and meshes so many devices where none are named."""
   make_mesh = sharding.make_mesh
 
-  def make_small_mesh(devices=None):
-    return make_mesh(jax.devices()[:1] if devices is None else devices)
+  def make_small_mesh(given=None):
+    return make_mesh(jax.devices()[:devices] if given is None else given)
 
   with (
     mock.patch.dict(zoo.NETWORKS, tiny=NETWORK),
@@ -67,7 +67,7 @@ def patched():
     yield
 
 
-def run(*arguments, report: bool = True) -> Done:
+def run(*arguments, report: bool = True, devices: int = 1) -> Done:
   """Runs main.py in this process, in the folder of the project.
 
   Without `report` a training ends without its tables and figures, which take seconds.
@@ -75,7 +75,7 @@ def run(*arguments, report: bool = True) -> Done:
   out, err = io.StringIO(), io.StringIO()
   unreported = mock.patch.object(run_report, 'write_training', return_value=None)
   with (
-    patched(),
+    patched(devices),
     contextlib.nullcontext() if report else unreported,
     contextlib.chdir(ROOT),
     contextlib.redirect_stdout(out),

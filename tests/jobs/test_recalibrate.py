@@ -23,8 +23,8 @@ def load(folder):
     return trained.load_run(folder)
 
 
-def error(*arguments):
-  done = tiny.run('--job=recalibrate', *arguments)
+def error(*arguments, **options):
+  done = tiny.run('--job=recalibrate', *arguments, **options)
   assert done.returncode == 1, done.stdout
   (line,) = [one for one in done.stderr.splitlines() if one.startswith('error: ')]
   return line
@@ -109,7 +109,7 @@ def test_mistakes_are_one_line(run, recalibrated, tmp_path):
   out = f'--out={tmp_path / "out"}'
   few = error(f'--workdir={run}', out, '--images=0')
   assert few == 'error: --images=0 must be at least 1'
-  few = error(f'--workdir={run}', out, '--images=3')
+  few = error(f'--workdir={run}', out, '--images=3', devices=4)
   assert few == ('error: 3 photos cannot be divided over 4 devices: give more --images')
   assert error(f'--workdir={tmp_path}', out).endswith('no run began there')
   assert list(tmp_path.iterdir()) == []
