@@ -86,7 +86,8 @@ def convert(
     from litert_converter.mlir import ir, passmanager
     from litert_converter.mlir._mlir_libs import converter_api_ext as converter
   except ImportError as error:
-    raise missing('litert-converter', 'writing TFLite files') from error
+    needed_for = 'writing TFLite files, on Linux (x86-64) or macOS (arm64),'
+    raise missing('litert-converter', needed_for) from error
   argument = jax.ShapeDtypeStruct(shape, jnp.float32)
   lowered = jax.jit(function).trace(argument).lower(lowering_platforms=('cpu',))
   stablehlo = io.BytesIO()
