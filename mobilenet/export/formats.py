@@ -45,6 +45,19 @@ RUNTIMES = {
 }
 
 
+def check(name: str, precision: str) -> None:
+  """Refuses a precision that a format has not.
+
+  Raises:
+    ExportError: so it is.
+  """
+  known = FORMATS[name].precisions()
+  if precision not in known:
+    raise ExportError(
+      f'--precision={precision}: --format={name} has {", ".join(known)}'
+    )
+
+
 def write(
   program: Program,
   path: pathlib.Path,
@@ -65,11 +78,7 @@ def write(
     ExportError: the format has no such precision, or cannot hold the network.
     TrainingError: the file cannot be written.
   """
-  known = FORMATS[name].precisions()
-  if precision not in known:
-    raise ExportError(
-      f'--precision={precision}: --format={name} has {", ".join(known)}'
-    )
+  check(name, precision)
   given = () if quantised is None else (quantised,)
   importlib.import_module(FORMATS[name].writer).write(program, path, precision, *given)
 

@@ -62,7 +62,9 @@ def write(
     said.parent.mkdir(exist_ok=True)
     said.write_text(json.dumps(program.said()))
   except (OSError, tf.errors.OpError) as error:
-    reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
+    # TensorFlow says where in its graph it failed, and the reason after that.
+    told = str(error).splitlines()[0].partition(' [Op:')[0].rpartition('; ')[2]
+    reason = getattr(error, 'strerror', None) or told
     raise ExportError(
       f'cannot write {path}: {reason}; choose another place or make room'
     ) from error

@@ -16,7 +16,7 @@ from mobilenet.command_line import Flag, Given
 from mobilenet.export import formats
 from mobilenet.runs import exporting, quantising
 from mobilenet.training import workdir
-from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.errors import TrainingError, require, unknown_name
 from mobilenet.weights import exporting as weights_exporting
 
 FLAGS = (
@@ -43,6 +43,9 @@ def run(given: Given) -> int:
   if flags.format in formats.FORMATS:
     exporting.export(given.run_folder(), _wanted(flags))
     return 0
+  known = (*formats.FORMATS, *weights_exporting.FRAMEWORKS)
+  if flags.format not in known:
+    raise unknown_name('--format', flags.format, known)
   require(flags.out is not None, 'name the file to write: --out=weights.safetensors')
   out = workdir.local_path(flags.out)
   export_weights(given.run_folder(), flags.format, out)

@@ -61,12 +61,14 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     TrainingError, ModelError, DataError: no run, a format that cannot hold it, or a
       file that does not answer as the network does; then there is no file.
   """
+  form = formats.FORMATS[wanted.format]
+  formats.check(wanted.format, wanted.precision)
   run = trained.load_run(folder)
   made = program_of(run, wanted.answer)
-  form = formats.FORMATS[wanted.format]
   name = f'{folder.name}-{wanted.precision}{form.suffix}'
   out = wanted.out or folder / 'export' / name
   require(out.name.endswith(form.suffix), f'{out} must end in {form.suffix}')
+  batches, of = images_of(run, wanted)
   integers = wanted.precision in WHOLE
   rounded = quantising.quantise(run, made, wanted.calibration) if integers else None
   if rounded is not None:
@@ -75,7 +77,6 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     formats.write(made, draft, wanted.format, wanted.precision, rounded)
     network = jax.jit(made.function())
     opened = formats.open_file(draft)
-    batches, of = images_of(run, wanted)
     begin = list(itertools.islice(batches, 1))
     require(bool(begin), f'no image of {of} can be read: there is nothing to check on')
     batches = itertools.chain(begin, batches)
@@ -113,6 +114,8 @@ def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     yield draft
     files.replace(draft, out)
+  except ExportError as error:
+    raise ExportError(str(error).replace(str(draft), str(out))) from error
   except OSError as error:
     raise files.write_error(out, error) from error
   finally:

@@ -102,3 +102,15 @@ def test_what_cannot_be_written_is_said(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(ExportError, match=r'cannot write .*file/x: '):
     saved_model.write(programs.program('tiny'), tmp_path / 'file' / 'x')
+
+
+def test_a_full_disk_is_said(tmp_path):
+  """As one that takes no file of more than 2,000 bytes."""
+  resource = pytest.importorskip('resource', reason='limits of files are of Unix')
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+  try:
+    with pytest.raises(ExportError, match=r'cannot write .*x: File too large; choose'):
+      saved_model.write(programs.program('tiny'), tmp_path / 'x')
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

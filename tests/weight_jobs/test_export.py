@@ -73,6 +73,18 @@ def test_what_is_refused_leaves_no_file(run, monkeypatch, tmp_path):
   assert not list(out.parent.iterdir())
 
 
+def test_a_folder_takes_the_place_of_an_old_one(run, tmp_path):
+  out = tmp_path / 'x.savedmodel'
+  out.mkdir()
+  (out / 'old').write_text('')
+  arguments = f'--workdir={run}', '--format=savedmodel', f'--out={out}'
+  done = tiny.run('--job=export', *arguments)
+  assert done.returncode == 0, done.stderr
+  assert (out / 'saved_model.pb').is_file()
+  assert not (out / 'old').exists()
+  assert [path.name for path in tmp_path.iterdir()] == ['x.savedmodel']
+
+
 def test_an_old_file_stays_where_the_new_is_refused(run, monkeypatch, tmp_path):
   out = tmp_path / 'x.tflite'
   out.write_text('before')
@@ -89,7 +101,8 @@ def test_an_old_file_stays_where_the_new_is_refused(run, monkeypatch, tmp_path):
     (['--format=tflite', '--precision=int3'], '--precision=int3: --format=tflite has'),
     (['--format=tflite', '--answer=yes'], '--answer=yes: it is logits or prob'),
     (['--format=tflite', '--most_lost=few'], '--most_lost=few must be a number'),
-    (['--format=tflit', '--out=x.tflite'], "'tflit' is no framework to export to"),
+    (['--format=tflit'], "--format 'tflit' is unknown; did you mean tflite?"),
+    (['--format=savedmodel', '--precision=int8'], 'savedmodel has float32, float16'),
     (['--format=tflite', '--data_dir=nowhere'], 'nowhere'),
   ],
 )
