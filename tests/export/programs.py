@@ -35,8 +35,10 @@ def filled(shapes, seed=0):
 
   def fill(path, leaf):
     name, shape = path[-1].key, leaf.shape
-    if name in ('scale', 'var', 'layer_scale'):
+    if name in ('scale', 'var'):
       return rng.uniform(0.5, 1.3, shape).astype(np.float32)
+    if name == 'layer_scale':  # which training starts at 1e-5
+      return rng.uniform(0.1, 0.3, shape).astype(np.float32)
     deviation = 1.0 / np.sqrt(np.prod(shape[:-1])) if name == 'kernel' else 0.3
     return rng.normal(0, deviation, shape).astype(np.float32)
 
