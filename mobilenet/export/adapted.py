@@ -1,4 +1,4 @@
-"""A graph rewritten with the operators that TFLite has, and the ranges with it."""
+"""A graph rewritten as TFLite and its users have them, and the ranges with it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,6 +8,9 @@ import numpy as np
 from mobilenet.export import ops
 from mobilenet.export.calibration import Range, clipped_by_sigmoid
 from mobilenet.export.graph import Graph, Node
+from mobilenet.weights.contract import Contract
+
+NORMALISED = 'normalised'
 
 
 def for_tflite(
@@ -24,6 +27,52 @@ def for_tflite(
   """
   graph, ranges = without_padded_pools(graph, ranges or {})
   return with_plain_sigmoids(graph, ranges) if ranges else (graph, {})
+
+
+def with_one_mean(
+  graph: Graph, ranges: Mapping[str, Range], contract: Contract
+) -> tuple[Graph, dict[str, Range], Contract]:
+  """A graph of images that are normalised by one mean and std for all channels.
+
+  MediaPipe normalises by no others. Where the network's are by channel, a depthwise
+  convolution of 1x1 takes values of 0..1 to them: of these the 256 levels of a photo
+  are bytes to the last digit, while -1..1 would round each by half a level.
+
+  Returns:
+    The graph, the ranges, and the contract of the graph's images.
+  """
+  if len({*contract.mean}) == len({*contract.std}) == 1:
+    return graph, dict(ranges), contract
+  plain = dataclasses.replace(contract, mean=(0.0,) * 3, std=(1.0,) * 3)
+  offset = plain.renormalised(np.zeros(3), contract)
+  scale = plain.renormalised(np.ones(3), contract) - offset
+  kernel, bias = f'{NORMALISED}/kernel', f'{NORMALISED}/bias'
+  first = Node(
+    NORMALISED,
+    'conv',
+    (graph.input, kernel, bias),
+    {
+      'stride': 1,
+      'padding': ((0, 0), (0, 0)),
+      'dilation': 1,
+      'groups': 3,
+      'act': 'linear',
+    },
+    (1, *graph.image_shape),
+  )
+  rest = (
+    dataclasses.replace(
+      node,
+      inputs=tuple(NORMALISED if name == graph.input else name for name in node.inputs),
+    )
+    for node in graph.nodes
+  )
+  constants = {kernel: scale.reshape(1, 1, 1, 3), bias: offset, **graph.constants}
+  ranges = dict(ranges)
+  if graph.input in ranges:
+    ranges[NORMALISED], ranges[graph.input] = ranges[graph.input], (0.0, 1.0)
+  graph = dataclasses.replace(graph, nodes=(first, *rest), constants=constants)
+  return graph, ranges, plain
 
 
 def without_padded_pools(

@@ -22,6 +22,8 @@ class Program:
   model, variables: to be applied with train=False; NumPy arrays, float32.
   resolution: px, of the images.
   contract: how these are prepared.
+  network_contract: the network's own, where what is written normalises the images for
+    it and `contract` says what is done before that; or None.
   class_names: in the order of the logits.
   origin: whose weights these are, for people.
   architecture: arguments of `zoo.create`, before folding.
@@ -40,6 +42,7 @@ class Program:
   decision: dict[str, Any] | None = None
   answer: str = 'logits'
   calibration: dict[str, Any] | None = None
+  network_contract: Contract | None = None
 
   def image_shape(self) -> tuple[int, int, int]:
     """Of one prepared image."""
@@ -72,11 +75,13 @@ class Program:
 
   def said(self) -> dict[str, Any]:
     """What travels with the file, as JSON: all that its use needs."""
+    own = self.network_contract
     return {
       'origin': self.origin,
       'model': self.architecture,
       'resolution': self.resolution,
       'contract': self.contract.as_dict(),
+      'network_contract': own and own.as_dict(),
       'class_names': list(self.class_names),
       'decision': self.decision,
       'answer': self.answer,

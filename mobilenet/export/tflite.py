@@ -3,6 +3,7 @@
 A symbolic batch would cost V3-Small 147 BROADCAST_TO and 66 CONCATENATION.
 """
 
+import dataclasses
 import io
 import pathlib
 from collections.abc import Callable
@@ -31,6 +32,8 @@ def write(
 ) -> None:
   """Writes a file that takes `batch` prepared images, float32 NHWC.
 
+  They are normalised by one mean and std for all channels: see `adapted.with_one_mean`.
+
   Args:
     program: what to write.
     path: the file.
@@ -50,6 +53,11 @@ def write(
   if quantised is None:
     quantised = Quantised(graphs.of_program(program, 'TFLite'))
   graph, ranges = adapted.for_tflite(quantised.graph, quantised.ranges)
+  graph, ranges, contract = adapted.with_one_mean(graph, ranges, program.contract)
+  if contract != program.contract:
+    program = dataclasses.replace(
+      program, contract=contract, network_contract=program.contract
+    )
   made = Quantised(graph, ranges, all_kernels=precision == 'int8_weights')
   function = made.function(fake_quantisation.composite, 'native')
   shape = (batch, *program.image_shape())

@@ -12,7 +12,7 @@ from mobilenet.export.program import Program
 
 IDENTIFIER = b'M001'
 RGB, UNKNOWN = 1, 0  # ColorSpaceType
-IMAGE_PROPERTIES, NORMALIZATION = 1, 1  # in their unions
+IMAGE_PROPERTIES, NORMALIZATION = 2, 1  # in their unions
 AXIS_LABELS = 2  # AssociatedFileType
 PARSER = '1.0.0'  # min_parser_version: the first has all that is used here
 

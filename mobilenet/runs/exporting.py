@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -80,7 +81,8 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     begin = list(itertools.islice(batches, 1))
     require(bool(begin), f'no image of {of} can be read: there is nothing to check on')
     batches = itertools.chain(begin, batches)
-    found = check.compare(network, opened.answers, batches)
+    answers = functools.partial(opened.answers, contract=made.contract)
+    found = check.compare(network, answers, batches)
     refused = check.refusal(found, wanted.precision, wanted.most_lost)
     show(made, network, form, draft, out, found, of)
     if refused:

@@ -73,6 +73,13 @@ class Contract:
       return f'{swap}value_range({low[0]:g}, {high[0]:g})'
     return f'{swap}normalize({_numbers(self.mean)}, {_numbers(self.std)})'
 
+  def renormalised(self, images: np.ndarray, other: 'Contract') -> np.ndarray:
+    """Images (..., 3) prepared by this contract, with the mean and std of another."""
+    mean, std, to_mean, to_std = map(
+      np.float32, (self.mean, self.std, other.mean, other.std)
+    )
+    return (images * (std / to_std) + (mean - to_mean) / to_std).astype(np.float32)
+
   def value_range(self) -> tuple[list[float], list[float]]:
     """The lowest and the highest value of each channel that an image can have."""
     mean, std = np.asarray(self.mean), np.asarray(self.std)

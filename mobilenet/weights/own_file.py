@@ -139,7 +139,9 @@ def of_export(file: WeightFile, weights: Weights) -> Weights:
     return weights
   try:
     said = json.loads(text)
-    names, contract = said['class_names'], said['contract']
+    names = said['class_names']
+    # The file may normalise the images itself, for what is the network here.
+    contract = said.get('network_contract') or said['contract']
     fits = names is not None and len(names) == weights.model['num_classes']
     return dataclasses.replace(
       weights,

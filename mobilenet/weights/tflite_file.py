@@ -3,12 +3,15 @@
 The flatbuffer is only parsed, never run.
 """
 
+import dataclasses
+import json
 import pathlib
 import struct
 import zipfile
 import zlib
 
 from mobilenet.weights import own_file, tflite_graph, tflite_metadata
+from mobilenet.weights.graph import LAYERS, Graph
 from mobilenet.weights.graph_layers import read_layers
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -49,6 +52,8 @@ def read_tflite(path: str | pathlib.Path) -> WeightFile:
     graph, described = tflite_graph.parse(data)
     labels, said = tflite_metadata.labels(data), tflite_metadata.said(data)
     normalisation = described and tflite_metadata.normalisation(described)
+    if said and json.loads(said).get('network_contract'):
+      graph = _without_first_layer(graph)
     tensors, metadata = read_layers(graph, path)
   except WeightsError:
     raise
@@ -61,3 +66,12 @@ def read_tflite(path: str | pathlib.Path) -> WeightFile:
   if normalisation and all(normalisation.values()):
     metadata['normalisation'] = normalisation
   return WeightFile(path, 'tflite', tensors, metadata)
+
+
+def _without_first_layer(graph: Graph) -> Graph:
+  """Without the one that normalises images for the network behind it."""
+  place = next(n for n, op in enumerate(graph.ops) if op.kind in LAYERS)
+  op = graph.ops[place]
+  passed = dataclasses.replace(op, kind='same', inputs=op.inputs[:1], options={})
+  ops = [*graph.ops[:place], passed, *graph.ops[place + 1 :]]
+  return dataclasses.replace(graph, ops=ops)

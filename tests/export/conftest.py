@@ -53,8 +53,11 @@ def made() -> Program:
 
 
 @pytest.fixture(scope='session')
-def images() -> np.ndarray:
-  return np.random.default_rng(1).standard_normal((5, SIDE, SIDE, 3), np.float32)
+def images(made) -> np.ndarray:
+  """Prepared, of whole levels as photos have them."""
+  pixels = np.random.default_rng(1).integers(0, 256, (5, SIDE, SIDE, 3))
+  levels = Contract(mean=(0.0,) * 3, std=(1 / 255,) * 3)
+  return levels.renormalised(pixels.astype(np.float32), made.contract)
 
 
 @pytest.fixture(scope='session')

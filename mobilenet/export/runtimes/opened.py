@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mobilenet.export.errors import ExportError
+from mobilenet.weights.contract import Contract, make_contract
 
 FIELDS = (
   'origin',
@@ -44,12 +45,17 @@ class Opened:
   operators: Counter
   run: Callable[[np.ndarray], np.ndarray]
 
-  def answers(self, images: np.ndarray) -> np.ndarray:
+  def answers(self, images: np.ndarray, contract: Contract | None = None) -> np.ndarray:
     """Answers float32 (N, K) to prepared images float32 (N, H, W, 3), any N above 0.
+
+    Args:
+      contract: by whose mean and std they are normalised; None for the file's.
 
     Raises:
       ExportError: the images are of another size.
     """
+    if contract is not None:
+      images = contract.renormalised(images, make_contract(self.said['contract']))
     images = np.ascontiguousarray(images, np.float32)
     if images.ndim != 4 or images.shape[1:] != self.image_shape or not len(images):
       raise ExportError(
