@@ -24,22 +24,27 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-  """A measurement with its spread and its ratio to ours.
+  """A measurement with its spread and its ratio to that of another contender.
 
-  ratio: ours divided by this one's number, round by round; below 1, ours needs less.
+  ratio: the other's number divided by this one's, round by round; below 1, the other
+    needs less.
   notes: what a reader has to know for the comparison.
+  against: the other.
   """
 
   measurement: Measurement
   spread: Spread | None
   ratio: Spread | None = None
   notes: tuple[str, ...] = ()
+  against: str = OURS
 
   @property
   def images_per_second(self) -> float | None:
-    if self.spread is None or self.measurement.unit != 'ms':
+    m = self.measurement
+    # The time of several processors says nothing of how many images leave in a second.
+    if self.spread is None or m.unit != 'ms' or m.mode == 'processor':
       return None
-    return 1e3 * self.measurement.images / self.spread.median
+    return 1e3 * m.images / self.spread.median
 
 
 def spread(values: Sequence[float]) -> Spread | None:
@@ -54,28 +59,29 @@ def spread(values: Sequence[float]) -> Spread | None:
   return Spread(middle, low, high, min(values), max(values))
 
 
-def compare(measurements: Sequence[Measurement]) -> list[Line]:
-  """Each measurement next to ours of the same mode and model.
+def compare(measurements: Sequence[Measurement], against: str = OURS) -> list[Line]:
+  """Each measurement next to one contender's of the same mode and model.
 
   The ratio is the median of the rounds' ratios, since both numbers of a round have the
   same noisy neighbours on the machine. There is none between different kinds of
   devices.
   """
-  ours = {(m.mode, m.model): m for m in measurements if m.contender == OURS}
+  others = {(m.mode, m.model): m for m in measurements if m.contender == against}
   lines = []
   for m in measurements:
-    own, notes = ours.get((m.mode, m.model)), list(m.prepared.get('notes', ()))
+    other, notes = others.get((m.mode, m.model)), list(m.prepared.get('notes', ()))
     ratio = None
-    if m.contender != OURS and own is not None and m.values and own.values:
-      if own.prepared['platform'] == m.prepared['platform']:
-        pairs = zip(own.values, m.values, strict=True)
+    if m.contender != against and other is not None and m.values and other.values:
+      if other.prepared['platform'] == m.prepared['platform']:
+        pairs = zip(other.values, m.values, strict=True)
         ratio = spread([a / b for a, b in pairs])
       else:
         notes.append(f'ran on the {m.prepared["platform"]}: no ratio')
-      theirs, here = m.prepared['parameters'], own.prepared['parameters']
-      if abs(theirs - here) > SAME_PARAMETERS * here:
-        notes.append(f'another network: {theirs:,} parameters, ours has {here:,}')
-    lines.append(Line(m, spread(m.values), ratio, tuple(notes)))
+      here, there = m.prepared['parameters'], other.prepared['parameters']
+      if abs(here - there) > SAME_PARAMETERS * there:
+        who = CONTENDERS[against].title
+        notes.append(f'another network: {here:,} parameters, {who} has {there:,}')
+    lines.append(Line(m, spread(m.values), ratio, tuple(notes), against))
   return lines
 
 

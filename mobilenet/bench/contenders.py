@@ -5,6 +5,8 @@ process would compete for its threads.
 """
 
 import dataclasses
+import os
+from collections.abc import Sequence
 
 from mobilenet.bench import stock
 from mobilenet.models import zoo
@@ -14,6 +16,7 @@ from mobilenet.weights.exporting import KERAS, TIMM
 
 OURS = 'ours'
 NUM_CLASSES = 1000
+DTYPES = ('float32', 'bfloat16')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Contender:
 
   modes: those it takes part in. install: the command that installs its packages.
   environment: variables of its process. names: our name of a model -> its framework's;
-  None if it takes ours.
+  None if it takes ours. dtypes: that it computes in.
   """
 
   title: str
@@ -31,11 +34,30 @@ class Contender:
   modes: tuple[str, ...]
   names: dict | None = None
   environment: dict[str, str] = dataclasses.field(default_factory=dict)
+  dtypes: tuple[str, ...] = DTYPES
 
 
-_ALL = ('train', 'infer', 'latency', 'compile', 'memory')
+ONE_IMAGE = ('latency', 'processor')
+_ALL = ('train', 'infer', *ONE_IMAGE, 'compile', 'memory')
 _PEERS = 'pip install -r requirements-bench.txt'
 _PACKAGE = 'mobilenet.bench'
+
+
+def _exported(title: str) -> Contender:
+  install = 'pip install -r requirements-export.txt'
+  module = f'{_PACKAGE}.exported'
+  return Contender(title, module, install, ONE_IMAGE, dtypes=('float32',))
+
+
+def _keras(title: str, backend: str) -> Contender:
+  environment = {'KERAS_BACKEND': backend}
+  return Contender(title, f'{_PACKAGE}.keras_peer', _PEERS, _ALL, KERAS, environment)
+
+
+def _keras_converted(title: str) -> Contender:
+  whole = _keras(title, 'tensorflow')
+  return dataclasses.replace(whole, modes=ONE_IMAGE, dtypes=('float32',))
+
 
 CONTENDERS = {
   OURS: Contender(
@@ -55,23 +77,15 @@ CONTENDERS = {
   'timm_compile': Contender(
     'timm, torch.compile', f'{_PACKAGE}.timm_peer', _PEERS, _ALL, TIMM
   ),
-  'keras_tensorflow': Contender(
-    'Keras on TensorFlow',
-    f'{_PACKAGE}.keras_peer',
-    _PEERS,
-    _ALL,
-    KERAS,
-    {'KERAS_BACKEND': 'tensorflow'},
-  ),
-  'keras_jax': Contender(
-    'Keras on JAX',
-    f'{_PACKAGE}.keras_peer',
-    _PEERS,
-    _ALL,
-    KERAS,
-    {'KERAS_BACKEND': 'jax'},
-  ),
-  'tflite': Contender('TFLite', f'{_PACKAGE}.tflite_peer', _PEERS, ('latency',)),
+  'keras_tensorflow': _keras('Keras on TensorFlow', 'tensorflow'),
+  'keras_jax': _keras('Keras on JAX', 'jax'),
+  'keras_tflite': _keras_converted('Keras in TFLite'),
+  'keras_tflite_int8': _keras_converted('Keras in TFLite, int8'),
+  'tflite': _exported('ours in TFLite'),
+  'tflite_int8': _exported('ours in TFLite, int8'),
+  'onnxruntime': _exported('ours in onnxruntime'),
+  'onnxruntime_int8': _exported('ours in onnxruntime, int8'),
+  'openvino': _exported('ours in OpenVINO'),
 }
 PEERS = tuple(name for name in CONTENDERS if name != OURS)
 
@@ -132,6 +146,11 @@ def chosen_modes(text: str) -> list[str]:
   for mode in modes:
     if mode not in known:
       raise unknown_name('--modes', mode, known)
+  require(
+    'processor' not in modes or os.name != 'nt',
+    '--modes=processor needs Linux or macOS: Windows counts processor time in steps '
+    'of 16 ms',
+  )
   return modes
 
 
@@ -144,6 +163,19 @@ def chosen_peers(text: str) -> list[str]:
     if peer not in PEERS:
       raise unknown_name('--peers', peer, (*PEERS, 'auto', 'none'))
   return peers
+
+
+def chosen_against(name: str, peers: Sequence[str], modes: Sequence[str]) -> str:
+  """Whose numbers the ratios are of: one that is timed in some mode."""
+  if name not in (OURS, *peers):
+    raise unknown_name('--against', name, (OURS, *peers))
+  own = CONTENDERS[name].modes
+  require(
+    any(mode in own for mode in modes),
+    f'--against={name}: it is timed in {", ".join(own)} only; add one of these to '
+    '--modes',
+  )
+  return name
 
 
 def interpreters(text: str | None) -> dict[str, str]:
@@ -165,7 +197,7 @@ def why_not(contender: str, model: Model, dtype: str) -> str | None:
   names = CONTENDERS[contender].names
   if contender == 'stock':
     return stock.why_not(model.network)
-  if contender == 'tflite' and dtype != 'float32':
+  if dtype not in CONTENDERS[contender].dtypes:
     return f'has no {dtype} here'
   if names is TIMM and model.width not in TIMM.get(model.name, {}):
     return f'has no {model.label}'

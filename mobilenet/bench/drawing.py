@@ -15,7 +15,13 @@ COLOURS = {
   'timm_compile': '#8fb4d6',
   'keras_tensorflow': '#1b6e53',
   'keras_jax': '#8dbfa9',
+  'keras_tflite': '#4b8f3a',
+  'keras_tflite_int8': '#a9cf9c',
   'tflite': '#8a3d80',
+  'tflite_int8': '#c9a0c3',
+  'onnxruntime': '#59448f',
+  'onnxruntime_int8': '#aca1cd',
+  'openvino': '#a3273f',
 }
 _LINE, _REFERENCE = '#1f5f99', '#9aa1ab'
 

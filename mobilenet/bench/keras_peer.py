@@ -1,5 +1,10 @@
-"""keras.applications as a contender, on TensorFlow or JAX (KERAS_BACKEND)."""
+"""keras.applications as a contender, on TensorFlow, JAX or (converted) in TFLite.
 
+The TFLite file is what TensorFlow's converter makes of Google's own network. It runs in
+LiteRT, as our files do.
+"""
+
+import importlib.metadata
 import platform
 import time
 
@@ -9,6 +14,7 @@ import numpy as np
 from mobilenet.bench import recipe
 from mobilenet.bench.worker import Prepared
 
+CONVERTED = ('keras_tflite', 'keras_tflite_int8')
 _NOTE = 'Keras averages trained weights only, not the statistics of BatchNorm'
 
 
@@ -22,8 +28,12 @@ def prepare(spec: dict) -> Prepared:
   began = time.perf_counter()
   model = make_model(spec)
   images, labels = recipe.made_batch(spec)
-  train = spec['mode'] == 'train'
-  if train:
+  train, runtime = spec['mode'] == 'train', {}
+  if spec['contender'] in CONVERTED:
+    content = convert(model, images, integers=spec['contender'].endswith('int8'))
+    run = converted_inference(content, images, spec['threads'])
+    runtime = {'ai-edge-litert': importlib.metadata.version('ai-edge-litert')}
+  elif train:
     targets = np.eye(spec['num_classes'], dtype=np.float32)[labels]
     run = training_step(model, images, targets)
   else:
@@ -39,6 +49,7 @@ def prepare(spec: dict) -> Prepared:
       'python': platform.python_version(),
       'keras': keras.__version__,
       backend: version,
+      **runtime,
     },
     notes=(_NOTE,) if train else (),
     device_memory=memory,
@@ -78,6 +89,47 @@ def training_step(model, images, targets):
     ),
   )
   return lambda: model.train_on_batch(images, targets)
+
+
+def convert(model, images: np.ndarray, *, integers: bool) -> bytes:
+  """A TFLite model of a Keras model, for as many images as these.
+
+  With the free batch that Keras's models have, the file would compute shapes as well.
+
+  Args:
+    model: on TensorFlow.
+    images: float32 (N, H, W, 3), on which the ranges of integers are observed.
+    integers: compute with bytes; images and answers stay floats, as in our files.
+  """
+  import tensorflow as tf
+
+  given = keras.Input(batch_shape=images.shape)
+  fixed = keras.Model(given, model(given, training=False))
+  converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+  if integers:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: [[images]]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+  return converter.convert()
+
+
+def converted_inference(content: bytes, images: np.ndarray, threads: int):
+  """A function that computes the logits in LiteRT, as `export.runtimes.litert` does."""
+  from ai_edge_litert.interpreter import Interpreter
+
+  interpreter = Interpreter(model_content=content, num_threads=threads)
+  interpreter.allocate_tensors()
+  (given,), (logits,) = (
+    interpreter.get_input_details(),
+    interpreter.get_output_details(),
+  )
+
+  def run():
+    interpreter.set_tensor(given['index'], images)
+    interpreter.invoke()
+    return interpreter.get_tensor(logits['index'])
+
+  return run
 
 
 def _tensorflow_inference(model, images, kind: str):

@@ -13,14 +13,16 @@ from mobilenet.bench.contenders import (
   CONTENDERS,
   ENVIRONMENT,
   NUM_CLASSES,
+  ONE_IMAGE,
   Model,
   their_name,
 )
 from mobilenet.bench.processes import Worker, WorkerError
 
-# After a worker has answered, its threads look for work for a while before they sleep:
-# 200 ms in Intel's OpenMP, less in the others. The next worker waits that long.
-PAUSE_SECONDS = 0.25
+# After a worker has answered, its threads may look for work for a while before they
+# sleep: 200 ms in Intel's OpenMP, 40 ms in onnxruntime, none that was seen in others.
+# The next worker waits longer than that.
+PAUSE_SECONDS = {name: 0.25 if 'timm' in name else 0.1 for name in CONTENDERS}
 # Short calls are repeated in a round for about this long, and their median is taken.
 # One call before that is not counted, since others have used the caches.
 ROUND_MS, MOST_REPEATS, SHORT_MS = 300.0, 20, 500.0
@@ -65,7 +67,7 @@ class Measurement:
 def make_spec(
   contender: str, model: Model, mode: str, settings: Settings, *, cold: bool = False
 ) -> dict:
-  """What a worker has to do; mode 'latency' is inference of one image."""
+  """What a worker has to do; modes of ONE_IMAGE are inference of one."""
   return {
     'contender': contender,
     'module': CONTENDERS[contender].module,
@@ -74,7 +76,7 @@ def make_spec(
     'their_name': their_name(contender, model),
     'width': model.width,
     'num_classes': NUM_CLASSES,
-    'batch': 1 if mode == 'latency' else settings.batch,
+    'batch': 1 if mode in ONE_IMAGE else settings.batch,
     'resolution': settings.resolution,
     'dtype': settings.dtype,
     'threads': settings.threads,
@@ -120,15 +122,16 @@ def interleaved(
   """
   found, workers = {}, {}
   times: dict[str, list[float]] = {name: [] for name in specs}
+  of_what = 'processor_ms' if mode == 'processor' else 'ms'
 
   def one_round(name: str) -> None:
     call_ms = found[name].prepared['call_ms']
     repeats = max(1, min(MOST_REPEATS, round(ROUND_MS / max(call_ms, 1e-3))))
-    time.sleep(PAUSE_SECONDS)
     answer = workers[name].ask(
       'time', repeats=repeats, lead=1 if call_ms < SHORT_MS else 0
     )
-    times[name].append(statistics.median(answer['ms']))
+    times[name].append(statistics.median(answer[of_what]))
+    time.sleep(PAUSE_SECONDS[name])
 
   with contextlib.ExitStack() as stack:
 
@@ -155,6 +158,7 @@ def interleaved(
         workers[name] = stack.enter_context(start(spec, settings))
         prepared = workers[name].ask('prepare')
         found[name] = dataclasses.replace(found[name], prepared=prepared)
+        time.sleep(PAUSE_SECONDS[name])
         if prepared['platform'] == 'tpu':
           for _ in range(settings.rounds):
             one_round(name)

@@ -13,29 +13,27 @@ TITLES = {
   'train': 'Training step',
   'infer': 'Inference of a batch',
   'latency': 'Latency of one image',
+  'processor': 'Processor time of one image',
   'compile': 'Compiling a training step, without a cache',
   'memory': 'Peak memory of training',
 }
-# Headings of ratios: of times, or of memory.
-_RATIOS = {
-  'ms': ('ours / this (below 1: ours is faster)', 'this / ours'),
-  's': ('ours / this (below 1: ours is faster)', 'this / ours'),
-  'MiB': ('ours / this (below 1: ours needs less)', 'this / ours'),
-}
+_NEEDS = ('processor', 'memory')  # of them a contender needs less; else it is faster
 
 
-def columns(unit: str) -> list[tuple[str, str]]:
-  """(heading, 'left' or 'right') of a mode's table."""
-  below, above = _RATIOS[unit]
+def columns(line: Line) -> list[tuple[str, str]]:
+  """(heading, 'left' or 'right') of the table that a line is in."""
+  mode, unit = line.measurement.mode, line.measurement.unit
+  who = CONTENDERS[line.against].title
+  better = 'needs less' if mode in _NEEDS else 'is faster'
   return [
     ('model', 'left'),
     ('', 'left'),
     (f'median {unit}', 'right'),
     ('quartiles', 'right'),
     ('images/s', 'right'),
-    (below, 'right'),
+    (f'{who} / this (below 1: {who} {better})', 'right'),
     ('quartiles', 'right'),
-    (above, 'right'),
+    (f'this / {who}', 'right'),
   ]
 
 
@@ -81,7 +79,7 @@ def show(
 ) -> None:
   """Prints a table per mode, then the sections as `markdown` takes them."""
   tables = [
-    (TITLES[mode], columns(rows[0].measurement.unit), map(cells, rows))
+    (TITLES[mode], columns(rows[0]), map(cells, rows))
     for mode, rows in by_mode(lines).items()
   ]
   for title, heads, rows in (*tables, *sections):
@@ -115,8 +113,7 @@ def markdown(
       'the medians.',
     ]
   for mode, rows in by_mode(lines).items():
-    heads = columns(rows[0].measurement.unit)
-    text += _table(TITLES[mode], heads, map(cells, rows))
+    text += _table(TITLES[mode], columns(rows[0]), map(cells, rows))
   for section in sections:
     text += _table(*section)
   if remarks:
@@ -155,10 +152,10 @@ def record(line: Line, environment: dict[str, str]) -> dict:
     'rounds': len(m.values),
     'images': m.images,
     'images_per_second': line.images_per_second,
-    'ours_over_this': ratio and ratio.median,
-    'ours_over_this_low': ratio and ratio.low,
-    'ours_over_this_high': ratio and ratio.high,
-    'this_over_ours': ratio and 1 / ratio.median,
+    f'{line.against}_over_this': ratio and ratio.median,
+    f'{line.against}_over_this_low': ratio and ratio.low,
+    f'{line.against}_over_this_high': ratio and ratio.high,
+    f'this_over_{line.against}': ratio and 1 / ratio.median,
     **{
       name: m.prepared.get(name)
       for name in (

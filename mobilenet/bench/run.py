@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from mobilenet.bench import drawing, grow, input_bench, lowering_report, measure, page
 from mobilenet.bench.comparison import compare, remarks
-from mobilenet.bench.contenders import CONTENDERS, OURS, Model, why_not
+from mobilenet.bench.contenders import CONTENDERS, DTYPES, OURS, Model, why_not
 from mobilenet.bench.measure import Measurement, Settings
 from mobilenet.reports import canvas, csv_file, result
 from mobilenet.training import files
@@ -37,9 +37,9 @@ def check(settings: Settings) -> None:
   for name in ('batch', 'resolution', 'rounds', 'threads'):
     value = getattr(settings, name)
     require(value >= 1, f'--{name} is {value}: it must be at least 1')
-  known = ('float32', 'bfloat16')
   require(
-    settings.dtype in known, f'--dtype {settings.dtype!r} is none of {", ".join(known)}'
+    settings.dtype in DTYPES,
+    f'--dtype {settings.dtype!r} is none of {", ".join(DTYPES)}',
   )
   require(
     settings.threads <= cores(),
@@ -58,6 +58,7 @@ def run(
   settings: Settings,
   out: pathlib.Path,
   *,
+  against: str = OURS,
   start=measure.start,
   show: bool = True,
 ) -> int:
@@ -70,6 +71,7 @@ def run(
     models, modes, peers: see `contenders`.
     settings: what all of them share.
     out: folder, made if missing.
+    against: whose numbers the ratios are of, see `contenders.chosen_against`.
     start: (spec, settings) -> Worker.
     show: whether to print the tables.
 
@@ -82,7 +84,7 @@ def run(
   except OSError as error:
     raise files.write_error(settings.logs, error) from error
   contenders = [OURS, *peers]
-  report = Report(settings, out, command())
+  report = Report(settings, out, command(), against)
   for model in models:
     able = {}
     for name in contenders:
@@ -149,8 +151,9 @@ def input_arguments(
 class Report:
   """What has been measured so far, and its files."""
 
-  def __init__(self, settings: Settings, out: pathlib.Path, command: str):
+  def __init__(self, settings: Settings, out: pathlib.Path, command: str, against: str):
     self.settings, self.out, self.command = settings, out, command
+    self.against = against
     self.measurements: list[Measurement] = []
     self.left_out: list[str] = []
     self.failures: list[str] = []  # of ours, in modes that it has alone
@@ -162,7 +165,7 @@ class Report:
 
   @property
   def lines(self):
-    return compare(self.measurements)
+    return compare(self.measurements, self.against)
 
   @property
   def remarks(self) -> list[str]:

@@ -3,10 +3,10 @@
     python -m mobilenet.bench.worker '{"module": ..., "mode": "train", ...}'
 
 Requests and answers are JSON, one per line: `prepare` builds, compiles and warms up;
-`time` makes calls and returns the milliseconds of each; `memory` returns the peaks;
-`measure` is the contender's own. Between requests the process waits for the pipe and
-uses no processor time. Standard output is the pipe, so what a framework prints goes to
-standard error.
+`time` makes calls and returns the milliseconds of each, by the clock and of processors;
+`memory` returns the peaks; `measure` is the contender's own. Between requests the
+process waits for the pipe and uses no processor time. Standard output is the pipe, so
+what a framework prints goes to standard error.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ class Server:
     module = importlib.import_module(self.spec['module'])
     imported = time.perf_counter() - began
     self.prepared = module.prepare(self.spec)
-    first, second = self._call(), self._call()
+    (first, _), (second, _) = self._call(), self._call()
     self.peak_before = peak_memory()
     forget_peak_memory()
     told = dataclasses.replace(
@@ -68,15 +68,19 @@ class Server:
     )
     return dataclasses.asdict(told) | {
       'import_seconds': imported,
-      'first_call_seconds': first,
-      'call_ms': 1e3 * second,
+      'first_call_seconds': first / 1e3,
+      'call_ms': second,
     }
 
   def time(self, repeats: int, lead: int = 0) -> dict:
     """Milliseconds of `repeats` calls, after `lead` calls that are not counted."""
     for _ in range(lead):
       self._call()
-    return {'ms': [1e3 * self._call() for _ in range(repeats)]}
+    calls = [self._call() for _ in range(repeats)]
+    return {
+      'ms': [wall for wall, _ in calls],
+      'processor_ms': [own for _, own in calls],
+    }
 
   def measure(self, **arguments) -> dict:
     """What the contender itself measures."""
@@ -92,10 +96,12 @@ class Server:
       'device_mib': None if on_device is None else on_device / 2**20,
     }
 
-  def _call(self) -> float:
-    began = time.perf_counter()
+  def _call(self) -> tuple[float, float]:
+    """Milliseconds of a call by the clock, and of processors in all its threads."""
+    worked, began = time.process_time(), time.perf_counter()
     self.prepared.run()
-    return time.perf_counter() - began
+    wall = time.perf_counter() - began
+    return 1e3 * wall, 1e3 * (time.process_time() - worked)
 
 
 def peak_memory() -> float | None:
@@ -143,8 +149,10 @@ def serve(server: Server, requests, answers) -> None:
     except Exception as error:
       traceback.print_exc()
       answer = {'error': one_line(error)}
-      if isinstance(error, ModuleNotFoundError):
-        answer['missing'] = (error.name or '').partition('.')[0]
+      # An error of ours may say in its own words that a package is missing.
+      for reason in (error, error.__cause__):
+        if isinstance(reason, ModuleNotFoundError):
+          answer['missing'] = (reason.name or '').partition('.')[0]
     answers.write(json.dumps(answer) + '\n')
     answers.flush()
 

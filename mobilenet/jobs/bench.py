@@ -15,16 +15,17 @@ FLAGS = (
     'modes',
     str,
     'train,infer,latency',
-    'What to time: train, infer, latency, compile, memory, input, grow (over batch, '
-    'resolution and width), lowerings (of each convolution).',
+    'What to time: train, infer, latency, processor (time of one image), compile, '
+    'memory, input, grow (over batch, resolution and width), lowerings (of each '
+    'convolution).',
   ),
   Flag(
     'peers',
     str,
     'auto',
-    'auto (all), none, or some of stock, timm, timm_compile, keras_tensorflow, '
-    'keras_jax, tflite.',
+    f'auto (all), none, or some of {", ".join(contenders.PEERS)}.',
   ),
+  Flag('against', str, contenders.OURS, 'The contender whose numbers are compared.'),
   Flag('batch', int, 16, 'Images per batch.'),
   Flag('resolution', int, 224, 'Size of the images in pixels.'),
   Flag('dtype', str, 'float32', 'float32 or bfloat16.'),
@@ -45,10 +46,13 @@ def run(given: Given) -> int:
     logs=out / 'workers',
     pythons=contenders.interpreters(asked.peer_python),
   )
+  modes = contenders.chosen_modes(asked.modes)
+  peers = contenders.chosen_peers(asked.peers)
   return bench.run(
     contenders.chosen_models(asked.models or bench.MODELS),
-    contenders.chosen_modes(asked.modes),
-    contenders.chosen_peers(asked.peers),
+    modes,
+    peers,
     settings,
     out,
+    against=contenders.chosen_against(asked.against, peers, modes),
   )

@@ -20,6 +20,11 @@ def prepare(spec):
     raise RuntimeError('no kernel\\nfor this')
   if behaviour == 'missing':
     import a_framework_that_nobody_has
+  if behaviour == 'says what is missing':
+    try:
+      import a_framework_that_nobody_has
+    except ImportError as error:
+      raise ValueError('needs a framework') from error
   if behaviour == 'dies':
     print('out of memory', file=sys.stderr, flush=True)
     os._exit(3)
@@ -59,7 +64,8 @@ def settings(tmp_path):
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
   """(how each contender behaves) -> a function that starts workers as `start` does."""
-  monkeypatch.setattr(measure, 'PAUSE_SECONDS', 0.0)
+  at_once = dict.fromkeys(contenders.CONTENDERS, 0.0)
+  monkeypatch.setattr(measure, 'PAUSE_SECONDS', at_once)
   (tmp_path / 'fake_contender.py').write_text(FAKE)
   trace = tmp_path / 'trace'
   trace.touch()

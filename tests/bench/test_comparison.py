@@ -45,6 +45,35 @@ def test_a_ratio_is_of_the_same_model_mode_and_kind_of_device(measured):
   assert remarks(lines, []) == ['timm, eager (mobilenet_v2): ran on the cpu: no ratio']
 
 
+def test_the_ratio_is_to_whom_is_asked_for(measured):
+  fewer = measured().prepared | {'parameters': 900}
+  ours, tflite, keras = compare(
+    [
+      measured(mode='processor', values=(30.0, 33.0)),
+      measured('tflite', mode='processor', values=(10.0, 11.0)),
+      measured('keras_tflite', mode='processor', values=(20.0, 44.0), prepared=fewer),
+    ],
+    'tflite',
+  )
+  assert tflite.ratio is None
+  assert ours.ratio.median == pytest.approx(1 / 3)
+  assert (keras.ratio.least, keras.ratio.most) == (0.25, 0.5)
+  assert remarks([keras], []) == [
+    'Keras in TFLite (mobilenet_v2): another network: 900 parameters, ours in TFLite '
+    'has 1,000'
+  ]
+  heading = 'ours in TFLite / this (below 1: ours in TFLite needs less)'
+  assert [title for title, _ in page.columns(keras)][5:] == [
+    heading, 'quartiles', 'this / ours in TFLite'
+  ]  # fmt: skip
+  # Of processors' time nobody can tell how many images leave in a second.
+  assert page.cells(keras)[4:6] == ['', '0.38']
+  record = page.record(keras, ENVIRONMENT)
+  assert record['tflite_over_this'] == 0.375
+  assert record['this_over_tflite'] == pytest.approx(8 / 3)
+  assert '## Processor time of one image' in page.markdown([keras], [], ENVIRONMENT)
+
+
 def test_another_network_is_told(measured):
   prepared = measured().prepared
   lines = compare(

@@ -35,6 +35,8 @@ def test_names_on_the_command_line():
   assert contenders.chosen_peers('none') == []
   assert contenders.chosen_peers('timm,stock') == ['timm', 'stock']
   assert contenders.chosen_peers('auto') == list(contenders.PEERS)
+  assert contenders.chosen_against('ours', [], ['grow']) == 'ours'
+  assert contenders.chosen_against('tflite', ['tflite'], ['train', 'latency'])
   assert contenders.interpreters('timm=/a/python') == {'timm': '/a/python'}
   assert contenders.interpreters(None) == {}
 
@@ -54,6 +56,26 @@ def test_names_on_the_command_line():
 def test_mistakes_are_told(choose, text, message):
   with pytest.raises((TrainingError, ModelError), match=message):
     choose(text)
+
+
+@pytest.mark.parametrize(
+  ('against', 'message'),
+  [
+    ('timn', "--against 'timn' is unknown; did you mean timm"),
+    ('openvino', "'openvino' is unknown; .*known: ours, tflite, timm"),
+    ('tflite', '--against=tflite: it is timed in latency, processor only; add one'),
+  ],
+)
+def test_ratios_are_of_one_that_is_timed(against, message):
+  with pytest.raises(TrainingError, match=message):
+    contenders.chosen_against(against, ['tflite', 'timm'], ['train'])
+
+
+def test_windows_counts_processor_time_too_coarsely(monkeypatch):
+  monkeypatch.setattr(contenders.os, 'name', 'nt')
+  with pytest.raises(TrainingError, match='--modes=processor needs Linux or macOS'):
+    contenders.chosen_modes('latency,processor')
+  assert contenders.chosen_modes('latency') == ['latency']
 
 
 @pytest.mark.parametrize('field', ['batch', 'resolution', 'rounds', 'threads'])
@@ -77,7 +99,8 @@ def test_who_has_which_model():
   assert contenders.why_not('keras_jax', small, 'float32') == (
     'has no mobilenet_v4_conv_small'
   )
-  assert contenders.why_not('tflite', small, 'bfloat16') == 'has no bfloat16 here'
+  for contender in ('tflite', 'onnxruntime_int8', 'keras_tflite'):
+    assert contenders.why_not(contender, small, 'bfloat16') == 'has no bfloat16 here'
   for contender in contenders.CONTENDERS:
     assert contenders.why_not(contender, Model('mobilenet_v2'), 'float32') is None
 
@@ -100,9 +123,10 @@ def test_a_run_writes_what_it_measured(fake, settings, tmp_path, monkeypatch):
   code = run.run(
     [Model('mobilenet_v4_conv_small')],
     ['train', 'latency', 'compile', 'memory', 'grow'],
-    ['timm', 'timm_compile', 'keras_jax', 'tflite'],
+    ['keras_tflite', 'timm', 'timm_compile', 'keras_jax', 'tflite'],
     dataclasses.replace(settings, rounds=2),
     out,
+    against='timm',
     start=fake(
       timm={'seconds': 0.05},
       timm_compile={'behaviour': 'missing'},
@@ -113,7 +137,7 @@ def test_a_run_writes_what_it_measured(fake, settings, tmp_path, monkeypatch):
   assert code == 0
   records = read(out / 'bench.csv')
   names = [(r['mode'], r['contender']) for r in records]
-  # Missing once is missing for good; TFLite is of latency alone.
+  # Missing once is missing for good; TFLite takes one image alone.
   assert names == [
     ('train', 'ours'),
     ('train', 'timm'),
@@ -126,12 +150,14 @@ def test_a_run_writes_what_it_measured(fake, settings, tmp_path, monkeypatch):
     ('memory', 'ours'),
     ('memory', 'timm'),
   ]
-  assert 0 < float(records[1]['ours_over_this']) < 1
+  assert float(records[0]['timm_over_this']) > 1
+  assert records[1]['timm_over_this'] == ''
   assert len(read(out / 'rounds.csv')) >= 8
   text = (out / 'bench.md').read_text()
   assert 'Keras on JAX has no mobilenet_v4_conv_small' in text
   assert 'timm, torch.compile: a_framework_that_nobody_has is not installed' in text
-  assert 'TFLite (mobilenet_v4_conv_small, latency): failed: RuntimeError' in text
+  assert 'ours in TFLite (mobilenet_v4_conv_small, latency): failed: Runtime' in text
+  assert text.count('Keras in TFLite has no mobilenet_v4_conv_small') == 1
   points = read(out / 'grow-mobilenet_v4_conv_small.csv')
   assert [(p['axis'], p['value']) for p in points] == [
     ('batch', '1'),

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import sys
+import types
 
 import pytest
 
@@ -11,6 +12,7 @@ from mobilenet.bench.contenders import Model
 from mobilenet.bench.processes import Worker, WorkerError
 
 MODEL = Model('mobilenet_v3_small')
+MISSING = 'a_framework_that_nobody_has'
 
 
 def ask_all(worker):
@@ -29,8 +31,10 @@ def test_a_worker_prepares_and_times_and_tells_its_memory(fake, specs, settings)
   assert prepared['versions'] == {'fake': '1.0'}
   assert prepared['first_call_seconds'] > 0.2
   assert prepared['call_ms'] > 10
-  assert len(times['ms']) == 4
+  assert len(times['ms']) == len(times['processor_ms']) == 4
   assert all(ms > 10 for ms in times['ms'])
+  # It sleeps, which takes no processor.
+  assert all(0 < ms < 10 for ms in times['processor_ms'])
   # Two calls prepare, one leads, four count.
   assert len(start.trace.read_text().split()) == 7
   if memory['whole_mib'] is not None:
@@ -47,8 +51,9 @@ def test_a_worker_prepares_and_times_and_tells_its_memory(fake, specs, settings)
     (
       'missing',
       "ModuleNotFoundError: No module named 'a_framework_that_nobody_has'",
-      'a_framework_that_nobody_has',
+      MISSING,
     ),
+    ('says what is missing', 'ValueError: needs a framework', MISSING),
     ('dies', 'its process ended with code 3: out of memory', None),
   ],
 )
@@ -122,6 +127,30 @@ def test_rounds_are_interleaved_in_a_fixed_order_that_changes(fake, specs, setti
   assert 11 <= len(turns) <= 15
   assert turns[:3] != turns[3:6] or turns[:3] != turns[-3:]
   assert order() == turns
+
+
+def test_the_mode_says_which_time_counts(fake, specs, settings):
+  found = {}
+  for mode in ('latency', 'processor'):
+    own = specs('ours', mode=mode)
+    assert own['ours']['batch'] == 1
+    assert own['ours']['mode'] == 'infer'
+    start = fake(ours={'seconds': 0.02})
+    (found[mode],) = measure.interleaved(own, mode, MODEL, settings, start=start)
+  assert all(ms > 20 for ms in found['latency'].values)
+  assert all(0 < ms < 20 for ms in found['processor'].values)
+  assert found['processor'].unit == 'ms'
+
+
+def test_the_next_waits_until_threads_sleep(fake, specs, settings, monkeypatch):
+  start, slept = fake(), []
+  pauses = {'ours': 0.5, 'timm': 0.75}
+  monkeypatch.setattr(measure, 'PAUSE_SECONDS', pauses)
+  monkeypatch.setattr(measure, 'time', types.SimpleNamespace(sleep=slept.append))
+  measure.interleaved(specs(*pauses), 'train', MODEL, settings, start=start)
+  # Once after they are prepared, then once a round.
+  assert slept[:2] == [0.5, 0.75]
+  assert sorted(slept) == [0.5] * 4 + [0.75] * 4
 
 
 def test_who_fails_leaves_and_the_rest_goes_on(fake, specs, settings):

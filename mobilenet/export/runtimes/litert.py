@@ -71,7 +71,7 @@ def _as_bytes(images: np.ndarray, tensor: dict) -> np.ndarray:
   """Images as a tensor takes them, whole numbers where it is quantised."""
   scale, zero_point = tensor['quantization']
   if not scale:
-    return images.astype(tensor['dtype'])
+    return images.astype(tensor['dtype'], copy=False)  # the interpreter copies it
   limits = np.iinfo(tensor['dtype'])
   steps = np.round(images / scale) + zero_point
   return np.clip(steps, limits.min, limits.max).astype(tensor['dtype'])
@@ -80,5 +80,5 @@ def _as_bytes(images: np.ndarray, tensor: dict) -> np.ndarray:
 def _as_floats(values: np.ndarray, tensor: dict) -> np.ndarray:
   scale, zero_point = tensor['quantization']
   if not scale:
-    return values.astype(np.float32)
+    return values.astype(np.float32, copy=False)
   return (values.astype(np.float32) - zero_point) * np.float32(scale)
