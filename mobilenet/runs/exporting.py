@@ -148,13 +148,16 @@ def images_of(
   source = experiment.open_source(
     config, split, wanted.data_dir, whole=whole, split_flag='--split'
   )
-  labelled = experiment.make_task(config).outputs(source) == run.outputs
-  if not labelled:
+  # The folder may have some of the run's classes only.
+  names, places = experiment.make_task(config).outputs(source), None
+  if set(names) <= set(run.outputs):
+    places = np.array([run.outputs.index(name) for name in names])
+  else:
     print(
       f'note: {source.origin} has other classes than the run: how often both give the '
       'same class is compared, not how often it is right'
     )
-  return _batches(config, source, labelled), source.split
+  return _batches(config, source, places), source.split
 
 
 def _noise(run: trained.Run) -> np.ndarray:
@@ -165,11 +168,12 @@ def _noise(run: trained.Run) -> np.ndarray:
   return images.astype(np.float32)
 
 
-def _batches(config, source, labelled: bool):
+def _batches(config, source, places: np.ndarray | None):
+  """places: of the source's classes among the run's; None where they are others."""
   for batch in experiment.eval_batches(config, source, sharding.make_mesh()):
     read = np.asarray(batch['mask']) > 0
     if read.any():
-      labels = np.asarray(batch['label'])[read] if labelled else None
+      labels = None if places is None else places[np.asarray(batch['label'])[read]]
       yield np.asarray(batch['image'])[read], labels
 
 

@@ -5,6 +5,7 @@ import itertools
 import pathlib
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 
 from mobilenet import experiment, trained
@@ -16,7 +17,8 @@ from mobilenet.export.quantised import Quantised
 from mobilenet.reports import csv_file
 from mobilenet.training import sharding
 
-BATCH = 32
+# The ends of a range are medians over batches: of few images the batches are smaller.
+LARGEST_BATCH, BATCHES = 32, 8
 WORST = 5  # layers that are told
 
 
@@ -72,18 +74,22 @@ def _images(run: trained.Run, how: Calibration) -> Iterator[np.ndarray]:
     )
   with config.unlocked():
     config.data.train_ops, config.data.batch_ops = config.data.eval_ops, ''
-    config.batch_size, config.seed = BATCH, how.seed
+    config.seed = how.seed
   split = 'all' if has_none else config.data.train_split
   other = how.data_dir if has_none else None
   source = experiment.open_source(config, split, other, whole=has_none)
   labels, number = set(), min(how.images, source.num_examples)
-  batches = experiment.train_batches(config, source, sharding.make_mesh(), 0)
+  size = min(LARGEST_BATCH, -(-number // BATCHES))
+  with config.unlocked():
+    config.batch_size = size
+  mesh = sharding.make_mesh(jax.devices()[:1])  # which divides any batch
+  batches = experiment.train_batches(config, source, mesh, 0)
   left = number
-  for batch in itertools.islice(batches, -(-number // BATCH)):
+  for batch in itertools.islice(batches, -(-number // size)):
     # The last one begins the next epoch where there are too few.
     labels |= set(np.asarray(batch['label'])[:left].tolist())
     yield np.asarray(batch['image'])[:left]
-    left -= BATCH
+    left -= size
   if len(labels) == 1 and len(run.outputs) > 1 and not has_none:
     raise ExportError(
       f'the {number:,} calibration images are all of class '
