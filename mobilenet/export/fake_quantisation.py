@@ -42,6 +42,12 @@ def of_kernel(kernel: Array, xp=np) -> Scale:
   return Scale(scale, zeros, kernel.ndim - 1, narrow=True)
 
 
+def of_whole_kernel(kernel: Array, xp=np) -> Scale:
+  """One scale for all channels, as integer hardware without others wants it."""
+  scale = xp.maximum(xp.abs(kernel).max(), LEAST) * np.float32(1 / HIGHEST)
+  return Scale(scale, np.int32(0), narrow=True)
+
+
 def of_range(low: float, high: float, xp=np) -> Scale:
   """One scale for values from `low` to `high`; 0.0 is always a whole byte."""
   low = xp.minimum(xp.float32(low), 0)

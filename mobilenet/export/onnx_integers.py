@@ -59,7 +59,8 @@ def constants(
   for name, scale in _biases(quantised, kernels).items():
     limits = np.iinfo(np.int32)
     steps = np.clip(np.round(arrays[name] / scale), limits.min, limits.max)
-    store(name, scale, steps.astype(np.int32), np.zeros(len(scale), np.int32), 0)
+    zero_point = np.zeros(scale.shape, np.int32)
+    store(name, scale, steps.astype(np.int32), zero_point, 0 if scale.ndim else None)
   return nodes, stored
 
 

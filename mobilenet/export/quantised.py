@@ -25,11 +25,13 @@ class Quantised:
   ranges: of the values that become bytes, by the name of the input or the node. The
     kernel of a layer becomes bytes if its output does, or goes into a hard sigmoid.
   all_kernels: whether the kernels of all layers are rounded all the same.
+  kernel_scale: a kernel's scale or scales.
   """
 
   graph: Graph
   ranges: Mapping[str, Range] = dataclasses.field(default_factory=dict)
   all_kernels: bool = False
+  kernel_scale: Callable[..., Scale] = fake_quantisation.of_kernel
 
   def function(
     self,
@@ -67,13 +69,18 @@ class Quantised:
     }
 
   def constant_scales(self) -> dict[str, Scale]:
-    """Of kernels one a channel, of other constants one; of biases none.
+    """Of kernels one a channel or one, of other constants one; of biases none.
 
     A bias becomes a whole number of 32 bits at the scale of its layer's products, which
     is exact enough.
     """
     kinds = rounded_constants(self.graph, self.ranges, self.all_kernels)
-    return {name: kind(self.graph.constants[name]) for name, kind in kinds.items()}
+    return {
+      name: (self.kernel_scale if kind is fake_quantisation.of_kernel else kind)(
+        self.graph.constants[name]
+      )
+      for name, kind in kinds.items()
+    }
 
 
 def rounded_constants(

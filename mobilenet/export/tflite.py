@@ -58,7 +58,9 @@ def write(
     program = dataclasses.replace(
       program, contract=contract, network_contract=program.contract
     )
-  made = Quantised(graph, ranges, all_kernels=precision == 'int8_weights')
+  made = dataclasses.replace(
+    quantised, graph=graph, ranges=ranges, all_kernels=precision == 'int8_weights'
+  )
   function = made.function(fake_quantisation.composite, 'native')
   shape = (batch, *program.image_shape())
   content = convert(function, shape, program.answer, MODES.get(precision))

@@ -34,6 +34,7 @@ FLAGS = (
   Flag('calibration_images', int, 256, 'Training images for the ranges of integers.'),
   Flag('calibration_seed', int, 0, 'Which of them.'),
   Flag('keep_float', int, 0, 'Number of the most sensitive values that stay floats.'),
+  Flag('kernel_scales', str, 'channel', 'channel, or tensor: one scale a kernel.'),
   Flag('most_lost', str, '2', 'Points of top-1 that a file of integers may lose.'),
 )
 
@@ -59,6 +60,9 @@ def _wanted(flags) -> exporting.Wanted:
   )
   require(flags.calibration_images >= 1, '--calibration_images must be at least 1')
   require(flags.keep_float >= 0, '--keep_float must be at least 0')
+  if flags.kernel_scales not in quantising.KERNEL_SCALES:
+    known = ' or '.join(quantising.KERNEL_SCALES)
+    raise TrainingError(f'--kernel_scales={flags.kernel_scales}: it is {known}')
   try:
     most_lost = float(flags.most_lost)
   except ValueError:
@@ -75,6 +79,7 @@ def _wanted(flags) -> exporting.Wanted:
       images=flags.calibration_images,
       seed=flags.calibration_seed,
       keep_float=flags.keep_float,
+      kernel_scales=flags.kernel_scales,
       data_dir=flags.data_dir,
     ),
   )

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from mobilenet import experiment, trained
-from mobilenet.export import calibration, quantised
+from mobilenet.export import calibration, fake_quantisation, quantised
 from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError
 from mobilenet.export.program import Program
@@ -19,6 +19,10 @@ from mobilenet.training import sharding
 
 # The ends of a range are medians over batches: of few images the batches are smaller.
 LARGEST_BATCH, BATCHES = 32, 8
+KERNEL_SCALES = {
+  'channel': fake_quantisation.of_kernel,
+  'tensor': fake_quantisation.of_whole_kernel,
+}
 WORST = 5  # layers that are told
 
 
@@ -26,16 +30,22 @@ WORST = 5  # layers that are told
 class Calibration:
   """images: how many are drawn of the training split, by `seed`, prepared as for
   evaluation. keep_float: how many of the most sensitive values stay floats. data_dir:
-  images for a run that has none of its own.
+  images for a run that has none of its own. kernel_scales: a key of KERNEL_SCALES.
   """
 
   images: int = 256
   seed: int = 0
   keep_float: int = 0
   data_dir: str | None = None
+  kernel_scales: str = 'channel'
 
   def described(self) -> dict[str, object]:
-    return {'images': self.images, 'seed': self.seed, 'kept_float': self.keep_float}
+    return {
+      'images': self.images,
+      'seed': self.seed,
+      'kept_float': self.keep_float,
+      'kernel_scales': self.kernel_scales,
+    }
 
 
 def quantise(run: trained.Run, made: Program, how: Calibration) -> Quantised:
@@ -51,7 +61,8 @@ def quantise(run: trained.Run, made: Program, how: Calibration) -> Quantised:
   learned = trained.ranges_of(run)
   batches = [] if learned and not how.keep_float else list(_images(run, how))
   found = learned or calibration.observe(graph, batches)
-  result = Quantised(graph, found.of)
+  scale = KERNEL_SCALES[how.kernel_scales]
+  result = Quantised(graph, found.of, kernel_scale=scale)
   source = 'of the training' if learned else f'observed on {found.images:,} images'
   print(f'ranges of {len(found.of)} values, {source}')
   if how.keep_float:
@@ -59,7 +70,7 @@ def quantise(run: trained.Run, made: Program, how: Calibration) -> Quantised:
     kept = [name for name, _ in noise[: how.keep_float]]
     print(f'kept as floats, being the most sensitive: {", ".join(kept)}')
     ranges = {name: ends for name, ends in found.of.items() if name not in kept}
-    result = Quantised(graph, ranges)
+    result = dataclasses.replace(result, ranges=ranges)
   return result
 
 
