@@ -3,8 +3,11 @@
 A folder with two signatures: 'serving_default' takes prepared images, float32
 (N, H, W, 3), and gives the answer; 'photos' takes the bytes of JPEGs, PNGs, GIFs or
 BMPs, string (N,), prepares them as evaluation does, and gives 'classes' (N, 5) and
-'probabilities' (N, 5), the most probable first. The network is the StableHLO that
-`jax2tf` puts into a graph: TensorFlow has it compiled by XLA, on CPUs and GPUs.
+'probabilities' (N, 5), the most probable first.
+
+The network is written in TensorFlow's own operators, which servers of any version and
+device know. `jax2tf` would put StableHLO into the file, which TensorFlow compiles at the
+first request and reads only where it is as new as JAX (2.21 does not read that of 0.12).
 """
 
 import json
@@ -12,14 +15,13 @@ import pathlib
 
 import input_pipeline
 from mobilenet.export import graph as graphs
-from mobilenet.export import halves
+from mobilenet.export import halves, tensorflow_ops
 from mobilenet.export.errors import ExportError
 from mobilenet.export.program import Program
 from mobilenet.weights import class_names
 from mobilenet.weights.own_file import KEY
 
 PRECISIONS = halves.PRECISIONS
-PLATFORMS = ('cpu', 'cuda')
 SAID = pathlib.Path('assets.extra', f'{KEY}.json')
 SHOWN = 5  # classes that 'photos' gives
 
@@ -40,7 +42,6 @@ def write(
   stored = {k: halves.stored(k, v, precision) for k, v in graph.constants.items()}
   path = pathlib.Path(path)
   tf = input_pipeline.tensorflow()
-  network = _network(graph)
   variables = {
     name: tf.Variable(array, trainable=False, name=name.replace('/', '_'))
     for name, array in stored.items()
@@ -48,7 +49,7 @@ def write(
 
   def answer(images):
     constants = {name: tf.cast(v, tf.float32) for name, v in variables.items()}
-    return network(constants, images)
+    return tensorflow_ops.run(tf, graph, images, constants)
 
   signatures = {
     'serving_default': _of_images(program, answer),
@@ -69,18 +70,6 @@ def write(
       f'cannot write {path}: {reason}; choose another place or make room'
     ) from error
   return path
-
-
-def _network(graph):
-  """(constants, images (N, H, W, 3)) to what the graph gives, for TensorFlow."""
-  from jax.experimental import jax2tf
-
-  return jax2tf.convert(
-    lambda constants, images: graphs.run(graph, images, constants),
-    polymorphic_shapes=(None, 'batch, ...'),
-    with_gradient=False,
-    native_serialization_platforms=PLATFORMS,
-  )
 
 
 def _of_images(program, answer):

@@ -63,7 +63,7 @@ def program(
     variables=jax.tree.map(np.asarray, variables),
     resolution=resolution,
     contract=Contract(resolution=resolution),
-    class_names=CLASSES[:classes],
+    class_names=(*CLASSES, *map(str, range(classes)))[:classes],
     origin=f'a test of {name}',
     architecture={'name': name, 'num_classes': classes, **options},
   )

@@ -59,10 +59,18 @@ def kinds(found):
   return [node.op for node in found.nodes]
 
 
+def in_tensorflow(found, images):
+  tf = input_pipeline.tensorflow()
+  assert set(tensorflow_ops.OPS) == set(ops.OPS)
+  return tensorflow_ops.run(tf, found, tf.constant(images), found.constants).numpy()
+
+
 @pytest.mark.parametrize(('name', 'options'), SMALL, ids=lambda value: str(value))
 def test_logits_are_those_of_the_network(name, options):
   found = jax.jit(lambda x: graph.run(network(name, **options), x))(programs.images())
   programs.assert_same(np.asarray(found), programs.logits(name, **options))
+  found = in_tensorflow(network(name, **options), programs.images())
+  programs.assert_same(found, programs.logits(name, **options))
 
 
 @pytest.mark.parametrize('name', list(zoo.NETWORKS))
@@ -167,6 +175,9 @@ def test_a_pattern_is_one_node(function, wanted):
   values = [function(image[None]) for image in 3 * x]
   np.testing.assert_allclose(
     graph.run(found, 3 * x), np.concatenate(values), rtol=1e-5, atol=1e-6
+  )
+  np.testing.assert_allclose(
+    in_tensorflow(found, 3 * x), np.concatenate(values), rtol=1e-5, atol=1e-5
   )
 
 

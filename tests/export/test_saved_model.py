@@ -64,7 +64,8 @@ def test_the_runtime_gives_the_logits(path):
   one = opened.answers(programs.images()[:1])
   programs.assert_same(one, programs.logits('mixed')[:1])
   assert opened.said == programs.program('mixed').said()
-  assert opened.operators['XlaCallModule'] == 1
+  assert opened.operators['DepthwiseConv2dNative'] > 1
+  assert 'XlaCallModule' not in opened.operators  # which TensorFlow reads by version
 
 
 def test_kernels_alone_are_stored_as_halves(tmp_path, path):
