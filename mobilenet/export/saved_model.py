@@ -6,8 +6,9 @@ BMPs, string (N,), prepares them as evaluation does, and gives 'classes' (N, 5) 
 'probabilities' (N, 5), the most probable first.
 
 The network is written in TensorFlow's own operators, which servers of any version and
-device know. `jax2tf` would put StableHLO into the file, which TensorFlow compiles at the
-first request and reads only where it is as new as JAX (2.21 does not read that of 0.12).
+device know. `jax2tf` would put StableHLO into the file, which TensorFlow compiles at
+the first request and reads only where it is as new as JAX: 2.21 does not read that of
+0.12.
 """
 
 import json

@@ -39,8 +39,12 @@ def _conv(tf, how, x, kernel, bias=None):
   groups, channels = how['groups'], x.shape[-1]
   padding = [(0, 0), *how['padding'], (0, 0)]
   dilations = [how['dilation']] * 2
+
+  def full(x, kernel):
+    return tf.nn.conv2d(x, kernel, how['stride'], padding, dilations=dilations)
+
   if groups == 1:
-    y = tf.nn.conv2d(x, kernel, how['stride'], padding, dilations=dilations)
+    y = full(x, kernel)
   elif groups == channels:
     height, width, _, outputs = kernel.shape
     y = tf.nn.depthwise_conv2d(
@@ -51,9 +55,8 @@ def _conv(tf, how, x, kernel, bias=None):
       dilations=dilations,
     )
   else:  # TensorFlow has such convolutions in some of its builds only
-    pairs = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
-    parts = [tf.nn.conv2d(*p, how['stride'], padding, dilations=dilations) for p in pairs]
-    y = tf.concat(parts, -1)
+    parts = map(full, tf.split(x, groups, -1), tf.split(kernel, groups, -1))
+    y = tf.concat(list(parts), -1)
   return _finished(tf, how, y, bias)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from mobilenet.export import graph, ops
+import input_pipeline
+from mobilenet.export import graph, ops, tensorflow_ops
 from mobilenet.export.errors import ExportError
 from mobilenet.models import alexnet, counting, folding, heads, zoo
 from mobilenet.models.activations import ACTIVATIONS
