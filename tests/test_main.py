@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,22 +173,32 @@ def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   assert (tmp_path / predictions).read_text() == (reference / predictions).read_text()
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_stopped_it_ends_with_75_and_the_same_command_finishes_it(number, tmp_path):
+def test_stopped_it_ends_with_75_and_says_how_to_go_on(tmp_path):
   """A signal to the real command, as soon as a checkpoint is there."""
-  arguments = (*tiny.CONFIG, '--config.epochs=40', f'--workdir={tmp_path}')
+  arguments = (*tiny.CONFIG, '--config.epochs=400', f'--workdir={tmp_path}')
   with started(*arguments) as running:
     wait_for(tmp_path / 'checkpoints' / '3', running)
-    running.send_signal(number)
+    running.send_signal(signal.SIGTERM)
     out, err = running.communicate(timeout=60)
   assert running.returncode == 75, err
   assert 'Traceback' not in err
-  assert f'{signal.Signals(number).name}: saved at step ' in out
-  assert out.endswith('; the same command goes on from there\n')
-  saved = workdir.newest_step(tmp_path)
-  done = tiny.run(*arguments, report=False)
+  step = workdir.newest_step(tmp_path)
+  assert out.endswith(
+    f'SIGTERM: saved at step {step}; the same command goes on from there\n'
+  )
+
+
+def test_a_damaged_newest_checkpoint_is_not_evaluated_nor_renamed(finished, tmp_path):
+  run, checkpoints = tmp_path / 'run', tmp_path / 'run' / 'checkpoints'
+  shutil.copytree(finished[0], run)
+  (checkpoints / '6' / 'default' / 'manifest.ocdbt').write_bytes(b'')
+  done = tiny.run('--job=eval', f'--workdir={run}')
   assert done.returncode == 0, done.stderr
-  assert f'resuming at step {saved}\n' in done.stdout
+  assert f'note: checkpoint {checkpoints}/6 cannot be read (' in done.stdout
+  assert '); step 3 is used\n' in done.stdout
+  said = json.loads((run / 'report-validation' / 'result.json').read_text())
+  assert said['steps'] == 3
+  assert sorted(path.name for path in checkpoints.iterdir()) == ['3', '6']
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
