@@ -41,7 +41,8 @@ class StopRequest:
   def __enter__(self) -> 'StopRequest':
     if jax.process_count() == 1:
       self._pipe = os.pipe()
-      os.set_blocking(self._pipe[1], False)
+      if hasattr(os, 'set_blocking'):  # not on Windows before Python 3.12
+        os.set_blocking(self._pipe[1], False)
       self._before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
       self._thread = threading.Thread(target=_watch, args=self._pipe[:1], daemon=True)
       self._thread.start()
