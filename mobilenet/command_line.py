@@ -16,6 +16,7 @@ from ml_collections import ConfigDict, config_flags
 from mobilenet import config_files, jobs
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.preemption import STOPPED
 
 DEFAULT_JOB = 'train'
 
@@ -42,6 +43,12 @@ CONFIG_HELP = (
   '--config.FIELD=VALUE and --config.SECTION.FIELD=VALUE set any field; None gives it '
   'its default back.'
 )
+EXIT_CODES = {
+  0: 'Done.',
+  1: 'An error, which the last line says.',
+  2: 'A mistake in the command line.',
+  STOPPED: 'Stopped by a signal, and saved: the same command goes on.',
+}
 _DEFINE = {
   str: flags.DEFINE_string,
   int: flags.DEFINE_integer,
@@ -175,6 +182,9 @@ def overview() -> str:
     '',
     'Flags of one job, and what it does: python main.py --job=predict --help',
   ]
+  lines += ['', 'Exit codes:']
+  for code, meaning in EXIT_CODES.items():
+    lines += _entry(str(code), meaning)
   return '\n'.join(lines)
 
 

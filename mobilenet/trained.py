@@ -3,9 +3,9 @@
     run = load_run(pathlib.Path('runs/flowers'))
     logits = run.model.apply(run.variables, images)
 
-Of a run that was trained here, the newest checkpoint is read, or the best one where
-that is kept: the raw or the averaged weights, see `training.averages`. Of an imported
-run, `weights.safetensors` is read.
+Of a run that was trained here, the newest whole checkpoint is read, or the best one
+where that is kept: the raw or the averaged weights, see `training.averages`. Of an
+imported run, `weights.safetensors` is read.
 """
 
 import dataclasses
@@ -104,8 +104,10 @@ def _checkpoint(folder, config, model, mesh):
     initial = experiment.initial_variables(config, model)
     return create(initial, tx, task.zero_sums(), ema=config.ema_decay is not None)
 
-  place = folder / best.FOLDER if best.holds_one(folder) else folder
-  with Checkpointer(place, read_only=True) as checkpointer:
+  kept = best.holds_one(folder)
+  place = folder / best.FOLDER if kept else folder
+  without = {'without': best.WITHOUT} if kept else {}
+  with Checkpointer(place, read_only=True, **without) as checkpointer:
     state = restore(checkpointer, new_state, mesh)
   if state is None:
     return None, 0

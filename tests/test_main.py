@@ -1,6 +1,8 @@
 """The command line as a person uses it: jobs, errors, resuming."""
 
+import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,22 +125,42 @@ def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
   assert done.returncode == 0, done.stderr
 
 
+@contextlib.contextmanager
+def started(*arguments):
+  """The command as a process, which does not outlive the test."""
+  running = subprocess.Popen(
+    tiny.command(*arguments),
+    cwd=tiny.ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  with running:
+    try:
+      yield running
+    finally:
+      running.kill()
+
+
+def wait_for(path, running):
+  deadline = time.monotonic() + 240
+  while not path.is_dir():
+    assert time.monotonic() < deadline, f'{path} did not come'
+    assert running.poll() is None, 'it ended before'
+    time.sleep(0.02)
+
+
 def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   """A real kill of the real command, as soon as a checkpoint is there."""
   reference, _ = finished
   arguments = (*tiny.CONFIG, f'--workdir={tmp_path}')
-  process = {'cwd': tiny.ROOT, 'stdout': subprocess.DEVNULL}
-  running = subprocess.Popen(
-    tiny.command(*arguments), stderr=subprocess.DEVNULL, **process
+  with started(*arguments) as running:
+    wait_for(tmp_path / 'checkpoints' / '3', running)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+  subprocess.run(
+    tiny.command(*arguments), check=True, cwd=tiny.ROOT, stdout=subprocess.DEVNULL
   )
-  deadline = time.monotonic() + 240
-  while not (tmp_path / 'checkpoints' / '3').is_dir():
-    assert time.monotonic() < deadline, 'no checkpoint came'
-    assert running.poll() is None, 'it ended before it could be killed'
-    time.sleep(0.02)
-  running.send_signal(signal.SIGKILL)
-  running.wait()
-  subprocess.run(tiny.command(*arguments), check=True, **process)
 
   def metrics(workdir):
     clocked = ('images_per_second', 'waiting_share', 'seconds')
@@ -149,6 +171,66 @@ def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   assert metrics(tmp_path) == metrics(reference)
   predictions = 'report/predictions.csv'
   assert (tmp_path / predictions).read_text() == (reference / predictions).read_text()
+
+
+def test_stopped_it_ends_with_75_and_says_how_to_go_on(tmp_path):
+  """A signal to the real command, as soon as a checkpoint is there."""
+  arguments = (*tiny.CONFIG, '--config.epochs=400', f'--workdir={tmp_path}')
+  with started(*arguments) as running:
+    wait_for(tmp_path / 'checkpoints' / '3', running)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=60)
+  assert running.returncode == 75, err
+  assert 'Traceback' not in err
+  step = workdir.newest_step(tmp_path)
+  assert out.endswith(
+    f'SIGTERM: saved at step {step}; the same command goes on from there\n'
+  )
+
+
+def test_a_damaged_newest_checkpoint_is_not_evaluated_nor_renamed(finished, tmp_path):
+  run, checkpoints = tmp_path / 'run', tmp_path / 'run' / 'checkpoints'
+  shutil.copytree(finished[0], run)
+  (checkpoints / '6' / 'default' / 'manifest.ocdbt').write_bytes(b'')
+  done = tiny.run('--job=eval', f'--workdir={run}')
+  assert done.returncode == 0, done.stderr
+  assert f'note: checkpoint {checkpoints}/6 cannot be read (' in done.stdout
+  assert '); step 3 is used\n' in done.stdout
+  said = json.loads((run / 'report-validation' / 'result.json').read_text())
+  assert said['steps'] == 3
+  assert sorted(path.name for path in checkpoints.iterdir()) == ['3', '6']
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(number, tmp_path):
+  """During a step of minutes, as far as Python can see: it never gets the signals."""
+  program = (
+    'import hashlib, sys; from mobilenet.training import preemption; '
+    'preemption.REPEAT_SECONDS = 0.2; '
+    'stop = preemption.StopRequest().__enter__(); '
+    'print("ready", flush=True); '
+    'hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1); '
+    'print("too late", flush=True)'
+  )
+  running = subprocess.Popen(
+    [sys.executable, '-c', program],
+    cwd=tiny.ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  try:
+    assert running.stdout.readline() == 'ready\n'
+    running.send_signal(number)
+    time.sleep(0.5)
+    assert running.poll() is None, 'the first signal must not end it'
+    began = time.monotonic()
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+  finally:
+    running.kill()
+  assert (running.returncode, out, err) == (128 + number, '', '')
 
 
 def main_without(modules, *arguments):

@@ -3,11 +3,14 @@
     python main.py --config=configs/quickstart.py
 
 The folder of the run keeps the config, the metrics, checkpoints and the report. SIGTERM
-and Ctrl-C save a checkpoint before they end the run.
+and Ctrl-C save a checkpoint before they end the run, with exit code 75: the same
+command goes on. A second one ends it at once. A newest checkpoint that is damaged is
+set aside, and the one before it is used.
 """
 
 from mobilenet.command_line import Given
 from mobilenet.runs.training import train
+from mobilenet.training.preemption import STOPPED
 
 FLAGS = ()
 INSTEAD = {'data_dir': '--config.data.dir', 'init': '--config.init'}
@@ -15,5 +18,5 @@ INSTEAD = {'data_dir': '--config.data.dir', 'init': '--config.init'}
 
 def run(given: Given) -> int:
   programs = given.compiled and given.compiled / 'programs'
-  train(given.needed_config(), given.run_folder(), programs)
-  return 0
+  outcome = train(given.needed_config(), given.run_folder(), programs)
+  return STOPPED if outcome.stopped else 0

@@ -7,6 +7,7 @@ accelerator: it would hold the memory that its items need.
 
 import contextlib
 import datetime
+import enum
 import os
 import pathlib
 import shlex
@@ -25,6 +26,7 @@ from mobilenet.sweeps import table as sweep_table
 from mobilenet.sweeps.items import Item
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.preemption import STOPPED
 
 # A lock may be held for a moment by a process that only reads the status, or by a run
 # that is being killed after its sweep.
@@ -58,7 +60,8 @@ def run(
     ignore: dotted fields of the config that may differ from a run in the folder.
 
   Returns:
-    The exit code: 1 if an item that this ran failed, else 0.
+    The exit code: `STOPPED` if this was stopped; else 1 if an item that it ran failed,
+    `STOPPED` if one was stopped by others, and 0 otherwise.
 
   Raises:
     TrainingError: there is no such index, or `folder` cannot be written.
@@ -69,7 +72,7 @@ def run(
     f'{len(items) - 1}',
   )
   chosen = range(len(items)) if index is None else [index]
-  failed, busy = [], []
+  failed, stopped, busy = [], [], []
   if twice := sorted(set(given) & set(sweep_table.swept_fields(items))):
     _say(f'note: the sweep itself sets {", ".join(twice)}; your value is not used')
 
@@ -92,10 +95,13 @@ def run(
           busy.append(item.name)
           _say(f'{label}: skipped, it is running elsewhere')
           continue
-        message = _run_item(item, label, descriptor, stop, ignore)
-      if message is not None:
+        how, message = _run_item(item, descriptor, stop, ignore, label)
+      if how is _Ended.FAILED:
         failed.append(item.name)
-        _say(f'{label}: FAILED: {message}')
+        message = f'FAILED: {message}'
+      elif how is _Ended.STOPPED:
+        stopped.append(item.name)
+      _say(f'{label}: {message}')
       if not stop.received:
         collect()
   rows = collect()
@@ -104,12 +110,14 @@ def run(
   _say(f'table: {folder / sweep_table.MARKDOWN_FILE}')
   if stop.received:
     _say(f'{stop.received}: stopped; the same command goes on from there')
-    return 0
+    return STOPPED
   if busy := [r['item'] for r in rows if r['item'] in busy and r['status'] != 'done']:
     _say(f'left to whoever runs them: {", ".join(busy)}')
   if failed:
     _say(f'failed: {", ".join(failed)}; the same command tries them again')
-  return 1 if failed else 0
+  if stopped:
+    _say(f'stopped: {", ".join(stopped)}; the same command goes on from there')
+  return 1 if failed else STOPPED if stopped else 0
 
 
 def command(
@@ -176,26 +184,33 @@ class _Stop:
       self.process.send_signal(number)
 
 
-def _run_item(item: Item, label: str, descriptor: int, stop: _Stop, ignore):
-  """Runs one item, whose lock is held; returns why it failed, or None."""
+class _Ended(enum.Enum):
+  """How an item ended."""
+
+  DONE, STOPPED, FAILED = 'done', 'stopped', 'failed'
+
+
+def _run_item(
+  item: Item, descriptor: int, stop: _Stop, ignore: Sequence[str], label: str
+) -> tuple[_Ended, str]:
+  """Runs one item, whose lock is held; returns how it ended, and a line on that."""
   try:
     if (ended := sweep_items.finished(item, ignore)) is not None:
-      _say(f'{label}: done meanwhile, {_accuracy(ended)}')
-      return None
+      return _Ended.DONE, f'done meanwhile, {_accuracy(ended)}'
   except TrainingError as error:
-    return str(error)
+    return _Ended.FAILED, str(error)
   (item.folder / sweep_items.FAILURE_FILE).unlink(missing_ok=True)
   _say(f'{label}: {shlex.join(item.command)}')
   attempt = _start(item, descriptor, stop)
   ended = sweep_items.finished(item, ignore)
   if ended is not None:
     note = f' (though {_ending(attempt.code)})' if attempt.code else ''
-    _say(f'{label}: {_accuracy(ended)}, {sweep_table.duration(attempt.seconds)}{note}')
-    return None
+    took = sweep_table.duration(attempt.seconds)
+    return _Ended.DONE, f'{_accuracy(ended)}, {took}{note}'
+  if attempt.code == STOPPED:
+    return _Ended.STOPPED, _last(attempt.lines) or 'stopped'
   if stop.received:
-    saved = attempt.code == 0 and _last(attempt.lines)
-    _say(f'{label}: {saved or _ending(attempt.code) + " before it could save"}')
-    return None
+    return _Ended.STOPPED, f'{_ending(attempt.code)} before it could save'
   message = _reason(attempt)
   sweep_items.write_failure(
     item,
@@ -209,7 +224,7 @@ def _run_item(item: Item, label: str, descriptor: int, stop: _Stop, ignore):
       'last_lines': attempt.lines[-_LAST_LINES:],
     },
   )
-  return f'{message}; see {item.folder / sweep_items.LOG_FILE}'
+  return _Ended.FAILED, f'{message}; see {item.folder / sweep_items.LOG_FILE}'
 
 
 class _Attempt(NamedTuple):

@@ -15,13 +15,14 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from mobilenet.training import files
+from mobilenet.training import files, retries
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.state import TrainState, restore
-from mobilenet.training.workdir import local_path
+from mobilenet.training.workdir import local_path, newest_step
 
 FOLDER, FILE = 'best', 'best.json'
+WITHOUT = 'the newest checkpoint counts instead'  # once the best one is deleted
 
 
 class Best:
@@ -48,7 +49,7 @@ class Best:
   ):
     self._folder = local_path(workdir) / FOLDER
     self._metric, self._patience, self._eval_steps = metric, patience, eval_steps
-    self._checkpointer = Checkpointer(self._folder, keep=1)
+    self._checkpointer = Checkpointer(self._folder, keep=1, without=WITHOUT)
     self.step, self._score = self._read()
 
   def offer(self, step: int, state: TrainState, evaluations: Mapping[str, Any]) -> None:
@@ -65,7 +66,7 @@ class Best:
     known += [] if self.step is None else [[self.step, self._score]]
     if jax.process_index() == 0:
       text = json.dumps({'best': known, 'metric': self._metric}) + '\n'
-      files.replace_file(self._folder / FILE, text.encode())
+      retries.write(lambda: files.replace_file(self._folder / FILE, text.encode()))
     self._checkpointer.save(step, state)
     self._checkpointer.wait()
     self.step, self._score = step, score
@@ -109,5 +110,4 @@ class Best:
 
 def holds_one(workdir: str | os.PathLike) -> bool:
   """Whether a run's folder has a best checkpoint."""
-  folder = local_path(workdir) / FOLDER / 'checkpoints'
-  return any(path.name.isdigit() for path in folder.glob('*'))
+  return newest_step(local_path(workdir) / FOLDER) is not None

@@ -1,22 +1,27 @@
 """Saving and restoring a run's state: orbax's CheckpointManager behind one class."""
 
-import gc
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from mobilenet.training import array_sums, files, orbax_noise
+from mobilenet.training import (
+  array_sums,
+  checkpoint_reading,
+  files,
+  orbax_errors,
+  orbax_noise,
+  retries,
+  step_folders,
+)
+from mobilenet.training.checkpoint_reading import STATE, SUMS, SUMS_FILE
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.workdir import CHECKPOINTS_FOLDER, local_path
-
-# Below the folder of a step; the first is orbax's name for what stands alone.
-_STATE, _SUMS, _SUMS_FILE = 'default', 'checksums', 'arrays.json'
 
 
 class Checkpointer:
@@ -25,30 +30,45 @@ class Checkpointer:
   A checkpoint is written under a temporary name and renamed when it is whole, so one
   that was cut short by a kill or a full disk is never seen, and an older one is
   removed only after a newer one is whole. Writing goes on in the background, from a
-  copy: the state may be donated as soon as `save` returns. An error of that writing is
-  raised by the next `save`, `wait` or `close`. A checkpoint holds the checksums of its
-  arrays (see `array_sums`), and `restore` compares. On several processes all of them
-  call every method, with a workdir that all of them see.
+  copy: the state may be donated as soon as `save` returns. A checkpoint holds the
+  checksums of its arrays (see `array_sums`), and `restore` compares: a damaged one is
+  set aside as `<step>.damaged`, and the one before it is used.
+
+  How that writing ended is known at the next `save`, `wait` or `close`. If it failed,
+  they write again for about a minute (see `retries`): `save` the new state, the others
+  the same one, unless it was donated. On several processes, of which one alone may have
+  failed, the error is raised at once.
+
+  On several processes all of them call every method, with a workdir that all of them
+  see.
 
   Args:
     workdir: the run's folder on a local or mounted disk.
-    keep: how many checkpoints stay, the newest ones.
-    read_only: for reading a run that may still be going on: nothing is made, tidied
-      or written.
+    keep: how many checkpoints stay, the newest ones; what is set aside is not counted.
+    read_only: for reading a run that may still be going on: nothing is made, tidied,
+      renamed or written.
+    without: what happens once no checkpoint is there, for the line that says so.
 
   Raises:
     TrainingError: the folder cannot be made or read.
   """
 
   def __init__(
-    self, workdir: str | os.PathLike, *, keep: int = 2, read_only: bool = False
+    self,
+    workdir: str | os.PathLike,
+    *,
+    keep: int = 2,
+    read_only: bool = False,
+    without: str = 'the training starts from the beginning',
   ):
     require(keep >= 1, f'keep = {keep}: at least one checkpoint has to stay')
     self.folder = local_path(workdir) / CHECKPOINTS_FOLDER
     self._keep = keep
     self._read_only = read_only
+    self._without = without
     self._manager: ocp.CheckpointManager | None = None
     self._pending: int | None = None  # the step being written
+    self._writing: Any = None  # its state, which may be donated meanwhile
     self._current: int | None = None  # the last step saved or restored here
     self._silence = orbax_noise.Silence()
     try:
@@ -58,12 +78,13 @@ class Checkpointer:
       raise
 
   def steps(self) -> list[int]:
-    """The steps of the whole checkpoints, ascending."""
+    """The steps of the checkpoints, ascending."""
     manager = self._open()
-    return sorted(manager.all_steps()) if manager else []
+    there = manager.all_steps() if manager else ()
+    return sorted(set(there) & set(step_folders.steps(self.folder)))
 
   def latest_step(self) -> int | None:
-    """The step of the newest whole checkpoint; None where there is none."""
+    """The step of the newest checkpoint; None where there is none."""
     return max(self.steps(), default=None)
 
   def save(self, step: int, state: Any) -> None:
@@ -73,66 +94,70 @@ class Checkpointer:
     save or restore was this very step.
 
     Raises:
-      TrainingError: the save before, or the start of this one, failed to write; or
-        the workdir holds a checkpoint of this step or a later one by another run.
+      TrainingError: this save or the one before failed to write; or the workdir holds a
+        checkpoint of this step or a later one by another run.
     """
     require(not self._read_only, f'{self.folder} was opened for reading only')
-    self.wait()
-    step = int(step)
+    step, failure = int(step), None
+    if self._pending is not None:
+      try:
+        self._finish()
+      except files.WriteError as error:
+        if error.lasting or jax.process_count() > 1:
+          raise
+        failure = error
     if step == self._current:
       return
-    newest = self.latest_step()
-    require(
-      newest is None or newest < step,
-      f'{self.folder} holds step {newest} already, so step {step} is not saved; delete '
-      f'the folders of step {step} and above, or choose another --workdir',
-    )
-    self._pending = step
-    items = {
-      _STATE: ocp.args.StandardSave(state),
-      _SUMS: ocp.args.JsonSave(array_sums.record(state)),
-    }
-    try:
-      self._manager.save(step, args=ocp.args.Composite(**items), force=True)
-    except OSError as error:
-      raise self._write_failed(error) from error
+    if failure is None:
+      self._start(step, state)
+      return
+    # The state before is out of date. This one is waited for: writing is in doubt.
+    print(f'note: cannot write {failure.path}: {failure.reason}; step {step} is next')
+    retries.write(lambda: self._write(step, state))
 
   def restore(self, state_like: Any, step: int | None = None) -> Any:
     """Reads a checkpoint into the structure and the shardings of `state_like`.
 
     Every array is compared with its checksum. For a checkpoint of an older version,
-    which has none, a printed line says so.
+    which has none, a printed line says so. Of damaged ones that are newer than the one
+    that is read, printed lines say what is wrong and where they are now.
 
     Args:
       state_like: a pytree of `jax.ShapeDtypeStruct` or arrays, of the structure that
         was saved. A leaf without a sharding goes to the default device.
-      step: which checkpoint; None for the newest.
+      step: which checkpoint, and no other; None for the newest that is whole.
 
     Returns:
       A pytree like `state_like`, with the bits that were saved.
 
     Raises:
-      TrainingError: there is no such checkpoint, it cannot be read, or it doesn't
-        fit `state_like` (the first leaf that differs is named).
+      TrainingError: there is no such checkpoint, none is whole, or it doesn't fit
+        `state_like` (the first leaf that differs is named).
     """
     self.wait()
     steps = self.steps()
     require(bool(steps), f'{self.folder} holds no checkpoint')
-    step = steps[-1] if step is None else int(step)
-    require(
-      step in steps,
-      f'{self.folder} holds no step {step}; it holds {", ".join(map(str, steps))}',
-    )
     target = jax.tree.map(_abstract, state_like)
-    with orbax_noise.no_words_from_finalizers():
-      state, reason = self._read(step, target)
-      if reason:
-        gc.collect()  # the rest of the failed read, while it cannot be heard
-    if reason:
+    then = f', nor any before it; delete {self.folder}, and {self._without}'
+    if step is not None:
+      step = int(step)
+      require(
+        step in steps,
+        f'{self.folder} holds no step {step}; it holds {", ".join(map(str, steps))}',
+      )
+      steps, then = [step], '; choose another step'
+    found = checkpoint_reading.newest_whole(self._manager, self.folder, steps, target)
+    if found.damaged:
       self._silence.stay()
-      raise TrainingError(self._unreadable(step, steps, reason))
-    self._current = step
-    return state
+    # All of them keep their names: the next start has to say so too.
+    require(
+      found.step is not None,
+      f'checkpoint {self.folder / str(steps[-1])} cannot be read '
+      f'({found.damaged.get(steps[-1])}){then}',
+    )
+    self._set_aside(found.damaged, found.step)
+    self._current = found.step
+    return found.state
 
   def wait(self) -> None:
     """Returns when the last save is whole on disk.
@@ -142,11 +167,14 @@ class Checkpointer:
     """
     if self._pending is None:
       return
+    step, state = self._pending, self._writing
     try:
-      self._manager.wait_until_finished()
-    except Exception as error:
-      raise self._write_failed(error) from error
-    self._current, self._pending = self._pending, None
+      self._finish()
+    except files.WriteError as failure:
+      if failure.lasting or jax.process_count() > 1 or _is_gone(state):
+        raise
+      print(f'note: cannot write {failure.path}: {failure.reason}; it is tried again')
+      retries.write(lambda: self._write(step, state))
 
   def close(self) -> None:
     """Waits for the last save and lets go; raises as `wait`."""
@@ -162,12 +190,43 @@ class Checkpointer:
     return self
 
   def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
+    if error is not None:
+      self._writing = None  # the program is to end, not to wait for a disk
     try:
       self.close()
     except TrainingError as failure:
       if error is None:
         raise
       error.add_note(str(failure))  # the first error is the one to hear about
+
+  def _start(self, step: int, state: Any) -> None:
+    newest = self.latest_step()
+    require(
+      newest is None or newest < step,
+      f'{self.folder} holds step {newest} already, so step {step} is not saved; delete '
+      f'the folders of step {step} and above, or choose another --workdir',
+    )
+    self._pending, self._writing = step, state
+    items = {
+      STATE: ocp.args.StandardSave(state),
+      SUMS: ocp.args.JsonSave(array_sums.record(state)),
+    }
+    try:
+      self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+    except OSError as error:
+      raise self._write_failed(error) from error
+
+  def _finish(self) -> None:
+    try:
+      self._manager.wait_until_finished()
+    except Exception as error:
+      raise self._write_failed(error) from error
+    self._current, self._pending, self._writing = self._pending, None, None
+
+  def _write(self, step: int, state: Any) -> None:
+    """Saves and waits; no more than one attempt."""
+    self._start(step, state)
+    self._finish()
 
   def _open(self) -> ocp.CheckpointManager | None:
     if self._manager is None and not (self._read_only and not self.folder.is_dir()):
@@ -187,8 +246,8 @@ class Checkpointer:
           self.folder,
           options=options,
           item_handlers={
-            _STATE: ocp.StandardCheckpointHandler(),
-            _SUMS: ocp.JsonCheckpointHandler(_SUMS_FILE),
+            STATE: ocp.StandardCheckpointHandler(),
+            SUMS: ocp.JsonCheckpointHandler(SUMS_FILE),
           },
         )
       except OSError as error:
@@ -197,7 +256,7 @@ class Checkpointer:
     return self._manager
 
   def _tidy(self) -> None:
-    """Removes what killed or failed writes have left, to free the space now.
+    """Removes what killed or failed writes have left, to free space and names now.
 
     Orbax can do it too, but in a thread that nothing waits for: a program that ends
     soon after makes it fail aloud.
@@ -205,71 +264,41 @@ class Checkpointer:
     if not self._read_only and jax.process_index() == 0:
       for left in self.folder.glob('*.orbax-checkpoint-tmp*'):
         shutil.rmtree(left)
+      step_folders.remove_empty(self.folder)
 
-  def _read(self, step: int, target: Any) -> tuple[Any, str]:
-    """The state, or why it cannot be read.
-
-    The reason is text, since an exception would keep alive the coroutines of the
-    failed read, whose own complaints then appear when they are collected.
-    """
-    try:
-      sums = self._sums(step)
-      if sums is None:
-        tree = array_sums.leaves(self._manager.item_metadata(step)[_STATE])
-        stored = {path: array_sums.describe(leaf) for path, leaf in tree.items()}
-      else:
-        stored = {path: entry.description for path, entry in sums.items()}
-      self._check_fits(step, stored, target)
-      items = {_STATE: ocp.args.StandardRestore(target)}
-      state = self._manager.restore(step, args=ocp.args.Composite(**items))[_STATE]
-    except (TrainingError, MemoryError, jax.errors.JaxRuntimeError):
-      raise  # not the checkpoint's fault: another model, or too little memory
-    except Exception as error:
-      return None, _reason(error)
-    if sums is None and jax.process_index() == 0:
+  def _set_aside(self, damaged: Mapping[int, str], step: int) -> None:
+    """Renames what is damaged, but not for a reader, and says so."""
+    if not damaged:
+      return
+    for wrong, reason in damaged.items():
+      path, now = self.folder / str(wrong), ''
+      if jax.process_index():
+        continue
+      if not self._read_only:
+        try:
+          now = f', and is now called {step_folders.set_aside(self.folder, wrong).name}'
+        except OSError as error:
+          raise files.write_error(path, error) from error
       print(
-        f'note: checkpoint {self.folder / str(step)} has no checksums (an older '
-        f'version made it, or its folder {_SUMS} was removed): damage to it would go '
-        'unnoticed'
+        f'note: checkpoint {path} cannot be read ({reason}){now}; step {step} is used'
       )
-    return state, array_sums.difference(sums, state) if sums else ''
+    if not self._read_only:
+      if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(f'{self.folder} holds no damaged step')
+      self._manager.reload()
 
-  def _sums(self, step: int) -> dict[str, array_sums.Entry] | None:
-    path = self.folder / str(step) / _SUMS / _SUMS_FILE
-    if not path.exists():
-      return None
-    return array_sums.read(path.read_bytes())
-
-  def _check_fits(self, step: int, stored: Mapping[str, str], target: Any) -> None:
-    wanted = {k: array_sums.describe(v) for k, v in array_sums.leaves(target).items()}
-    for path in [*wanted, *stored]:
-      there, here = (leaves.get(path, 'absent') for leaves in (stored, wanted))
-      require(
-        there == here,
-        f'checkpoint {self.folder / str(step)} is of another model or optimizer: '
-        f'{path} is {there} there and {here} here; use the config it was made with, or '
-        'another --workdir',
-      )
-
-  def _unreadable(self, step: int, steps: list[int], reason: str) -> str:
-    older = [s for s in steps if s < step]
-    then = f'go on from step {older[-1]}' if older else 'start from the beginning'
-    return (
-      f'checkpoint {self.folder / str(step)} cannot be read ({reason}); delete that '
-      f'folder to {then}'
-    )
-
-  def _write_failed(self, error: Exception) -> TrainingError:
+  def _write_failed(self, error: Exception) -> files.WriteError:
     self._silence.stay()
     # The manager counts the failed step among its own: the next use lists the disk.
     step, self._pending, self._manager = self._pending, None, None
-    code = _os_error(error)
+    self._writing = None
+    path, code = self.folder / str(step), orbax_errors.os_error(error)
     if code:
-      error = OSError(code, os.strerror(code))
-      return files.write_error(self.folder / str(step), error)
-    return TrainingError(
-      f'checkpoint {self.folder / str(step)} was not written: {_reason(error)}; older '
-      'ones are whole: run the same command again'
+      return files.write_error(path, OSError(code, os.strerror(code)))
+    return files.WriteError(
+      path,
+      orbax_errors.reason(error),
+      'older checkpoints are whole: run the same command again',
     )
 
 
@@ -280,28 +309,9 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
-def _root(error: BaseException) -> BaseException:
-  while cause := error.__cause__ or (
-    None if error.__suppress_context__ else error.__context__
-  ):
-    error = cause
-  return error
-
-
-def _os_error(error: Exception) -> int | None:
-  """The errno behind an error; TensorStore has it in its text only."""
-  for cause in (error, _root(error)):
-    if isinstance(cause, OSError) and cause.errno:
-      return cause.errno
-    if match := re.search(r"os_error_code='(\d+)'", str(cause)):
-      return int(match[1])
-  return None
-
-
-def _reason(error: Exception) -> str:
-  """What went wrong first, on one line of readable length."""
-  cause = _root(error)
-  text = ' '.join(str(cause).split())
-  if not isinstance(cause, OSError | ValueError) or not text:
-    text = ': '.join(filter(None, (type(cause).__name__, text)))
-  return text if len(text) <= 200 else f'{text[:80]} ... {text[-115:]}'
+def _is_gone(state: Any) -> bool:
+  """Whether a state was donated to a step, or let go."""
+  leaves = jax.tree.leaves(state)
+  return not leaves or any(
+    leaf.is_deleted() for leaf in leaves if isinstance(leaf, jax.Array)
+  )

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mobilenet.training import sharding
+from mobilenet.training import memory, sharding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,19 +46,21 @@ def evaluate(
   number of batches. The task completes the metrics (`Task.finish`).
 
   Raises:
+    TrainingError: a device has too little memory.
     AssertionError: the number of examples seen is not `num_examples`. This is a bug,
       and must not be ignored: every accuracy would be slightly wrong.
   """
   tallies = {kind: _Tally(task.fields, keep_predictions) for kind in variables}
   pending = None
-  for batch in batches:
-    on_devices = sharding.put(mesh, batch)
-    dispatched = {kind: eval_step(v, on_devices) for kind, v in variables.items()}
+  with memory.told(memory.OF_EVALUATION):
+    for batch in batches:
+      on_devices = sharding.put(mesh, batch)
+      dispatched = {kind: eval_step(v, on_devices) for kind, v in variables.items()}
+      if pending is not None:
+        _collect(tallies, *pending)
+      pending = dispatched, batch  # read while the next batch is computed
     if pending is not None:
       _collect(tallies, *pending)
-    pending = dispatched, batch  # read while the next batch is computed
-  if pending is not None:
-    _collect(tallies, *pending)
   return {kind: tally.result(task, num_examples) for kind, tally in tallies.items()}
 
 

@@ -32,11 +32,30 @@ _READ_REMEDIES = {
   errno.EISDIR: _A_FOLDER_IS_THERE,
 }
 
+# Of writing, those that are the same a minute later.
+_LASTING = {
+  *(errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+  *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
+}
 
-def write_error(path: str | os.PathLike, error: OSError) -> TrainingError:
+
+class WriteError(TrainingError):
+  """Something cannot be written.
+
+  path: what. reason: the system's words. lasting: whether waiting does not mend it.
+  """
+
+  def __init__(
+    self, path: str | os.PathLike, reason: str, remedy: str, *, lasting: bool = False
+  ):
+    super().__init__(f'cannot write {path}: {reason}; {remedy}')
+    self.path, self.reason, self.lasting = path, reason, lasting
+
+
+def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
   """The one line a person gets when `path` cannot be written."""
   remedy = _REMEDIES.get(error.errno, 'make it writable and run the same command again')
-  return TrainingError(f'cannot write {path}: {_reason(error)}; {remedy}')
+  return WriteError(path, _reason(error), remedy, lasting=error.errno in _LASTING)
 
 
 def read_error(path: str | os.PathLike, error: OSError) -> TrainingError:
@@ -146,14 +165,3 @@ def _move(draft: pathlib.Path, folder: pathlib.Path, last: str) -> None:
 
 def _reason(error: OSError) -> str:
   return error.strerror or str(error) or type(error).__name__
-
-
-def append(file, data: bytes) -> None:
-  """Appends all of `data` to a raw (unbuffered) binary file.
-
-  A raw write may take only a part, which is how a full disk first shows. The rest is
-  then written again, so that the failure surfaces here and not at close.
-  """
-  rest = memoryview(data)
-  while rest:
-    rest = rest[file.write(rest) :]

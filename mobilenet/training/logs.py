@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from mobilenet.training import files
+from mobilenet.training import files, retries
 from mobilenet.training.errors import TrainingError
 
 METRICS_FILE = 'metrics.jsonl'
@@ -119,10 +119,7 @@ class Writer:
       record['epoch'] = round(int(step) / self._steps_per_epoch, 4)
     record |= to_json(metrics)
     line = json.dumps(record, ensure_ascii=False, allow_nan=False) + '\n'
-    try:
-      files.append(self._file, line.encode())
-    except OSError as error:
-      raise files.write_error(self._path, error) from error
+    _append(self._path, self._file, line.encode())
     self._events.scalars(
       {f'{kind}/{name}': value for name, value in metrics.items()}, int(step)
     )
@@ -188,13 +185,25 @@ class _Events:
     buffer = io.BytesIO()
     for event in events:
       RecordWriter(buffer).write(event.SerializeToString())
-    try:
-      files.append(self._file, buffer.getvalue())
-    except OSError as error:
-      raise files.write_error(self._path, error) from error
+    _append(self._path, self._file, buffer.getvalue())
 
   def close(self) -> None:
     self._file.close()
+
+
+def _append(path: pathlib.Path, file, data: bytes) -> None:
+  """Appends all of `data`, of which a full disk may take a part before it fails."""
+  rest = memoryview(data)
+
+  def attempt() -> None:
+    nonlocal rest
+    try:
+      while rest:
+        rest = rest[file.write(rest) :]
+    except OSError as error:
+      raise files.write_error(path, error) from error
+
+  retries.write(attempt)
 
 
 def read_metrics(workdir: str | os.PathLike) -> list[dict]:

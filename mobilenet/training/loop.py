@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from mobilenet.training import logs, sharding
+from mobilenet.training import logs, memory, sharding
 from mobilenet.training.best import Best
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.evaluation import Evaluation, evaluate
@@ -83,7 +83,7 @@ def train(
   keep_best: bool = False,
   patience: int | None = None,
 ) -> Outcome:
-  """Trains from the newest checkpoint of `workdir`, or from `variables()`.
+  """Trains from the newest whole checkpoint of `workdir`, or from `variables()`.
 
   With `keep_best` the outcome is the best evaluated state, and after `patience`
   evaluations without a better one the run is over.
@@ -100,6 +100,7 @@ def train(
     return create(initial, tx, task.zero_sums(), ema=ema_decay is not None)
 
   with contextlib.ExitStack() as stack:
+    stack.enter_context(memory.told(memory.OF_TRAINING))
     checkpointer = stack.enter_context(Checkpointer(workdir))
     everywhere = sharding.replicated(mesh)
     programs = programs or Programs(None, mesh)
@@ -127,6 +128,9 @@ def train(
     state = restore(checkpointer, lambda: new_state(variables()), mesh)
     if state is None:
       state = first_state(variables())
+    elif (whole := int(state.step)) != start:  # newer ones are damaged
+      start = whole
+      batches = None if is_over(start) else data.train(start)
     first_process = jax.process_index() == 0
     writer = stack.enter_context(
       logs.Writer(

@@ -1,16 +1,21 @@
-"""The memory that a training run needs, estimated before it is taken."""
+"""The memory that a run needs, estimated before it is taken, and what if it lacks."""
 
+import contextlib
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 import optax
 
-from mobilenet.training.errors import require
+from mobilenet.training.errors import TrainingError, require
 
 _FLOAT = 4  # bytes
+
+# What to lower.
+OF_TRAINING = '--config.batch_size, --config.resolution or --config.model.width'
+OF_EVALUATION = '--config.eval_batch_size'
 
 
 def needed(
@@ -66,9 +71,30 @@ def check(bytes_needed: int) -> None:
   require(
     there is None or bytes_needed <= there,
     f'this training needs at least {_size(bytes_needed)} of memory and there are '
-    f'{_size(there or 0)}: lower --config.batch_size, --config.resolution or '
-    '--config.model.width',
+    f'{_size(there or 0)}: lower {OF_TRAINING}',
   )
+
+
+@contextlib.contextmanager
+def told(fields: str) -> Iterator[None]:
+  """Inside, a device that is out of memory becomes one line.
+
+  Args:
+    fields: of the config, to lower.
+
+  Raises:
+    TrainingError: a device has too little memory to compile or run a program.
+  """
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    text = ' '.join(str(error).split())
+    if 'RESOURCE_EXHAUSTED' not in text:
+      raise
+    shown = text if len(text) <= 160 else f'{text[:160]} ...'
+    raise TrainingError(
+      f'a device has too little memory ({shown}): lower {fields}'
+    ) from error
 
 
 def _size(count: float) -> str:

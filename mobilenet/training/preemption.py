@@ -1,19 +1,33 @@
 """Requests to stop: SIGTERM of a scheduler, or Ctrl-C."""
 
+import os
 import signal
+import sys
+import threading
+import time
 
 import jax
+
+# The exit code of what was stopped and goes on with the same command: EX_TEMPFAIL, "try
+# again", of sysexits.h.
+STOPPED = 75
 
 # A scheduler may signal every process, and a sweep passes on what it gets: the same
 # request then comes twice, and the second must not kill a run that is saving.
 REPEAT_SECONDS = 2.0
 
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_SHOW_CURSOR = b'\x1b[?25h'  # a terminal's bar has hidden it
+
 
 class StopRequest:
   """While entered, notes SIGTERM and SIGINT instead of dying; a second one kills.
 
-  A second SIGTERM within `REPEAT_SECONDS` of the first is ignored. The process's alarm
-  clock (SIGALRM) ends that time; without one (Windows) no signal is ignored.
+  A second SIGTERM within `REPEAT_SECONDS` of the first is ignored. The second ends the
+  process at once, whatever it does, with the exit code 128 + signal.
+
+  Python calls its handlers between two statements, and a step or a compilation is one
+  of them. So a thread takes the time of each signal and ends the process.
 
   With several processes JAX's own preemption notice decides, so that all of them stop
   after the same step; it needs `jax.distributed.initialize`.
@@ -22,23 +36,30 @@ class StopRequest:
   def __init__(self):
     self.received: str | None = None
     self._previous = {}
-    self._alarm: tuple[float, float] | None = None  # what was set before ours
+    self._pipe = self._before = self._thread = None
 
   def __enter__(self) -> 'StopRequest':
     if jax.process_count() == 1:
-      for number in (signal.SIGTERM, signal.SIGINT):
+      self._pipe = os.pipe()
+      if hasattr(os, 'set_blocking'):  # not on Windows before Python 3.12
+        os.set_blocking(self._pipe[1], False)
+      self._before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+      self._thread = threading.Thread(target=_watch, args=self._pipe[:1], daemon=True)
+      self._thread.start()
+      for number in _NUMBERS:
         self._previous[number] = signal.signal(number, self._note)
     return self
 
   def __exit__(self, *exception) -> None:
-    if self._alarm is not None:
-      signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in self._previous.items():
       signal.signal(number, handler)
     self._previous.clear()
-    if self._alarm is not None:
-      signal.setitimer(signal.ITIMER_REAL, *self._alarm)
-      self._alarm = None
+    if self._pipe is not None:
+      signal.set_wakeup_fd(self._before)
+      os.close(self._pipe[1])  # which ends the thread
+      self._thread.join()
+      os.close(self._pipe[0])
+      self._pipe = None
 
   def after(self, step: int) -> bool:
     """Whether to save and stop after `step`."""
@@ -51,16 +72,23 @@ class StopRequest:
 
   def _note(self, number, frame) -> None:
     del frame
-    self.received = signal.Signals(number).name
-    if number == signal.SIGTERM and hasattr(signal, 'setitimer'):
-      # The kernel ignores it: a Python handler would run only after the current step or
-      # compilation, too late to know when the signal came.
-      signal.signal(number, signal.SIG_IGN)
-      self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._give_back)
-      self._alarm = signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)
-    else:
-      signal.signal(number, self._previous[number])
+    self.received = self.received or signal.Signals(number).name
 
-  def _give_back(self, number, frame) -> None:
-    del number, frame
-    signal.signal(signal.SIGTERM, self._previous[signal.SIGTERM])
+
+def _watch(pipe: int) -> None:
+  """Reads the numbers of signals as they come, each a byte."""
+  first = {}
+  while byte := os.read(pipe, 1):
+    number, now = byte[0], time.monotonic()
+    if number not in _NUMBERS:
+      continue
+    if number not in first:
+      first[number] = now
+    elif number != signal.SIGTERM or now - first[number] > REPEAT_SECONDS:
+      _end(number)
+
+
+def _end(number: int) -> None:
+  if sys.stdout.isatty():
+    os.write(sys.stdout.fileno(), _SHOW_CURSOR)
+  os._exit(128 + number)

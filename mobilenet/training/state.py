@@ -59,7 +59,7 @@ def create(
 def restore(
   checkpointer: Checkpointer, new_state: Callable[[], TrainState], mesh: Mesh
 ) -> TrainState | None:
-  """Reads the newest checkpoint of a run, whole onto every device of `mesh`.
+  """Reads a run's newest whole checkpoint, all of it onto every device of `mesh`.
 
   Args:
     checkpointer: of the run.
@@ -67,10 +67,11 @@ def restore(
     mesh: of the devices.
 
   Returns:
-    The state, or None if there is no checkpoint yet.
+    The state, or None if there is no checkpoint yet. Its step is less than the newest
+    checkpoint's where that is damaged.
 
   Raises:
-    TrainingError: the checkpoint cannot be read, or is of another model or optimizer.
+    TrainingError: no checkpoint can be read, or it is of another model or optimizer.
   """
   if checkpointer.latest_step() is None:
     return None

@@ -24,7 +24,7 @@ try:
 except ModuleNotFoundError:  # Windows
   fcntl = None
 
-from mobilenet.training import files, logs, run_length
+from mobilenet.training import files, logs, run_length, step_folders
 from mobilenet.training.errors import TrainingError, require
 
 CONFIG_FILE = 'config.json'
@@ -96,8 +96,7 @@ def local_path(workdir: str | os.PathLike) -> pathlib.Path:
 def newest_step(workdir: str | os.PathLike) -> int | None:
   """The step of the newest checkpoint, by the names of the folders."""
   folder = local_path(workdir) / CHECKPOINTS_FOLDER
-  steps = [int(path.name) for path in folder.glob('*') if path.name.isdigit()]
-  return max(steps, default=None)
+  return max(step_folders.steps(folder), default=None)
 
 
 def holds_run(workdir: str | os.PathLike) -> bool:

@@ -39,13 +39,17 @@ if deed == 'kill':
   os.kill(os.getpid(), signal.SIGKILL)
 if deed == 'abort':
   os.abort()
+if deed == 'stopped' and not (folder / 'saved').exists():
+  (folder / 'saved').write_text('')
+  print('SIGTERM: saved at step 1')
+  sys.exit(75)
 if deed == 'nothing':
   sys.exit(0)
 if deed == 'slow' and not (folder / 'saved').exists():
   def save(number, frame):
     (folder / 'saved').write_text('')
     print('SIGTERM: saved at step 1', flush=True)
-    sys.exit(0)
+    sys.exit(75)
   signal.signal(signal.SIGTERM, save)
   (folder / 'ready').write_text('')
   time.sleep(60)
@@ -230,7 +234,7 @@ def test_sigterm_saves_and_stops_and_the_same_command_goes_on(tmp_path):
   wait_for((items[1].folder / 'ready').exists, 'the second item')
   parent.send_signal(signal.SIGTERM)
   out, _ = parent.communicate(timeout=60)
-  assert parent.returncode == 0, out
+  assert parent.returncode == 75, out
   assert 'seed1: SIGTERM: saved at step 1' in out
   assert 'the same command goes on from there' in out
   statuses = [row['status'] for row in read_csv(tmp_path)]
@@ -238,6 +242,21 @@ def test_sigterm_saves_and_stops_and_the_same_command_goes_on(tmp_path):
   assert not (items[1].folder / 'failure.json').exists()
   assert run(items, tmp_path) == 0
   assert [starts(item) for item in items] == [1, 2, 1]
+
+
+def test_an_item_that_others_stop_is_no_failure(tmp_path, capfd):
+  items = make_items(tmp_path, ['stopped', 'ok'])
+  assert run(items, tmp_path) == 75
+  assert [row['status'] for row in read_csv(tmp_path)] == ['unfinished', 'done']
+  assert not (items[0].folder / 'failure.json').exists()
+  out = capfd.readouterr().out
+  assert '[1/2] seed0: SIGTERM: saved at step 1\n' in out
+  assert 'stopped: seed0; the same command goes on from there\n' in out
+  assert run(items, tmp_path) == 0
+  assert [starts(item) for item in items] == [2, 1]
+  # A failure is what a script should hear of first.
+  items = make_items(tmp_path / 'two', ['stopped', 'error'])
+  assert run(items, tmp_path / 'two') == 1
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='prctl is of Linux')

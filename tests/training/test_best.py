@@ -1,5 +1,6 @@
 """The best state is what a run comes to, and patience ends it; both survive a kill."""
 
+import itertools
 import json
 import shutil
 
@@ -109,6 +110,47 @@ def test_a_kill_between_the_file_and_the_checkpoint(short, tmp_path, scored):
   kept = best.Best(tmp_path, 'top1', patience=None, eval_steps=2)
   assert (kept.step, kept._score) == (4, 70.0)
   kept.close()
+
+
+def test_a_damaged_best_checkpoint_is_one_line_and_stays(short, tmp_path, scored):
+  scored()
+  train(short, tmp_path, keep_best=True)
+  (tmp_path / 'best' / 'checkpoints' / '4' / 'default' / 'manifest.ocdbt').write_bytes(
+    b''
+  )
+  scored((70.0,))
+  with pytest.raises(TrainingError) as caught:
+    train(short, tmp_path, keep_best=True)
+  assert str(caught.value).endswith(
+    f'delete {tmp_path}/best/checkpoints, and the newest checkpoint counts instead'
+  )
+  shutil.rmtree(tmp_path / 'best' / 'checkpoints')
+  assert not best.holds_one(tmp_path)
+  assert int(train(short, tmp_path, keep_best=True).state.step) == 12
+
+
+def test_it_goes_on_from_before_the_best_where_the_newest_is_damaged(
+  short, tmp_path, scored
+):
+  scores = (1.0, 2.0, 3.0, 2.5, 2.0, 1.5)
+  scored(scores)
+  straight = train(short, tmp_path / 'straight', keep_best=True)
+  cut, whole = tmp_path / 'cut', short.train
+
+  def until_the_best(start_step, batch_size):
+    return itertools.islice(whole(start_step, batch_size), 6)
+
+  scored(scores)
+  short.train = until_the_best
+  with pytest.raises(StopIteration):
+    train(short, cut, keep_best=True)
+  (cut / 'checkpoints' / '6' / 'default' / 'manifest.ocdbt').write_bytes(b'')
+  seen = scored(scores)
+  seen.extend([False] * 2)
+  short.train = whole
+  resumed = train(short, cut, keep_best=True)
+  assert (resumed.step, int(resumed.state.step)) == (12, 6)
+  jax.tree.map(np.testing.assert_array_equal, resumed.state, straight.state)
 
 
 def test_a_damaged_file_is_one_line(short, tmp_path, scored):

@@ -1,5 +1,6 @@
 """Checkpoints: bits, what is kept, and what a failure leaves behind."""
 
+import errno
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ import orbax.checkpoint as ocp
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from mobilenet.training import checkpoint_reading, retries
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import TrainingError
 
@@ -306,37 +308,228 @@ def damage(folder, kind):
   if kind == 'array data':
     for data in folder.glob('default/**/d/*'):
       os.truncate(data, data.stat().st_size // 2)
+  elif kind == 'a flipped bit':
+    data = max(folder.glob('default/**/d/*'), key=lambda path: path.stat().st_size)
+    flip(data, data.stat().st_size // 2, 3)
   elif kind == 'manifest':
     (folder / 'default' / 'manifest.ocdbt').write_bytes(b'')
   elif kind == 'metadata':
     (folder / 'default' / '_METADATA').unlink()
-  else:
-    shutil.rmtree(folder)
-    folder.mkdir()
+  elif kind == 'checksums':
+    flip(folder / 'checksums' / 'arrays.json', 40, 0)
 
 
-@pytest.mark.parametrize('kind', ['array data', 'manifest', 'metadata', 'everything'])
-def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path, state, kind, monkeypatch):
+KINDS = (
+  'array data',
+  'a flipped bit',
+  'manifest',
+  'metadata',
+  'checksums',
+)
+
+
+def save(folder, state, *steps):
+  with Checkpointer(folder, keep=len(steps)) as checkpointer:
+    for step in steps:
+      checkpointer.save(step, state.replace(step=jnp.int32(step)))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_of_a_damaged_checkpoint_the_one_before_is_used(
+  tmp_path, state, kind, monkeypatch, capsys
+):
   noise = []
   monkeypatch.setattr(sys, 'unraisablehook', noise.append)
+  save(tmp_path, state, 5, 10)
+  folder = tmp_path / 'checkpoints'
+  damage(folder / '10', kind)
   with Checkpointer(tmp_path) as checkpointer:
-    checkpointer.save(5, state)
-    checkpointer.save(10, state)
-  newest = tmp_path / 'checkpoints' / '10'
-  damage(newest, kind)
-  with Checkpointer(tmp_path) as checkpointer:
-    with pytest.raises(TrainingError, match='cannot be read') as caught:
-      checkpointer.restore(like(state))
-    message = one_line(caught)
-    assert str(newest) in message
-    assert message.endswith('delete that folder to go on from step 5')
-    assert len(message) < 400
-    same_bits(checkpointer.restore(like(state), step=5), state)
-  shutil.rmtree(newest)
-  with Checkpointer(tmp_path) as checkpointer:
+    assert checkpointer.latest_step() == 10
+    with pytest.raises(TrainingError, match=r'cannot be read .*choose another step'):
+      checkpointer.restore(like(state), step=10)
+    assert (folder / '10').is_dir(), 'one that is asked for by name stays'
+    restored = checkpointer.restore(like(state))
+    same_bits(restored, state.replace(step=jnp.int32(5)))
     assert checkpointer.latest_step() == 5
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f'note: checkpoint {folder}/10 cannot be read (')
+    assert line.endswith('), and is now called 10.damaged; step 5 is used')
+    assert len(line) < 400
+    # The way from there on is free.
+    checkpointer.save(10, state)
+  assert sorted(os.listdir(folder)) == ['10', '10.damaged', '5']
+  assert any((folder / '10.damaged').iterdir()), 'nothing of it is deleted'
+  with Checkpointer(tmp_path) as checkpointer:
+    same_bits(checkpointer.restore(like(state)), state)
   gc.collect()
   assert noise == [], 'the failed read complained once more when it was collected'
+
+
+def test_two_damaged_in_a_row(tmp_path, state, capsys):
+  save(tmp_path, state, 5, 10, 15)
+  folder = tmp_path / 'checkpoints'
+  damage(folder / '10', 'metadata')
+  damage(folder / '15', 'array data')
+  with Checkpointer(tmp_path, read_only=True) as checkpointer:
+    assert int(checkpointer.restore(like(state)).step) == 5
+  newer, older = capsys.readouterr().out.splitlines()
+  assert newer.startswith(f'note: checkpoint {folder}/15 cannot be read (')
+  assert older.startswith(f'note: checkpoint {folder}/10 cannot be read (')
+  assert newer.endswith('); step 5 is used')
+  assert sorted(os.listdir(folder)) == ['10', '15', '5'], 'a reader renames nothing'
+  with Checkpointer(tmp_path) as checkpointer:
+    assert int(checkpointer.restore(like(state)).step) == 5
+  assert sorted(os.listdir(folder)) == ['10.damaged', '15.damaged', '5']
+
+
+def test_where_all_are_damaged_nothing_begins_anew(tmp_path, state):
+  """They keep their names: else the next start would find none, and be the first."""
+  save(tmp_path, state, 5, 10)
+  folder = tmp_path / 'checkpoints'
+  for step in ('5', '10'):
+    damage(folder / step, 'metadata')
+  for _ in range(2):
+    with Checkpointer(tmp_path) as checkpointer:
+      with pytest.raises(TrainingError) as caught:
+        checkpointer.restore(like(state))
+      assert checkpointer.latest_step() == 10
+    message = one_line(caught)
+    assert message.startswith(f'checkpoint {folder}/10 cannot be read (')
+    assert message.endswith(
+      f'), nor any before it; delete {folder}, and the training starts from the '
+      'beginning'
+    )
+  assert sorted(os.listdir(folder)) == ['10', '5']
+
+
+def test_what_is_no_checkpoint_is_passed_over(tmp_path, state):
+  save(tmp_path, state, 5)
+  folder = tmp_path / 'checkpoints'
+  (folder / 'notes').mkdir()
+  (folder / 'notes' / 'x').write_text('mine')
+  (folder / '10').mkdir()
+  (folder / '20').write_text('a file')
+  with Checkpointer(tmp_path, read_only=True) as checkpointer:
+    assert checkpointer.steps() == [5]
+    assert int(checkpointer.restore(like(state)).step) == 5
+  assert (folder / '10').is_dir()
+  with Checkpointer(tmp_path) as checkpointer:
+    assert checkpointer.steps() == [5]
+    checkpointer.restore(like(state))
+    checkpointer.save(10, state)
+  assert sorted(os.listdir(folder)) == ['10', '20', '5', 'notes']
+
+
+def test_a_file_that_may_not_be_read_is_no_damage(tmp_path, state, monkeypatch):
+  save(tmp_path, state, 5, 10)
+
+  def refuse(path):
+    raise PermissionError(errno.EACCES, 'Permission denied')
+
+  monkeypatch.setattr(checkpoint_reading, 'recorded', refuse)
+  with Checkpointer(tmp_path) as checkpointer:
+    with pytest.raises(TrainingError, match='denied; make it readable') as caught:
+      checkpointer.restore(like(state))
+    one_line(caught)
+    assert checkpointer.steps() == [5, 10]
+
+
+class Disk:
+  """Fails the saves of a manager so many times; its clock is not the machine's."""
+
+  def __init__(self, monkeypatch, times, code=errno.ENOSPC):
+    self.times, self.code, self.waited, self.tried = times, code, [], []
+    manager = ocp.CheckpointManager
+    save, finish = manager.save, manager.wait_until_finished
+
+    begun = []  # and not waited for
+
+    def begin(manager, step, **kwargs):
+      save(manager, step, **kwargs)
+      self.tried.append(step)
+      begun.append(manager)
+
+    def end(manager):
+      finish(manager)
+      if manager in begun and len(self.tried) <= self.times:
+        begun.remove(manager)
+        shutil.rmtree(manager.directory / str(self.tried[-1]), ignore_errors=True)
+        raise ValueError(f"ABORTED: [os_error_code='{self.code}'] while writing")
+
+    monkeypatch.setattr(manager, 'save', begin)
+    monkeypatch.setattr(manager, 'wait_until_finished', end)
+    monkeypatch.setattr(retries, 'sleep', self.waited.append)
+
+
+def test_a_save_that_fails_is_tried_again(tmp_path, state, monkeypatch, capsys):
+  save(tmp_path, state, 5)
+  disk = Disk(monkeypatch, 3)
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(10, state)
+    checkpointer.wait()
+    same_bits(checkpointer.restore(like(state)), state)
+    assert checkpointer.steps() == [5, 10]
+  assert (disk.tried, disk.waited) == ([10, 10, 10, 10], [1, 2])
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[0] == (
+    f'note: cannot write {tmp_path}/checkpoints/10: No space left on device; it is '
+    'tried again'
+  )
+  assert len(lines) == 3
+
+
+def test_of_a_failed_save_whose_state_is_gone_the_next_one_is_made(
+  tmp_path, state, monkeypatch, capsys
+):
+  disk = Disk(monkeypatch, 2)
+  later = jax.tree.map(jnp.copy, state)
+  donated = jax.tree.map(jnp.copy, state)
+  with Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(5, donated)
+    jax.tree.map(lambda leaf: leaf.delete(), donated)
+    checkpointer.save(10, later)
+    assert checkpointer.steps() == [10], 'it is waited for'
+    same_bits(checkpointer.restore(like(state)), state)
+  assert (disk.tried, disk.waited) == ([5, 10, 10], [1])
+  assert 'checkpoints/5: No space left on device; step 10 is next' in (
+    capsys.readouterr().out
+  )
+
+
+def test_a_disk_that_stays_full_ends_it_with_one_line(tmp_path, state, monkeypatch):
+  save(tmp_path, state, 5)
+  disk = Disk(monkeypatch, 100)
+  with pytest.raises(TrainingError) as caught, Checkpointer(tmp_path) as checkpointer:
+    checkpointer.save(10, state)
+  assert one_line(caught) == (
+    f'cannot write {tmp_path}/checkpoints/10: No space left on device; free some space '
+    'and run the same command again'
+  )
+  assert len(disk.tried) == 2 + len(retries.WAITS)
+  assert 50 < sum(disk.waited) < 70
+  with Checkpointer(tmp_path) as checkpointer:
+    assert checkpointer.steps() == [5]
+
+
+@pytest.mark.parametrize('gone', [True, False])
+def test_where_waiting_is_no_use_nobody_waits(tmp_path, state, monkeypatch, gone):
+  """The state is gone, or the disk is and remains one that cannot be written."""
+  disk = Disk(monkeypatch, 100, errno.ENOSPC if gone else errno.EROFS)
+  mine = jax.tree.map(jnp.copy, state)
+  with pytest.raises(TrainingError), Checkpointer(tmp_path) as checkpointer:  # noqa: PT012
+    checkpointer.save(10, mine)
+    if gone:
+      jax.tree.map(lambda leaf: leaf.delete(), mine)
+  assert (disk.tried, disk.waited) == ([10], [])
+
+
+def test_an_error_is_not_kept_waiting_by_a_full_disk(tmp_path, state, monkeypatch):
+  disk = Disk(monkeypatch, 100)
+  with pytest.raises(KeyError) as caught, Checkpointer(tmp_path) as checkpointer:  # noqa: PT012
+    checkpointer.save(10, state)
+    raise KeyError('the training failed')
+  assert 'No space left' in caught.value.__notes__[0]
+  assert disk.waited == []
 
 
 def flip(path, offset, bit):
@@ -370,14 +563,14 @@ def test_every_flipped_bit_is_refused_or_harmless(tmp_path, state):
       flip(path, offset, bit)
       with Checkpointer(tmp_path, read_only=True) as checkpointer:
         try:
-          same_bits(checkpointer.restore(like(state)), state)
+          same_bits(checkpointer.restore(like(state), step=10), state)
         except TrainingError as error:
           damaged.append(str(error))
       flip(path, offset, bit)
   assert len(damaged) > 20
   for message in damaged:
     assert message.startswith(f'checkpoint {newest} cannot be read (')
-    assert message.endswith('); delete that folder to go on from step 5')
+    assert message.endswith('); choose another step')
     assert '\n' not in message
     assert len(message) < 400
 
@@ -392,9 +585,8 @@ def test_an_array_of_flipped_bits_is_named(tmp_path, state):
     with pytest.raises(TrainingError) as caught:
       checkpointer.restore(like(state))
   message = one_line(caught)
-  assert f'checkpoint {folder} cannot be read (' in message
+  assert message.startswith(f'checkpoint {folder} cannot be read (')
   assert '/block_00/conv/kernel is not what was saved)' in message
-  assert message.endswith('delete that folder to start from the beginning')
 
 
 def test_a_checkpoint_without_checksums_is_read_and_said(tmp_path, state, capsys):

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
 from tests.training import conftest
@@ -95,3 +96,18 @@ def test_examples_that_cannot_be_measured_are_counted_apart(run):
   right = kept['prediction'][told] == kept['label'][told]
   np.testing.assert_allclose(evaluation.metrics['top1'], 100 * right.mean(), rtol=1e-6)
   assert np.isfinite(evaluation.metrics['loss'])
+
+
+def test_a_device_without_memory_for_its_batches_is_one_line(run):
+  def eval_step(variables, batch):
+    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: Out of memory')
+
+  with pytest.raises(TrainingError, match=r'too little .* --config\.eval_batch_size$'):
+    evaluate(
+      eval_step,
+      run.task,
+      {'raw': {}},
+      conftest.eval_batches(8),
+      run.mesh,
+      num_examples=conftest.EVAL,
+    )

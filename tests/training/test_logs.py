@@ -13,7 +13,7 @@ import pytest
 from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.tensorflow_stub import errors, pywrap_tensorflow
 
-from mobilenet.training import files, logs
+from mobilenet.training import files, logs, retries
 from mobilenet.training.errors import TrainingError
 
 
@@ -141,7 +141,15 @@ class FullDisk:
     pass
 
 
-def test_full_disk_is_one_line(tmp_path):
+@pytest.fixture
+def waits(monkeypatch):
+  """The seconds that would have been waited for."""
+  waited = []
+  monkeypatch.setattr(retries, 'sleep', waited.append)
+  return waited
+
+
+def test_full_disk_is_one_line(tmp_path, waits):
   writer = logs.Writer(tmp_path)
   writer._file.close()
   writer._file = FullDisk(10)
@@ -151,8 +159,36 @@ def test_full_disk_is_one_line(tmp_path):
   message = str(caught.value)
   assert 'metrics.jsonl: No space left on device; free some space' in message
   assert '\n' not in message
+  assert 50 < sum(waits) < 70
 
 
+def test_a_disk_that_is_full_for_a_while_gets_every_byte_once(
+  tmp_path, monkeypatch, capsys
+):
+  writer = logs.Writer(tmp_path)
+  writer._file.close()
+  writer._file = disk = FullDisk(10)
+  waited = []
+
+  def sleep(seconds):
+    waited.append(seconds)
+    disk.room = 1000 if len(waited) == 2 else 0
+
+  monkeypatch.setattr(retries, 'sleep', sleep)
+  writer.write(1, {'loss': 1.0})
+  writer.close()
+  assert json.loads(disk.data) == {'step': 1, 'kind': 'train', 'loss': 1.0}
+  assert disk.data.count(b'\n') == 1
+  assert len(waited) == 2
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[0] == (
+    f'note: cannot write {tmp_path}/metrics.jsonl: No space left on device; next '
+    'attempt in 1 s'
+  )
+  assert len(lines) == 2
+
+
+@pytest.mark.usefixtures('waits')
 def test_full_disk_in_the_event_file_is_one_line(tmp_path):
   writer = logs.Writer(tmp_path)
   writer._events._file.close()
@@ -214,15 +250,17 @@ def test_failed_replacement_keeps_the_old_file(tmp_path, monkeypatch):
   assert [p.name for p in tmp_path.iterdir()] == ['result.json']
 
 
-def test_append_offers_the_rest_of_a_short_write_again():
+def test_the_rest_of_a_short_write_is_written_too(tmp_path):
   class Slow(FullDisk):
     def write(self, data):
       self.room = 3
       return super().write(data)
 
-  file = Slow(3)
-  files.append(file, b'0123456789')
-  assert file.data == b'0123456789'
+  with logs.Writer(tmp_path) as writer:
+    writer._file.close()
+    writer._file = file = Slow(3)
+    writer.write(1, {'loss': 1.0})
+  assert json.loads(file.data) == {'step': 1, 'kind': 'train', 'loss': 1.0}
 
 
 def test_writing_never_imports_tensorflow(tmp_path):

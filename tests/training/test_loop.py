@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from mobilenet.training import loop
 from mobilenet.training.errors import TrainingError
 
 # What a clock measured differs from run to run; all else may not.
@@ -121,6 +122,22 @@ def test_a_finished_run_that_is_lengthened_goes_on_by_the_longer_schedule(
   assert last['learning_rate'] == pytest.approx(float(longer.schedule()(15)))
 
 
+def test_too_little_memory_is_one_line(make_run, tmp_path, monkeypatch):
+  def exhausted(*args, **kwargs):
+    def step(state, batch):
+      raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: Out of\nmemory')
+
+    return step
+
+  monkeypatch.setattr(loop, 'make_train_step', exhausted)
+  with pytest.raises(TrainingError) as caught:
+    make_run()(tmp_path)
+  assert str(caught.value) == (
+    'a device has too little memory (RESOURCE_EXHAUSTED: Out of memory): lower '
+    '--config.batch_size, --config.resolution or --config.model.width'
+  )
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_saves_and_goes_on_later(
   number, uninterrupted, make_run, tmp_path, capsys
@@ -181,6 +198,57 @@ def test_a_few_bad_steps_are_skipped_and_said(make_run, tmp_path, capsys):
   assert [m['skipped'] for m in metrics(tmp_path) if m['kind'] == 'train'] == [2, 2, 2]
   assert capsys.readouterr().out.count('skipped 2') == 3
   assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(outcome.state))
+
+
+def flip_a_bit(checkpoint):
+  """In the middle of each file of arrays."""
+  for path in checkpoint.glob('default/**/d/*'):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 8
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize('finished', [False, True])
+def test_a_damaged_newest_checkpoint_costs_some_steps_and_no_bit(
+  finished, uninterrupted, make_run, tmp_path, capsys
+):
+  if finished:
+    make_run()(tmp_path)
+    newest, before = 12, 10
+  else:
+    with pytest.raises(Killed):
+      make_run(train=killed_after(make_run().train, 11))(tmp_path)
+    newest, before = 10, 5
+  assert max(m['step'] for m in metrics(tmp_path)) > before
+  folder = tmp_path / 'checkpoints'
+  flip_a_bit(folder / str(newest))
+  capsys.readouterr()
+  begun = []
+
+  def train(start_step, batch_size):
+    begun.append(start_step)
+    return make_run().train(start_step, batch_size)
+
+  outcome = make_run(train=train)(tmp_path)
+  assert_same(uninterrupted[0], outcome)
+  assert metrics(tmp_path) == uninterrupted[1]
+  assert begun[-1] == before
+  out = capsys.readouterr().out.splitlines()
+  assert out[0].endswith(f', and is now called {newest}.damaged; step {before} is used')
+  assert out[1] == f'resuming at step {before}'
+  assert (folder / f'{newest}.damaged').is_dir()
+  assert (folder / '12').is_dir()
+
+
+def test_where_no_checkpoint_is_whole_nothing_is_trained_or_lost(make_run, tmp_path):
+  make_run()(tmp_path)
+  for path in (tmp_path / 'checkpoints').glob('*/default/manifest.ocdbt'):
+    path.write_bytes(b'')
+  before = (tmp_path / 'metrics.jsonl').read_bytes()
+  for _ in range(2):
+    with pytest.raises(TrainingError, match=r'cannot be read .* nor any before it'):
+      make_run()(tmp_path)
+  assert (tmp_path / 'metrics.jsonl').read_bytes() == before
 
 
 def test_another_model_in_the_workdir_is_refused(make_run, tmp_path):

@@ -47,5 +47,23 @@ def test_more_than_there_is_names_the_fields_that_decide(monkeypatch):
   memory.check(2**60)
 
 
+@pytest.mark.filterwarnings('error')
+def test_out_of_memory_is_one_line_that_names_what_to_lower():
+  """A real one: more bytes than any machine has."""
+  fill = jax.jit(lambda: jax.numpy.zeros((1 << 50,), np.float32))
+  with pytest.raises(TrainingError) as caught, memory.told('--config.batch_size'):
+    fill().block_until_ready()
+  message = str(caught.value)
+  assert message.startswith('a device has too little memory (RESOURCE_EXHAUSTED: ')
+  assert message.endswith('): lower --config.batch_size')
+  assert '\n' not in message
+
+
+def test_other_errors_stay_what_they_are():
+  for error in (jax.errors.JaxRuntimeError('INTERNAL: a bug'), KeyError('a')):
+    with pytest.raises(type(error)), memory.told(memory.OF_TRAINING):
+      raise error
+
+
 def test_this_machine_says_what_it_has():
   assert memory.available() is None or memory.available() > 2**28

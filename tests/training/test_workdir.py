@@ -44,7 +44,7 @@ def changed(**values):
 def start(folder, config=CONFIG, step=5):
   """A run that has trained to a checkpoint."""
   write_config(folder, config)
-  (folder / 'checkpoints' / str(step)).mkdir(parents=True)
+  (folder / 'checkpoints' / str(step) / 'default').mkdir(parents=True)
 
 
 def test_an_empty_workdir_holds_no_run(tmp_path):
@@ -68,7 +68,8 @@ def test_the_same_config_is_the_same_run(tmp_path):
     ('metrics.jsonl', True),
     ('result.json', True),
     ('weights.safetensors', True),
-    ('checkpoints/12', True),
+    ('checkpoints/12/default', True),
+    ('checkpoints/12', False),
     ('classes.json', False),
     ('log.txt', False),
     ('tensorboard/events', False),
@@ -80,7 +81,7 @@ def test_a_folder_where_nothing_was_trained_is_free(kept, holds, tmp_path):
   write_classes(tmp_path, ['a', 'b'])
   (tmp_path / logs.METRICS_FILE).touch()  # as it is opened, before a line is written
   path = tmp_path / kept
-  path.parent.mkdir(exist_ok=True)
+  path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text('{"step": 1}\n')
   assert holds_run(tmp_path) is holds
   other = changed(optimizer__eps=1.0)
@@ -156,7 +157,7 @@ def test_epochs_are_nothing_where_steps_are_set(tmp_path):
 def test_the_newest_step(tmp_path):
   assert newest_step(tmp_path) is None
   for name in ('5', '10', '20.orbax-checkpoint-tmp', 'x'):
-    (tmp_path / 'checkpoints' / name).mkdir(parents=True)
+    (tmp_path / 'checkpoints' / name / 'default').mkdir(parents=True)
   assert newest_step(tmp_path) == 10
 
 
@@ -326,7 +327,7 @@ def test_class_names_of_older_versions_have_no_hash(tmp_path):
 def test_deleted_class_names_are_still_those_of_the_run(tmp_path):
   write_config(tmp_path, {'seed': 1})
   write_classes(tmp_path, ['ash', 'birch'])
-  (tmp_path / 'checkpoints' / '7').mkdir(parents=True)
+  (tmp_path / 'checkpoints' / '7' / 'default').mkdir(parents=True)
   (tmp_path / 'classes.json').unlink()
   assert read_classes(tmp_path) is None
   check_classes(tmp_path, ['ash', 'birch'], 'train')
