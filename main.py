@@ -6,6 +6,7 @@ describes one. Each is a file in mobilenet/jobs; only the one asked for is impor
 
 import dataclasses
 import gc
+import signal
 import sys
 
 import jax
@@ -39,6 +40,9 @@ def main(argv: list[str]) -> int:
   except (TrainingError, ModelError, DataError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
+  except KeyboardInterrupt:
+    print('error: stopped by Ctrl-C', file=sys.stderr)
+    return 128 + signal.SIGINT
 
 
 def join_processes(flags) -> None:

@@ -18,6 +18,9 @@ import numpy as np
 
 Array = np.ndarray | jax.Array
 LOWEST, HIGHEST = -128, 127
+# A step as a share of a range, rounded down: a range that ends at 6 must not reach
+# beyond, or onnxruntime keeps the ReLU6 in front of it, which the bytes do anyway.
+STEP = np.nextafter(np.float32(1 / (HIGHEST - LOWEST)), np.float32(0))
 LEAST = 1e-8  # of nothing but zeros any scale will do
 
 
@@ -52,7 +55,7 @@ def of_range(low: float, high: float, xp=np) -> Scale:
   """One scale for values from `low` to `high`; 0.0 is always a whole byte."""
   low = xp.minimum(xp.float32(low), 0)
   high = xp.maximum(xp.float32(high), 0)
-  scale = xp.maximum(high - low, LEAST) * np.float32(1 / (HIGHEST - LOWEST))
+  scale = xp.maximum(high - low, LEAST) * STEP
   zero_point = xp.clip(xp.round(LOWEST - low / scale), LOWEST, HIGHEST)
   return Scale(scale, zero_point.astype(np.int32))
 

@@ -44,7 +44,8 @@ def write(
   path = pathlib.Path(path)
   tf = input_pipeline.tensorflow()
   variables = {
-    name: tf.Variable(array, trainable=False, name=name.replace('/', '_'))
+    # Names there may not begin as some of ours do.
+    name: tf.Variable(array, trainable=False, name=f'of/{name}')
     for name, array in stored.items()
   }
 

@@ -47,6 +47,11 @@ def run(given: Given) -> int:
   known = (*formats.FORMATS, *weights_exporting.FRAMEWORKS)
   if flags.format not in known:
     raise unknown_name('--format', flags.format, known)
+  require(
+    not flags.precision,
+    f'--format={flags.format} has weights as they are; --precision is for '
+    f'{", ".join(formats.FORMATS)}: name one as --format',
+  )
   require(flags.out is not None, 'name the file to write: --out=weights.safetensors')
   out = workdir.local_path(flags.out)
   export_weights(given.run_folder(), flags.format, out)
@@ -67,6 +72,7 @@ def _wanted(flags) -> exporting.Wanted:
     most_lost = float(flags.most_lost)
   except ValueError:
     raise TrainingError(f'--most_lost={flags.most_lost} must be a number') from None
+  require(0 <= most_lost <= 100, f'--most_lost={flags.most_lost} must be 0 to 100')
   return exporting.Wanted(
     format=flags.format,
     precision=flags.precision or formats.FORMATS[flags.format].precisions()[0],

@@ -19,7 +19,7 @@ from mobilenet.reports import terminal
 from mobilenet.runs import quantising
 from mobilenet.tasks.classification import decision, intervals
 from mobilenet.training import files, sharding
-from mobilenet.training.errors import require
+from mobilenet.training.errors import TrainingError, require
 
 HARD_SWISH = 'hard_swish'
 MADE_IMAGES = 32  # where a run has no data
@@ -74,6 +74,10 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
   rounded = quantising.quantise(run, made, wanted.calibration) if integers else None
   if rounded is not None:
     made = dataclasses.replace(made, calibration=wanted.calibration.described())
+  require(
+    not out.is_dir() or not any(out.iterdir()) or (out / 'saved_model.pb').exists(),
+    f'{out} is a folder with other things in it: move it away, or give another --out',
+  )
   with draft_of(out) as draft:
     formats.write(made, draft, wanted.format, wanted.precision, rounded)
     network = jax.jit(made.function())
@@ -116,12 +120,13 @@ def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     yield draft
     files.replace(draft, out)
-  except ExportError as error:
+  except (ExportError, TrainingError) as error:
     raise ExportError(str(error).replace(str(draft), str(out))) from error
   except OSError as error:
     raise files.write_error(out, error) from error
   finally:
-    files.remove(draft)
+    with contextlib.suppress(OSError):  # where nothing could be written
+      files.remove(draft)
 
 
 def images_of(

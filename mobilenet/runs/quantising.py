@@ -16,6 +16,7 @@ from mobilenet.export.program import Program
 from mobilenet.export.quantised import Quantised
 from mobilenet.reports import csv_file
 from mobilenet.training import sharding
+from mobilenet.training.errors import require
 
 # The ends of a range are medians over batches: of few images the batches are smaller.
 LARGEST_BATCH, BATCHES = 32, 8
@@ -65,6 +66,11 @@ def quantise(run: trained.Run, made: Program, how: Calibration) -> Quantised:
   result = Quantised(graph, found.of, kernel_scale=scale)
   source = 'of the training' if learned else f'observed on {found.images:,} images'
   print(f'ranges of {len(found.of)} values, {source}')
+  require(
+    how.keep_float < len(found.of),
+    f'--keep_float={how.keep_float}: {len(found.of)} values become bytes; keep fewer, '
+    'or export floats',
+  )
   if how.keep_float:
     noise = quantised.sensitivities(result, batches[0])
     kept = [name for name, _ in noise[: how.keep_float]]

@@ -234,6 +234,9 @@ def _take_constant(found: Found, op: Op, constants: list[Hashable], uses) -> Non
     _fold(found, layer, op.kind, constant.ravel())
     found.made[output] = layer
     return
+  if known and layer and _is_temperature(found.graph, op, constant):
+    found.made[output] = layer  # of the probabilities; the weights are the logits'
+    return
   how = found.graph.quantised.get(constants[0])
   if not known or not _is_of_hard_sigmoid(constant, op.kind, how):
     raise WeightsError(
@@ -249,6 +252,12 @@ def _take_constant(found: Found, op: Op, constants: list[Hashable], uses) -> Non
     gate['activation'] = 'HARD_SIGMOID'
     found.tensors[f'{gate["name"]}/bias'] -= np.float32(3)
     found.threes += 1
+
+
+def _is_temperature(graph: Graph, op: Op, constant: np.ndarray) -> bool:
+  """Whether logits are divided by one number on their way into a softmax."""
+  after = [other.kind for other in graph.ops if op.outputs[0] in other.inputs]
+  return op.kind in ('mul', 'div') and constant.size == 1 and after == ['softmax']
 
 
 def _is_of_hard_sigmoid(constant: np.ndarray, kind: str, how) -> bool:

@@ -51,6 +51,7 @@ OPS = {
       'PACK',
       'SHAPE',
       'STRIDED_SLICE',
+      'SUM',  # a mean over one pixel
     ),
     'plain',
   ),

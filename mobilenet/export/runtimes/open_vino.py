@@ -18,7 +18,9 @@ NO_OPERATOR = ('Const', 'Constant', 'Input', 'Output')
 def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
   """Opens a file that `export.onnx` wrote; computes in float32.
 
-  Where a processor has bfloat16, OpenVINO takes that unless it is told otherwise.
+  Where a processor has bfloat16, OpenVINO takes that unless it is told otherwise. On
+  x86 without VNNI its products of bytes overflow 16 bits, and answers of integers may be
+  wrong: a printed note says so.
 
   Args:
     threads: to compute with; None for the runtime's choice.
@@ -38,6 +40,14 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     compiled = core.compile_model(model, 'CPU', options)
   except Exception as error:  # plain RuntimeErrors, and what its parsers raise
     raise opened.damaged(path, NAME, error) from error
+  if (
+    any(op.get_type_name() == 'FakeQuantize' for op in model.get_ops()) and _overflows()
+  ):
+    print(
+      f'note: {path} has integers, whose products overflow in OpenVINO on this '
+      'processor (x86 without VNNI): its answers may be wrong; --runtime=onnxruntime '
+      'computes them exactly'
+    )
   said = opened.said_of(path, _text(model))
   nodes = compiled.get_runtime_model().get_ops()  # as they run, fused
   kinds = Counter(node.get_rt_info()['layerType'].astype(str) for node in nodes)
@@ -74,3 +84,13 @@ def _text(model) -> str | None:
   """The file's metadata, which OpenVINO keeps below the name of its format's reader."""
   path = ['framework', KEY]
   return str(model.get_rt_info(path).value) if model.has_rt_info(path) else None
+
+
+def _overflows() -> bool:
+  """Whether it is an x86 without VNNI, as far as the system tells."""
+  try:
+    with open('/proc/cpuinfo') as file:
+      text = file.read()
+  except OSError:
+    return False  # not Linux: nobody tells
+  return 'sse2' in text and 'vnni' not in text
