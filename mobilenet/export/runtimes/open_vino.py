@@ -19,8 +19,8 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
   """Opens a file that `export.onnx` wrote; computes in float32.
 
   Where a processor has bfloat16, OpenVINO takes that unless it is told otherwise. On
-  x86 without VNNI its products of bytes overflow 16 bits, and answers of integers may be
-  wrong: a printed note says so.
+  x86 without VNNI its products of bytes overflow 16 bits, and integers may answer
+  wrongly: a printed note says so.
 
   Args:
     threads: to compute with; None for the runtime's choice.
