@@ -11,7 +11,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from mobilenet.training import array_sums, files, orbax_noise
+from mobilenet.training import array_sums, files, orbax_noise, processes
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.workdir import CHECKPOINTS_FOLDER, local_path
 
@@ -179,6 +179,7 @@ class Checkpointer:
         # that wait for it would hold up the end of the program for minutes.
         async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
       )
+      processes.meet(f'the checkpoints in {self.folder}')
       try:
         if not self._read_only:
           self.folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import signal
 
-import jax
+from mobilenet.training import processes
 
 # A scheduler may signal every process, and a sweep passes on what it gets: the same
 # request then comes twice, and the second must not kill a run that is saving.
@@ -15,17 +15,30 @@ class StopRequest:
   A second SIGTERM within `REPEAT_SECONDS` of the first is ignored. The process's alarm
   clock (SIGALRM) ends that time; without one (Windows) no signal is ignored.
 
-  With several processes JAX's own preemption notice decides, so that all of them stop
-  after the same step; it needs `jax.distributed.initialize`.
+  Of several processes any may be asked. JAX's own preemption notice decides after which
+  step all of them stop; it is what SIGTERM gives, and SIGINT is made one.
+
+  Args:
+    start: the step that the run goes on from.
   """
 
-  def __init__(self):
+  def __init__(self, start: int = 0):
+    self._start = start
+    self._asked = 'a preemption notice'
     self.received: str | None = None
     self._previous = {}
     self._alarm: tuple[float, float] | None = None  # what was set before ours
 
   def __enter__(self) -> 'StopRequest':
-    if jax.process_count() == 1:
+    if processes.several():
+      self._previous[signal.SIGINT] = signal.signal(signal.SIGINT, self._give_notice)
+      # JAX stops after the step beyond the last one that it was told of: after step 1
+      # where the notice came while the run was prepared.
+      processes.meet('the first step')
+      if _reached(1):
+        self.received = self._asked
+      _reached(self._start)
+    else:
       for number in (signal.SIGTERM, signal.SIGINT):
         self._previous[number] = signal.signal(number, self._note)
     return self
@@ -42,12 +55,15 @@ class StopRequest:
 
   def after(self, step: int) -> bool:
     """Whether to save and stop after `step`."""
-    if self.received is None and jax.process_count() > 1:
-      from jax.experimental import multihost_utils
-
-      if multihost_utils.reached_preemption_sync_point(step):
-        self.received = 'a preemption notice'
+    if self.received is None and processes.several() and _reached(step):
+      self.received = self._asked
     return self.received is not None
+
+  def _give_notice(self, number, frame) -> None:
+    del frame
+    self._asked = signal.Signals(number).name
+    signal.signal(number, self._previous[number])
+    signal.raise_signal(signal.SIGTERM)
 
   def _note(self, number, frame) -> None:
     del frame
@@ -64,3 +80,9 @@ class StopRequest:
   def _give_back(self, number, frame) -> None:
     del number, frame
     signal.signal(signal.SIGTERM, self._previous[signal.SIGTERM])
+
+
+def _reached(step: int) -> bool:
+  from jax.experimental import multihost_utils
+
+  return multihost_utils.reached_preemption_sync_point(step)
