@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -31,6 +32,7 @@ HEARTBEAT_SECONDS = 20  # until a process that died is missed
 SHUTDOWN_SECONDS = 30
 SAY_SECONDS = 30.0  # between two lines on whom the others wait for
 _POLL_SECONDS = 0.5
+_MARGIN_SECONDS = 10  # from the time when JAX misses a heartbeat to that when it acts
 _LINGER_SECONDS = 10.0  # process 0 holds the service: the others read there why it ends
 _HOST, _MET, _FAILED, _HEARD = 'run/host/', 'run/met/', 'run/failed/', 'run/heard/'
 _meetings = itertools.count()  # the same number on all processes: they meet in order
@@ -225,6 +227,8 @@ def check_alike(
   Raises:
     TrainingError: something is not so; on all processes alike.
   """
+  if not several():
+    return
   told = [json.loads(v) for v in meet(name, json.dumps([same, different or {}]))]
   wrong = []
   for field in dict.fromkeys(field for there, _ in told for field in there):
@@ -297,10 +301,10 @@ def _follow(failure: Failure) -> None:
 
 def _leave(error: BaseException, mistakes: tuple[type[Exception], ...]) -> None:
   """Tells the others why this process ends, and ends it."""
-  if isinstance(error, jax.errors.JaxRuntimeError):
-    _await_reason(error)
   code = 1
   cause = ' '.join(str(error).split())
+  if isinstance(error, Exception) and not isinstance(error, mistakes):
+    _await_reason(cause)
   if isinstance(error, KeyboardInterrupt):
     cause, code = 'it was interrupted', 130
   elif isinstance(error, SystemExit):
@@ -311,32 +315,38 @@ def _leave(error: BaseException, mistakes: tuple[type[Exception], ...]) -> None:
     cause = f'{type(error).__name__}: {cause[:500]}'
   with contextlib.suppress(RuntimeError):
     _client().key_value_set(f'{_FAILED}{_own()}', json.dumps([cause, code]))
+    _client().key_value_set(f'{_HEARD}{_own()}', '')
     end = time.monotonic() + _LINGER_SECONDS
     while _own() == 0 and time.monotonic() < end:
-      if len(_entries(_HEARD)) >= _count() - 1:
+      if len(_entries(_HEARD)) == _count():
         break
       time.sleep(0.1)
   _exit(cause, code)
 
 
-def _await_reason(error: Exception) -> None:
-  """A collective that fails is mostly the end of another process: asks which and why.
+def _await_reason(text: str) -> None:
+  """Where a collective failed since another process ended: asks which and why.
 
-  It has told its failure before; where it was killed, JAX misses its heartbeat, says
-  so and ends this process.
+  That process has told its failure before. If it was killed, JAX misses its heartbeat,
+  says so and ends this process.
   """
-  text = ' '.join(str(error).split())
-  print(f'a computation of all processes failed: {text[:300]}', file=sys.stderr)
-  print(
-    f'waiting up to {HEARTBEAT_SECONDS + 10} s to learn which process has ended',
-    file=sys.stderr,
-    flush=True,
-  )
-  end = time.monotonic() + HEARTBEAT_SECONDS + 10
+  if not re.search('gloo|nccl|UNAVAILABLE|DEADLINE', text, re.IGNORECASE):
+    return
+  patience = HEARTBEAT_SECONDS + _MARGIN_SECONDS
+  end = time.monotonic() + patience
+  said = False
   with contextlib.suppress(RuntimeError):
     while time.monotonic() < end:
       if failure := _failure():
         _follow(failure)
+      if not said:
+        print(
+          f'the connection to another process is lost ({text[:200]}); in up to '
+          f'{patience} s it is known to which',
+          file=sys.stderr,
+          flush=True,
+        )
+        said = True
       time.sleep(_POLL_SECONDS)
 
 
