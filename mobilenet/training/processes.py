@@ -32,7 +32,7 @@ HEARTBEAT_SECONDS = 20  # until a process that died is missed
 SHUTDOWN_SECONDS = 30
 SAY_SECONDS = 30.0  # between two lines on whom the others wait for
 _POLL_SECONDS = 0.5
-_MARGIN_SECONDS = 10  # from the time when JAX misses a heartbeat to that when it acts
+_MARGIN_SECONDS = 10  # from the time when JAX misses a process to that when it acts
 _LINGER_SECONDS = 10.0  # process 0 holds the service: the others read there why it ends
 _HOST, _MET, _FAILED, _HEARD = 'run/host/', 'run/met/', 'run/failed/', 'run/heard/'
 _meetings = itertools.count()  # the same number on all processes: they meet in order
@@ -83,15 +83,18 @@ def join(flags) -> None:
   if flags.coordinator:
     print(
       f'process {flags.process_id} of {flags.num_processes}: joining the others at '
-      f'{flags.coordinator}, for at most {JOIN_SECONDS // 60} minutes',
+      f'{flags.coordinator}, for at most {JOIN_SECONDS} s',
       flush=True,
     )
+  late = threading.Timer(JOIN_SECONDS, _give_up, [flags.coordinator])
+  late.daemon = True
+  late.start()
   try:
     jax.distributed.initialize(
       flags.coordinator,
       flags.num_processes,
       flags.process_id,
-      initialization_timeout=JOIN_SECONDS,
+      initialization_timeout=JOIN_SECONDS + _MARGIN_SECONDS,
       heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
       shutdown_timeout_seconds=SHUTDOWN_SECONDS,
     )
@@ -101,7 +104,20 @@ def join(flags) -> None:
       f'--multihost: the processes cannot find each other ({reason}); give each '
       '--coordinator=HOST:PORT --num_processes=N --process_id=0 to N-1'
     ) from error
+  finally:
+    late.cancel()
   _client().key_value_set(f'{_HOST}{_own()}', socket.gethostname())
+
+
+def _give_up(coordinator: str | None) -> None:
+  """Ends this process in a line, before JAX aborts it."""
+  place = f' at {coordinator}' if coordinator else ''
+  _exit(
+    f'--multihost: not all processes have joined{place} within {JOIN_SECONDS} s; '
+    'start all of them, with the same --coordinator and '
+    '--num_processes and each with a --process_id of its own',
+    1,
+  )
 
 
 def check_flags(

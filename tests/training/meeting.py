@@ -94,6 +94,7 @@ def long_report(number: int) -> None:
 
 if __name__ == '__main__':
   what, port, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+  processes.JOIN_SECONDS = int(os.environ.get('MEETING_JOIN_SECONDS', '60'))
   processes.HEARTBEAT_SECONDS = 4
   processes.SHUTDOWN_SECONDS = 2
   flags = types.SimpleNamespace(

@@ -25,13 +25,17 @@ def free_port():
     return found.getsockname()[1]
 
 
-def start(command):
+def start(command, **variables):
   """One process with one device, as hosts have where nothing else is said."""
   flags = '--xla_force_host_platform_device_count=1'
   return subprocess.Popen(
     command,
     cwd=tiny.ROOT,
-    env={**os.environ, 'XLA_FLAGS': os.environ['XLA_FLAGS'] + ' ' + flags},
+    env={
+      **os.environ,
+      'XLA_FLAGS': os.environ['XLA_FLAGS'] + ' ' + flags,
+      **variables,
+    },
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
@@ -56,11 +60,11 @@ def act(what, seconds=60):
 
 
 def joining(*arguments):
+  """Two processes of this command."""
   port = free_port()
   return [
     start(
       tiny.command(
-        *tiny.CONFIG,
         '--multihost',
         f'--coordinator=localhost:{port}',
         '--num_processes=2',
@@ -167,6 +171,17 @@ def test_a_port_that_is_taken_is_said():
     processes.check_flags(f'localhost:{port}', 2, 1)  # where process 0 is
 
 
+def test_a_process_that_stays_alone_says_so():
+  port = free_port()
+  command = [sys.executable, '-m', 'tests.training.meeting', 'late', str(port), '0']
+  codes, outputs = ended([start(command, MEETING_JOIN_SECONDS='3')], 60)
+  assert codes == [1]
+  last = outputs[0].splitlines()[-1]
+  assert last.startswith(
+    f'error: --multihost: not all processes have joined at localhost:{port} within 3 s'
+  )
+
+
 def test_one_process_meets_nobody():
   assert not processes.several()
   assert processes.meet('the place', 'mine') == ['mine']
@@ -189,11 +204,12 @@ def test_two_processes_train_and_evaluate_as_one_does(tmp_path):
   alone, joined = tmp_path / 'alone', tmp_path / 'joined'
   done = tiny.run(*tiny.CONFIG, *WHOLE, f'--workdir={alone}')
   assert done.returncode == 0, done.stderr
-  codes, outputs = ended(joining(*WHOLE, f'--workdir={joined}'), 300)
+  codes, outputs = ended(joining(*tiny.CONFIG, *WHOLE, f'--workdir={joined}'), 300)
   assert codes == [0, 0], outputs
   assert 'top-1' in outputs[0]
   assert 'top-1' not in outputs[1]
-  runs = [trained.load_run(folder) for folder in (alone, joined)]
+  with tiny.patched():
+    runs = [trained.load_run(folder) for folder in (alone, joined)]
   assert runs[0].step == runs[1].step == 6
   jax.tree.map(
     lambda one, two: np.testing.assert_allclose(one, two, rtol=0, atol=1e-5),
@@ -204,6 +220,10 @@ def test_two_processes_train_and_evaluate_as_one_does(tmp_path):
   assert said[0]['loss'] == pytest.approx(said[1]['loss'], abs=1e-4)
   rows = (joined / 'report' / 'predictions.csv').read_text().splitlines()
   assert len(set(rows)) == 13  # each example once, below a line of names
+  codes, outputs = ended(joining('--job=eval', f'--workdir={joined}'), 300)
+  assert codes == [0, 0], outputs
+  again = json.loads((joined / 'report-validation' / 'result.json').read_text())
+  assert again['loss'] == said[1]['loss']
 
 
 @pytest.mark.heavy
@@ -212,7 +232,7 @@ def test_a_signal_to_one_stops_all_after_the_same_step(tmp_path, number):
   """And the same commands go on from there."""
   many = ('--config.epochs=1000', '--config.eval_every_epochs=1000', *WHOLE)
   many += ('--config.checkpoint_every_epochs=1000', f'--workdir={tmp_path}')
-  started = joining(*many)
+  started = joining(*tiny.CONFIG, *many)
   end = time.monotonic() + 200
   while time.monotonic() < end and not (tmp_path / 'metrics.jsonl').exists():
     time.sleep(0.2)
