@@ -114,8 +114,8 @@ def _give_up(coordinator: str | None) -> None:
   place = f' at {coordinator}' if coordinator else ''
   _exit(
     f'--multihost: not all processes have joined{place} within {JOIN_SECONDS} s; '
-    'start all of them, with the same --coordinator and '
-    '--num_processes and each with a --process_id of its own',
+    'start all of them, with the same --coordinator and --num_processes and each with '
+    'a --process_id of its own',
     1,
   )
 
