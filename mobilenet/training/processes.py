@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import jax
 from jax._src import distributed
 
+from mobilenet.training import process_flags
 from mobilenet.training.errors import TrainingError, require
 
 JOIN_SECONDS = 600  # until the last process has started
@@ -79,7 +80,7 @@ def joined(flags, mistakes: tuple[type[Exception], ...]) -> Iterator[None]:
 
 def join(flags) -> None:
   """Connects this process with the others; see `joined`."""
-  check_flags(flags.coordinator, flags.num_processes, flags.process_id)
+  process_flags.check(flags.coordinator, flags.num_processes, flags.process_id)
   if flags.coordinator:
     print(
       f'process {flags.process_id} of {flags.num_processes}: joining the others at '
@@ -118,59 +119,6 @@ def _give_up(coordinator: str | None) -> None:
     'a --process_id of its own',
     1,
   )
-
-
-def check_flags(
-  coordinator: str | None, num_processes: int | None, process_id: int | None
-) -> None:
-  """Checks what JAX would complain of late or not at all.
-
-  Raises:
-    TrainingError: only some are given, a number is out of range, or the coordinator is
-      no address, is not known, or (on process 0) its port is taken.
-  """
-  given = {
-    '--coordinator': coordinator,
-    '--num_processes': num_processes,
-    '--process_id': process_id,
-  }
-  missing = [flag for flag, value in given.items() if value is None]
-  if len(missing) == len(given):
-    return  # the cluster knows
-  require(
-    not missing,
-    f'--multihost: {" and ".join(missing)} missing; give --coordinator=HOST:PORT, '
-    '--num_processes=N and --process_id=0 to N-1, or none of them on a cluster that '
-    'JAX knows',
-  )
-  require(num_processes >= 1, f'--num_processes={num_processes}: there is at least one')
-  require(
-    0 <= process_id < num_processes,
-    f'--process_id={process_id}: of {num_processes} processes the numbers are 0 to '
-    f'{num_processes - 1}',
-  )
-  host, _, port = coordinator.rpartition(':')
-  require(
-    bool(host) and port.isdigit() and 0 < int(port) < 65536,
-    f'--coordinator={coordinator} is not HOST:PORT, such as 10.0.0.1:1234',
-  )
-  try:
-    socket.getaddrinfo(host.strip('[]'), int(port))
-  except OSError as error:
-    raise TrainingError(
-      f'--coordinator={coordinator}: host {host} is not known here '
-      f'({error.strerror}); give the name or the address of the host of process 0'
-    ) from error
-  if process_id == 0:
-    try:
-      with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        trial.bind(('', int(port)))
-    except OSError as error:
-      raise TrainingError(
-        f'--coordinator={coordinator}: process 0 cannot use port {port} '
-        f'({error.strerror}); choose another one'
-      ) from error
 
 
 def several() -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mobilenet import trained
-from mobilenet.training import processes
+from mobilenet.training import process_flags, processes
 from mobilenet.training.errors import TrainingError
 from tests import tiny
 
@@ -159,7 +159,7 @@ def taken_port():
 )
 def test_wrong_flags_are_one_line_at_once(flags, said):
   with pytest.raises(TrainingError, match=re.escape(said)) as error:
-    processes.check_flags(*flags)
+    process_flags.check(*flags)
   assert '\n' not in str(error.value)
 
 
@@ -167,8 +167,8 @@ def test_a_port_that_is_taken_is_said():
   with taken_port() as taken:
     port = taken.getsockname()[1]
     with pytest.raises(TrainingError, match=f'cannot use port {port}'):
-      processes.check_flags(f'localhost:{port}', 2, 0)
-    processes.check_flags(f'localhost:{port}', 2, 1)  # where process 0 is
+      process_flags.check(f'localhost:{port}', 2, 0)
+    process_flags.check(f'localhost:{port}', 2, 1)  # where process 0 is
 
 
 def test_a_process_that_stays_alone_says_so():
