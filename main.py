@@ -4,17 +4,18 @@
 describes one. Each is a file in mobilenet/jobs; only the one asked for is imported.
 """
 
+import contextlib
 import dataclasses
 import gc
 import signal
 import sys
 
-import jax
 from absl import logging
 
 from input_pipeline import DataError
 from mobilenet import command_line
 from mobilenet.models.rows import ModelError
+from mobilenet.training import processes
 from mobilenet.training.allocator import keep_freed_memory
 from mobilenet.training.compile_cache import use_compile_cache
 from mobilenet.training.errors import TrainingError
@@ -33,32 +34,19 @@ def main(argv: list[str]) -> int:
     return 2
   keep_freed_memory()
   given = dataclasses.replace(given, compiled=use_compile_cache())
+  mistakes = (TrainingError, ModelError, DataError)
+  several = given.flags.multihost and given.job not in ('sweep', 'compare')
   try:
-    if given.flags.multihost and given.job not in ('sweep', 'compare'):
-      join_processes(given.flags)
-    return job.run(given)
-  except (TrainingError, ModelError, DataError) as error:
+    with (
+      processes.joined(given.flags, mistakes) if several else contextlib.nullcontext()
+    ):
+      return job.run(given)
+  except mistakes as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
   except KeyboardInterrupt:
     print('error: stopped by Ctrl-C', file=sys.stderr)
     return 128 + signal.SIGINT
-
-
-def join_processes(flags) -> None:
-  """Makes this process one of several that do a job together.
-
-  Raises:
-    TrainingError: they cannot find each other.
-  """
-  try:
-    jax.distributed.initialize(flags.coordinator, flags.num_processes, flags.process_id)
-  except (ValueError, RuntimeError) as error:
-    reason = ' '.join(str(error).split())
-    raise TrainingError(
-      f'--multihost: the processes cannot find each other ({reason}); give each '
-      '--coordinator=HOST:PORT --num_processes=N --process_id=0 to N-1'
-    ) from error
 
 
 if __name__ == '__main__':

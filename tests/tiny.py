@@ -53,7 +53,7 @@ class Done(NamedTuple):
 
 
 @contextlib.contextmanager
-def patched(devices: int = 1):
+def patched(devices: int | None = 1):
   """The network has a name, and meshes so many devices where none are named."""
   make_mesh = sharding.make_mesh
 
@@ -94,5 +94,6 @@ def command(*arguments) -> list[str]:
 
 
 if __name__ == '__main__':
-  with patched():
+  # Of several processes all devices, else the mesh would be one of process 0.
+  with patched(None if '--multihost' in sys.argv else 1):
     sys.exit(main.main(sys.argv))

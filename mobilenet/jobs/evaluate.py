@@ -24,7 +24,7 @@ from mobilenet.models import counting
 from mobilenet.reports import result, run_report
 from mobilenet.runs import overlap, run_data
 from mobilenet.tasks import Evaluated
-from mobilenet.training import logs, sharding, workdir
+from mobilenet.training import logs, processes, sharding, workdir
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
@@ -83,7 +83,7 @@ def evaluate_run(
   # The network as it was trained, not folded: the numbers then equal those of the
   # training's own evaluation to the last digit.
   evaluation = evaluate(
-    make_eval_step(run.model, task, mesh),
+    processes.together('evaluation', make_eval_step(run.model, task, mesh)),
     task,
     {'best': run.variables},
     batches,

@@ -12,7 +12,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from mobilenet import experiment, trained
@@ -33,9 +32,11 @@ from mobilenet.runs.announcements import (
   what_to_know,
 )
 from mobilenet.tasks import Evaluated
-from mobilenet.training import files, loop, workdir
+from mobilenet.training import files, loop, processes, workdir
 from mobilenet.training.programs import Programs
 
+# What may be elsewhere on another host.
+_OF_A_HOST = ('data.dir', 'init', 'teacher.weights', 'teacher.logits')
 HEAD_FOLDER = 'head'  # in the run's folder: the run of `config.head_first`
 
 
@@ -61,6 +62,10 @@ def train(
       another run, or data or checkpoints cannot be read or written.
   """
   config, weights, teacher = preparation.complete(config)
+  fields = workdir.fields(config.to_dict())
+  processes.check_alike(
+    'the config', {f: v for f, v in fields.items() if f not in _OF_A_HOST}
+  )
   held = workdir.check_config(folder, config.to_dict(), ignore=experiment.HARMLESS)
   found = preparation.open_run(config, teacher, folder, data)
   mesh, data, plan, task, outputs, teacher = found
@@ -71,6 +76,7 @@ def train(
   model, size, tx, variables = preparation.make(config, found, weights, schedule)
   workdir.check_classes(folder, outputs, config.data.train_split)
   notes = what_to_know(config, folder, held, plan, schedule)
+  processes.meet('data and network')
   with workdir.alone(folder):
     workdir.write_config(folder, config.to_dict())
     workdir.write_classes(folder, outputs)
@@ -175,7 +181,7 @@ def train_head(
     print(f'first the classifier alone, for {head.epochs:g} epochs:')
     _remove_other(folder, data)
   # No other process may read what process 0 is about to remove.
-  multihost_utils.sync_global_devices(f'{folder} is of this data')
+  processes.meet('the classifier alone')
   outcome = train(head, folder, compiled, report=False, data=data._replace(notes=[]))
   if outcome.stopped:
     return outcome, None

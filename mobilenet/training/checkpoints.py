@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
-from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from mobilenet.training import (
@@ -16,6 +15,7 @@ from mobilenet.training import (
   files,
   orbax_errors,
   orbax_noise,
+  processes,
   retries,
   step_folders,
 )
@@ -238,6 +238,7 @@ class Checkpointer:
         # that wait for it would hold up the end of the program for minutes.
         async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
       )
+      processes.meet(f'the checkpoints in {self.folder}')
       try:
         if not self._read_only:
           self.folder.mkdir(parents=True, exist_ok=True)
@@ -283,8 +284,7 @@ class Checkpointer:
         f'note: checkpoint {path} cannot be read ({reason}){now}; step {step} is used'
       )
     if not self._read_only:
-      if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(f'{self.folder} holds no damaged step')
+      processes.meet('damaged checkpoints are set aside')
       self._manager.reload()
 
   def _write_failed(self, error: Exception) -> files.WriteError:

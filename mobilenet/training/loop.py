@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from mobilenet.training import logs, memory, sharding
+from mobilenet.training import logs, memory, processes, self_test, sharding
 from mobilenet.training.best import Best
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.evaluation import Evaluation, evaluate
@@ -108,11 +108,16 @@ def train(
     first_state = programs.kept(
       'first state', jax.jit(new_state, out_shardings=everywhere)
     )
-    train_step = programs.kept(
+    train_step = processes.together(
       'training',
-      make_train_step(model, task, tx, mesh, seed=seed, ema_decay=ema_decay),
+      programs.kept(
+        'training',
+        make_train_step(model, task, tx, mesh, seed=seed, ema_decay=ema_decay),
+      ),
     )
-    eval_step = programs.kept('evaluation', make_eval_step(model, task, mesh))
+    eval_step = processes.together(
+      'evaluation', programs.kept('evaluation', make_eval_step(model, task, mesh))
+    )
     start = checkpointer.latest_step() or 0
     best = None
     if keep_best:
@@ -149,7 +154,7 @@ def train(
         enabled=first_process,
       )
     )
-    stop = stack.enter_context(StopRequest())
+    stop = stack.enter_context(StopRequest(start))
     log = StepLog(
       task,
       learning_rate,
@@ -196,6 +201,8 @@ def train(
       began = time.monotonic()
       batch = next(batches)
       waited = time.monotonic() - began
+      if step == start + 1:
+        self_test.check(mesh, start, state.variables, batch)
       batch = sharding.put(mesh, batch)
       state, told = train_step(state, batch)
       progress.advance(waited=waited)

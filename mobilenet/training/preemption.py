@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-import jax
+from mobilenet.training import processes
 
 # The exit code of what was stopped and goes on with the same command: EX_TEMPFAIL, "try
 # again", of sysexits.h.
@@ -29,17 +29,30 @@ class StopRequest:
   Python calls its handlers between two statements, and a step or a compilation is one
   of them. So a thread takes the time of each signal and ends the process.
 
-  With several processes JAX's own preemption notice decides, so that all of them stop
-  after the same step; it needs `jax.distributed.initialize`.
+  Of several processes any may be asked. JAX's own preemption notice decides after which
+  step all of them stop; it is what SIGTERM gives, and SIGINT is made one.
+
+  Args:
+    start: the step that the run goes on from.
   """
 
-  def __init__(self):
+  def __init__(self, start: int = 0):
+    self._start = start
+    self._asked = 'a preemption notice'
     self.received: str | None = None
     self._previous = {}
     self._pipe = self._before = self._thread = None
 
   def __enter__(self) -> 'StopRequest':
-    if jax.process_count() == 1:
+    if processes.several():
+      self._previous[signal.SIGINT] = signal.signal(signal.SIGINT, self._give_notice)
+      # JAX stops after the step beyond the last one that it was told of: after step 1
+      # where the notice came while the run was prepared.
+      processes.meet('the first step')
+      if _reached(1):
+        self.received = self._asked
+      _reached(self._start)
+    else:
       self._pipe = os.pipe()
       if hasattr(os, 'set_blocking'):  # not on Windows before Python 3.12
         os.set_blocking(self._pipe[1], False)
@@ -63,16 +76,25 @@ class StopRequest:
 
   def after(self, step: int) -> bool:
     """Whether to save and stop after `step`."""
-    if self.received is None and jax.process_count() > 1:
-      from jax.experimental import multihost_utils
-
-      if multihost_utils.reached_preemption_sync_point(step):
-        self.received = 'a preemption notice'
+    if self.received is None and processes.several() and _reached(step):
+      self.received = self._asked
     return self.received is not None
+
+  def _give_notice(self, number, frame) -> None:
+    del frame
+    self._asked = signal.Signals(number).name
+    signal.signal(number, self._previous[number])
+    signal.raise_signal(signal.SIGTERM)
 
   def _note(self, number, frame) -> None:
     del frame
     self.received = self.received or signal.Signals(number).name
+
+
+def _reached(step: int) -> bool:
+  from jax.experimental import multihost_utils
+
+  return multihost_utils.reached_preemption_sync_point(step)
 
 
 def _watch(pipe: int) -> None:

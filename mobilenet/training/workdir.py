@@ -322,6 +322,11 @@ def _set_aside(path: pathlib.Path, aside: pathlib.Path) -> None:
     raise files.write_error(aside, error) from error
 
 
+def fields(config: Mapping[str, Any]) -> dict[str, Any]:
+  """Dotted field -> value of a config, as `config.json` holds it."""
+  return _flatten(_as_json(config))
+
+
 def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:
   """What reading the written config gives: tuples are lists, keys are strings."""
   for field, value in _flatten(config).items():
