@@ -46,6 +46,13 @@ def test_a_range_has_zero_and_both_ends(low, high):
   assert far[1] <= max(high, 0) + how.scale + 1e-7
 
 
+def test_a_range_that_ends_at_six_does_not_reach_beyond():
+  """Else onnxruntime keeps the ReLU6, and its build for browsers fails on it."""
+  how = fake_quantisation.of_range(0.0, 6.0)
+  assert np.float32(how.scale) * np.float32(255) <= 6
+  assert how.scale > 6 / 255.01
+
+
 def test_each_channel_of_a_kernel_has_its_own_scale():
   kernel = np.random.default_rng(0).standard_normal((3, 3, 4, 5), np.float32)
   kernel *= np.float32([1e-3, 1, 10, 1000, 0])

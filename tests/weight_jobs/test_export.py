@@ -76,9 +76,14 @@ def test_what_is_refused_leaves_no_file(run, monkeypatch, tmp_path):
 def test_a_folder_takes_the_place_of_an_old_one(run, tmp_path):
   out = tmp_path / 'x.savedmodel'
   out.mkdir()
-  (out / 'old').write_text('')
+  (out / 'mine').write_text('')
   arguments = f'--workdir={run}', '--format=savedmodel', f'--out={out}'
   done = tiny.run('--job=export', *arguments)
+  assert done.returncode == 1
+  assert 'is a folder with other things in it' in done.stderr
+  (out / 'mine').rename(out / 'saved_model.pb')
+  (out / 'old').write_text('')
+  done = tiny.run('--job=export', *arguments, '--answer=probabilities')
   assert done.returncode == 0, done.stderr
   assert (out / 'saved_model.pb').is_file()
   assert not (out / 'old').exists()
@@ -101,6 +106,9 @@ def test_an_old_file_stays_where_the_new_is_refused(run, monkeypatch, tmp_path):
     (['--format=tflite', '--precision=int3'], '--precision=int3: --format=tflite has'),
     (['--format=tflite', '--answer=yes'], '--answer=yes: it is logits or prob'),
     (['--format=tflite', '--most_lost=few'], '--most_lost=few must be a number'),
+    (['--format=tflite', '--most_lost=nan'], '--most_lost=nan must be 0 to 100'),
+    (['--precision=int8', '--out=x'], '--format=own has weights as they are'),
+    (['--format=onnx', '--precision=int8', '--keep_float=99'], 'keep fewer, or export'),
     (['--format=tflit'], "--format 'tflit' is unknown; did you mean tflite?"),
     (['--format=savedmodel', '--precision=int8'], 'savedmodel has float32, float16'),
     (['--format=tflite', '--data_dir=nowhere'], 'nowhere'),
