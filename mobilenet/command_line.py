@@ -43,12 +43,7 @@ CONFIG_HELP = (
   '--config.FIELD=VALUE and --config.SECTION.FIELD=VALUE set any field; None gives it '
   'its default back.'
 )
-EXIT_CODES = {
-  0: 'Done.',
-  1: 'An error, which the last line says.',
-  2: 'A mistake in the command line.',
-  STOPPED: 'Stopped by a signal, and saved: the same command goes on.',
-}
+EXIT_CODES = {0: 'done', 1: 'error', 2: 'mistyped', STOPPED: 'stopped and saved'}
 _DEFINE = {
   str: flags.DEFINE_string,
   int: flags.DEFINE_integer,
@@ -182,9 +177,8 @@ def overview() -> str:
     '',
     'Flags of one job, and what it does: python main.py --job=predict --help',
   ]
-  lines += ['', 'Exit codes:']
-  for code, meaning in EXIT_CODES.items():
-    lines += _entry(str(code), meaning)
+  codes = ', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())
+  lines += _entry('Exit codes:', codes)
   return '\n'.join(lines)
 
 

@@ -164,6 +164,7 @@ def test_two_classes_have_thresholds(tmp_path):
   assert str(decided['threshold']) in '\n'.join(lines)
 
 
+@pytest.mark.heavy
 def test_a_thousand_classes_stay_below_five_megabytes(tmp_path):
   path = report(tmp_path, 3000, [f'class number {n}' for n in range(1000)])
   assert path.stat().st_size < 5e6
