@@ -2,9 +2,30 @@
 
 import numpy as np
 
+from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError
+from mobilenet.export.graph import Graph
+from mobilenet.export.program import Program
 
 PRECISIONS = ('float32', 'float16')
+
+
+def of_program(
+  program: Program, what: str, precision: str
+) -> tuple[Graph, dict[str, np.ndarray]]:
+  """A program's graph, and its constants as a file of one of `PRECISIONS` has them.
+
+  Args:
+    what: the format, for messages.
+
+  Raises:
+    ExportError: another precision, a network that has what a graph has not, or a value
+      that is too large for a half.
+  """
+  check(precision, what)
+  graph = graphs.of_program(program, what)
+  kept = {name: stored(name, v, precision) for name, v in graph.constants.items()}
+  return graph, kept
 
 
 def stored(name: str, array: np.ndarray, precision: str) -> np.ndarray:

@@ -16,6 +16,11 @@ def write(path: str | pathlib.Path, data: bytes) -> pathlib.Path:
     return replace_file(path, data)
   except TrainingError as error:
     reason = getattr(error.__cause__, 'strerror', None) or error
-    raise ExportError(
-      f'cannot write {path}: {reason}; choose another place or make room'
-    ) from error
+    raise unwritable(path, reason) from error
+
+
+def unwritable(path: str | pathlib.Path, reason: object) -> ExportError:
+  """The error where `path` cannot be written."""
+  return ExportError(
+    f'cannot write {path}: {reason}; choose another place or make room'
+  )

@@ -15,9 +15,7 @@ import json
 import pathlib
 
 import input_pipeline
-from mobilenet.export import graph as graphs
-from mobilenet.export import halves, tensorflow_ops
-from mobilenet.export.errors import ExportError
+from mobilenet.export import halves, output_file, tensorflow_ops
 from mobilenet.export.program import Program
 from mobilenet.weights import class_names
 from mobilenet.weights.own_file import KEY
@@ -38,9 +36,7 @@ def write(
     ExportError: the network has what a graph has not, or a value that is too large for
       halves; the folder cannot be written.
   """
-  halves.check(precision, 'SavedModel')
-  graph = graphs.of_program(program, 'SavedModel')
-  stored = {k: halves.stored(k, v, precision) for k, v in graph.constants.items()}
+  graph, stored = halves.of_program(program, 'SavedModel', precision)
   path = pathlib.Path(path)
   tf = input_pipeline.tensorflow()
   variables = {
@@ -68,9 +64,7 @@ def write(
     # TensorFlow says where in its graph it failed, and the reason after that.
     told = str(error).splitlines()[0].partition(' [Op:')[0].rpartition('; ')[2]
     reason = getattr(error, 'strerror', None) or told
-    raise ExportError(
-      f'cannot write {path}: {reason}; choose another place or make room'
-    ) from error
+    raise output_file.unwritable(path, reason) from error
   return path
 
 

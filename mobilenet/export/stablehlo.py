@@ -50,11 +50,8 @@ def write(
     ExportError: the network has what a graph has not, or a value that is too large for
       halves; the file cannot be written.
   """
-  halves.check(precision, 'StableHLO')
-  graph = graphs.of_program(program, 'StableHLO')
-  weights = {
-    WEIGHTS + k: halves.stored(k, v, precision) for k, v in graph.constants.items()
-  }
+  graph, stored = halves.of_program(program, 'StableHLO', precision)
+  weights = {WEIGHTS + name: array for name, array in stored.items()}
 
   def function(weights, images):
     given = {k.removeprefix(WEIGHTS): jnp.float32(v) for k, v in weights.items()}
