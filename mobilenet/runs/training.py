@@ -113,6 +113,7 @@ def train(
       unshown=task.unshown(len(outputs)),
       keep_best=config.keep_best or config.patience is not None,
       patience=config.patience,
+      accumulate=config.accumulate,
     )
     if outcome.stopped:
       print(

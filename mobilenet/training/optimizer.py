@@ -21,7 +21,7 @@ _SHARED = ('clip_norm', 'decay_depthwise')
 
 
 def make_optimizer(
-  cfg: Any, schedule: optax.Schedule, *, params: Any = None
+  cfg: Any, schedule: optax.Schedule, *, params: Any = None, flat: bool = True
 ) -> optax.GradientTransformation:
   """Builds the optimizer that `cfg.name` names.
 
@@ -44,6 +44,8 @@ def make_optimizer(
     cfg: the section of the config; any object with these fields.
     schedule: step -> learning rate.
     params: if given, the decay mask is checked on them at once.
+    flat: whether the state is one vector for all parameters; otherwise it has an array
+      for each, which devices can share (see `optimizer_layout`).
 
   Raises:
     TrainingError: for an unknown name or field, a value out of range, or a
@@ -75,7 +77,7 @@ def make_optimizer(
     elementwise = optax.chain(optax.clip_by_global_norm(limit), elementwise)
   # On one vector instead of hundreds of arrays: hundreds of small kernels cost more
   # than the arithmetic, to compile and, in small networks, to run.
-  return optax.chain(optax.flatten(elementwise), *rest)
+  return optax.chain(optax.flatten(elementwise) if flat else elementwise, *rest)
 
 
 def path_mask(params: Any, decay_depthwise: bool) -> Any:
