@@ -182,6 +182,43 @@ def test_a_process_that_stays_alone_says_so():
   )
 
 
+# What a launcher sets for the processes of a job; JAX makes a port of the job's number.
+CLUSTERS = {
+  'SLURM': {
+    'SLURM_JOB_ID': '{job}',
+    'SLURM_STEP_NODELIST': 'localhost',
+    'SLURM_NTASKS': '2',
+    'SLURM_PROCID': '{number}',
+    'SLURM_LOCALID': '{number}',
+  },
+  'Open MPI': {
+    'OMPI_MCA_orte_hnp_uri': '{job}.0;tcp://127.0.0.1:1',
+    'OMPI_COMM_WORLD_SIZE': '2',
+    'OMPI_COMM_WORLD_RANK': '{number}',
+    'OMPI_COMM_WORLD_LOCAL_RANK': '{number}',
+  },
+}
+
+
+@pytest.mark.parametrize('cluster', CLUSTERS)
+def test_a_cluster_says_who_they_are(cluster):
+  job = (free_port() % 4096) * (4096 if cluster == 'Open MPI' else 1)
+  command = [sys.executable, '-m', 'tests.training.meeting', 'late', 'cluster']
+  codes, outputs = ended(
+    [
+      start(
+        [*command, str(number)],
+        **{k: v.format(job=job, number=number) for k, v in CLUSTERS[cluster].items()},
+      )
+      for number in (0, 1)
+    ],
+    60,
+  )
+  assert codes == [0, 0], outputs
+  for output in outputs:
+    assert "values ['of 0', 'of 1']" in output
+
+
 def test_one_process_meets_nobody():
   assert not processes.several()
   assert processes.meet('the place', 'mine') == ['mine']
