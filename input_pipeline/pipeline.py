@@ -70,7 +70,12 @@ def train_batches(
     seed: of the order, the augmentation and the mixing.
     start_step: batches to pass over; nothing of them is decoded.
     process_index: of this process.
-    process_count: number of processes; their shares are disjoint.
+    process_count: number of processes; their shares are disjoint. With random access
+      (a folder, made images) the shares of all, one after another, are to the bit the
+      batch of one process with all the examples, mixed or not. Two things depend on the
+      number of processes: the order of a TFDS set, which is streamed (see
+      `order.train_order`), and by which other one an unreadable example is replaced,
+      since that is of the same share.
     shuffle_buffer: undecoded records held for shuffling a TFDS set; a folder is
       permuted exactly and needs none.
     corrupt_limit: different unreadable examples that are tolerated. Each is replaced by
@@ -84,7 +89,9 @@ def train_batches(
     `batch_ops` the label is float32 (batch_size, num_classes).
 
   Raises:
-    DataError: here for a wrong argument; by the iterator for unreadable data.
+    DataError: here for a wrong argument; by the iterator for more unreadable examples
+      than `corrupt_limit`, a record file that is damaged or gone, a store that stays
+      away (see `retries`), or a label that is no class.
   """
   image_ops, mix_ops = parse_ops(ops, 'train'), parse_ops(batch_ops, 'batch')
   _check_numbers(batch_size, start_step, process_index, process_count)

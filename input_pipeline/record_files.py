@@ -17,9 +17,10 @@ def records(filename, skip, take, start):
   TensorFlow takes a file that ends between two records, or in the first numbers of one,
   for a whole one: examples would be missing and nobody would know.
   """
-  part = tf.data.TFRecordDataset(filename).skip(skip).take(take)
-  counted = part.apply(tf.data.experimental.assert_cardinality(take))
-  return counted.enumerate(start)
+  part = tf.data.TFRecordDataset(filename).skip(skip).take(take).enumerate(start)
+  # Last: what reads ahead goes on after an error, and `enumerate` then says that it is
+  # at its end.
+  return part.apply(tf.data.experimental.assert_cardinality(take))
 
 
 class Watch:

@@ -123,6 +123,23 @@ class Doubts:
     return 'for a moment'
 
 
+def patiently(read, source, index):
+  """What `read` makes of one example; it is called again while a store is away.
+
+  Raises:
+    DataError: the example cannot be read; the message names it.
+  """
+  attempts, name = retries.Attempts(), source.describe(index)
+  while True:
+    try:
+      return read()
+    except _PASSING_ERRORS as error:
+      attempts.failed(name, place_and_reason(error)[1])
+    except (DataError, *_READ_ERRORS) as error:
+      reason = place_and_reason(error)[1]
+      raise DataError(f'{name} cannot be read: {reason}') from error
+
+
 def attempt(read, fields, epoch, index, item):
   """(ok, image, fields, key) of a read that may fail; fields are specs by name.
 
