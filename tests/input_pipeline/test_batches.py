@@ -202,9 +202,13 @@ def _labelled(rows):
   return [{'label': labels} for labels in rows]
 
 
-@pytest.mark.parametrize('processes', [2, 4])
 @pytest.mark.parametrize(
-  'batch_ops', ['', 'mixup(0.8)', 'mixup(0.8, prob=0.5)|cutmix(1.0, prob=0.5)']
+  ('processes', 'batch_ops'),
+  [
+    (4, ''),
+    (2, 'mixup(0.8)'),
+    (4, 'mixup(0.8, prob=0.5)|cutmix(1.0, prob=0.5)'),
+  ],
 )
 def test_processes_together_have_the_images_of_one(photos, processes, batch_ops):
   source = open_source('folder', 'train', data_dir=str(photos))
