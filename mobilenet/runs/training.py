@@ -7,14 +7,14 @@ import copy
 import functools
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import experiment, trained
+from mobilenet import experiment, trained, watching
 from mobilenet.models.classifier import OnEmbeddings, WithEmbedding
 from mobilenet.reports import curves, run_report
 from mobilenet.runs import (
@@ -47,6 +47,7 @@ def train(
   *,
   report: bool = True,
   data: training_data.Data | None = None,
+  log_to: Sequence[str] = (),
 ) -> loop.Outcome:
   """Trains or resumes, evaluates and reports.
 
@@ -56,11 +57,14 @@ def train(
     compiled: folder of programs that equal runs compiled; None keeps none.
     report: whether to write and print the report and the result.
     data: opened before; None opens that of the config.
+    log_to: names of `watching.PACKAGES`, which get the log as well.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
       another run, or data or checkpoints cannot be read or written.
   """
+  if jax.process_index() == 0:
+    watching.check_installed(log_to)
   config, weights, teacher = preparation.complete(config)
   fields = workdir.fields(config.to_dict())
   processes.check_alike(
@@ -113,6 +117,13 @@ def train(
       unshown=task.unshown(len(outputs)),
       keep_best=config.keep_best or config.patience is not None,
       patience=config.patience,
+      watchers=watching.make(
+        log_to,
+        folder,
+        fields,
+        total_steps=plan.total_steps,
+        batch_size=config.batch_size,
+      ),
     )
     if outcome.stopped:
       print(

@@ -82,6 +82,7 @@ def train(
   unshown: Collection[str] = (),
   keep_best: bool = False,
   patience: int | None = None,
+  watchers: Any = None,
 ) -> Outcome:
   """Trains from the newest whole checkpoint of `workdir`, or from `variables()`.
 
@@ -90,6 +91,7 @@ def train(
 
   `programs` are those of runs with the same arguments; closed at the end. `unshown`
   are metrics that say nothing about this data; they are written but not shown.
+  `watchers` are told of every log line besides (`logs.Writer`).
 
   Raises:
     TrainingError: a workdir that cannot be written or read, a checkpoint of another
@@ -143,6 +145,7 @@ def train(
         start_step=start,
         steps_per_epoch=plan.steps_per_epoch,
         enabled=first_process,
+        also=watchers,
       )
     )
     progress = stack.enter_context(
