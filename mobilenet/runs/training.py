@@ -34,6 +34,7 @@ from mobilenet.runs.announcements import (
 from mobilenet.tasks import Evaluated
 from mobilenet.training import files, loop, processes, workdir
 from mobilenet.training.programs import Programs
+from mobilenet.training.staleness import delayed_schedule
 
 # What may be elsewhere on another host.
 _OF_A_HOST = ('data.dir', 'init', 'teacher.weights', 'teacher.logits')
@@ -104,7 +105,7 @@ def train(
       model=learner,
       task=task,
       tx=tx,
-      learning_rate=schedule,
+      learning_rate=delayed_schedule(schedule, config.optimizer.stale_steps),
       variables=variables,
       data=batches,
       plan=plan,
