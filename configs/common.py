@@ -34,9 +34,13 @@ def base() -> ConfigDict:
   config.model.norm = placeholder(bool)  # False: norms are folded into convolutions
   config.model.norm_momentum = placeholder(float)
   config.model.norm_epsilon = placeholder(float)
+  # Images that a norm takes together in training: those of a device of the papers. None
+  # or 0: the whole batch, over all devices.
+  config.model.norm_group = placeholder(int)
   config.model.init = placeholder(str)
   config.model.dtype = 'float32'
   config.model.lowering = 'auto'
+  config.model.remat = False  # less memory: backward passes compute rows again
   config.model.trained = 'all'  # or 'classifier', 'last 3', 'stride 8': see freezing.py
   config.model.rounded = False  # trained as int8 files compute: see configs/qat.py
 
@@ -82,6 +86,8 @@ def base() -> ConfigDict:
   config.data.made_classes = 10
 
   config.batch_size = 256  # over all devices
+  config.accumulate = 1  # parts of a batch, computed one after the other: less memory
+  config.shards = 1  # devices that share one copy of weights, optimizer and averages
   config.eval_batch_size = 256
   config.epochs = 100.0
   config.steps = placeholder(int)  # instead of epochs

@@ -5,7 +5,8 @@
 The papers of MobileNetV1 and V2 trained asynchronously, V2 with 16 workers. Here one
 worker applies each gradient `optimizer.stale_steps` steps late (staleness.py says why
 that is the same). The sweep has 0, 1, 4 and 16 steps, at the learning rate that is good
-without delay, and 16 steps at a quarter of it; three seeds each. Results: docs/results/staleness/README.md.
+without delay, and 16 steps at a quarter of it; three seeds each.
+Results: docs/results/staleness/README.md.
 
 V1 x0.25 at 32 px, TensorFlow's RMSprop with decay 0.9, momentum 0.9 and eps 1, as in
 configs/v1.py and configs/v2.py, with a cosine, a batch of 32 and no averages.
@@ -13,12 +14,12 @@ configs/v1.py and configs/v2.py, with a cosine, a batch of 32 and no averages.
 
 from configs import common
 
-RATE = 0.02
+RATE = 0.1
 DELAYS = ((0, 1), (1, 1), (4, 1), (16, 1), (16, 4))  # steps, divisor of the rate
 
 
 def get_config(arg=None):
-  arg = common.parse_arg(arg, epochs=8.0)
+  arg = common.parse_arg(arg, epochs=5.0)
   config = common.digits(common.base())
   config.model.name = 'mobilenet_v1'
   config.model.width = 0.25

@@ -30,8 +30,11 @@ from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.starting import start_from
 
-# Fields that may differ when a run resumes: they change no number of the training.
+# Fields that may differ when a run resumes: they change no number of the training, or
+# only by rounding, as another number of devices does.
 HARMLESS = (
+  'shards',
+  'model.remat',
   'checkpoint_every_epochs',
   'data.dir',
   'data.corrupt_limit',
@@ -80,7 +83,14 @@ def make_optimizer(
   Raises:
     TrainingError: see `training.optimizer`.
   """
-  return parts.optimizer_of(model, optimizer.make_optimizer(config.optimizer, schedule))
+  flat = shards(config) == 1
+  tx = optimizer.make_optimizer(config.optimizer, schedule, flat=flat)
+  return parts.optimizer_of(model, tx)
+
+
+def shards(config: ConfigDict) -> int:
+  """Devices that share a state; runs of older versions have no such field."""
+  return config.get('shards', 1)
 
 
 def initial_variables(

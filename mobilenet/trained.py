@@ -26,7 +26,7 @@ from mobilenet.models import folding
 from mobilenet.training import averages, best, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
-from mobilenet.training.state import create, restore
+from mobilenet.training.state import create, described, restore
 from mobilenet.weights import loading, own_file, starting
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
@@ -108,7 +108,8 @@ def _checkpoint(folder, config, model, mesh):
   place = folder / best.FOLDER if kept else folder
   without = {'without': best.WITHOUT} if kept else {}
   with Checkpointer(place, read_only=True, **without) as checkpointer:
-    state = restore(checkpointer, new_state, mesh)
+    like = described(new_state, mesh)
+    state = restore(checkpointer, like, model, mesh)
   if state is None:
     return None, 0
   step = int(state.step)

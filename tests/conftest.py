@@ -12,8 +12,8 @@ os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.3')
 # Not a person's own cache: an accelerator that is built there would be used beside the
 # one that tests build, and JAX takes one of a name.
 os.environ['XDG_CACHE_HOME'] = str(CACHE / 'home')
-# Four devices of one CPU: what is said of meshes is tested, not believed.
-os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')
+# Eight devices of one CPU: what is said of meshes is tested, not believed.
+os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=8')
 
 # Imports leave very many objects that stay: not to be searched for cycles so often.
 gc.set_threshold(100_000, 20, 20)

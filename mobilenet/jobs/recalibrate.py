@@ -137,7 +137,7 @@ def _measured(run: trained.Run, source, images: int, mesh: Mesh) -> dict[str, An
     f'{config.batch_size} at once'
   )
   # Norms take over the statistics of a batch as they are, and nothing is dropped.
-  config.model.norm_momentum = 0.0
+  config.model.norm_momentum, config.model.norm_group = 0.0, None
   config.model.trained = 'all'
   config.model.dropout = config.model.stochastic_depth = 0.0
   model = experiment.make_model(config, run.outputs)

@@ -63,12 +63,17 @@ class Backbone(nn.Module):
     stride, endpoints = 1, {}
     last = max(len(self.network.rows) - 1, 1)
     for n, row in enumerate(self.network.rows):
-      x = BLOCKS[type(row)](
+      block = BLOCKS[type(row)](
         row,
         self.network,
         drop_rate=self.stochastic_depth * n / last,
         name='stem' if n == 0 else f'block_{n - 1:02d}',
-      )(x, train=train and n >= self.frozen)
+      )
+      learns = train and n >= self.frozen
+      if learns and self.network.style.remat:
+        x = nn.remat(lambda row, x: row(x, train=True))(block, x)
+      else:
+        x = block(x, train=learns)
       if n + 1 == self.frozen:
         x = lax.stop_gradient(x)
       stride *= row.stride

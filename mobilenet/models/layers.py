@@ -112,7 +112,12 @@ def depthwise(
 def make_norm(style: Style, act: str = 'linear', name: str = 'norm') -> BatchNorm:
   """The batch norm of a style, and the activation after it."""
   return BatchNorm(
-    style.norm_momentum, style.norm_epsilon, act, style.lowering, name=name
+    style.norm_momentum,
+    style.norm_epsilon,
+    act,
+    style.lowering,
+    style.norm_group,
+    name=name,
   )
 
 

@@ -161,12 +161,21 @@ class BatchNorm(nn.Module):
   (PyTorch's momentum is one minus it). As in both, the running variance takes the
   unbiased estimate. Parameters and statistics are float32; the output has the type of
   the input.
+
+  The papers' replicas each normalised their own share of a batch. `group` is the size
+  of such a share, whatever the number of devices: consecutive images of the (global)
+  batch. The running statistics then take the mean of the groups' own. 0 is the whole
+  batch.
+
+  Raises:
+    ValueError: a batch in training is no multiple of the group.
   """
 
   momentum: float = 0.99
   epsilon: float = 1e-3
   act: str = 'linear'
   lowering: str = 'auto'
+  group: int = 0
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -176,11 +185,8 @@ class BatchNorm(nn.Module):
     mean = self.variable('batch_stats', 'mean', jnp.zeros, features, jnp.float32)
     var = self.variable('batch_stats', 'var', jnp.ones, features, jnp.float32)
     if train:
-      y, batch_mean, batch_var = batch_norm(
-        x, scale, bias, self.epsilon, self.act, self.lowering
-      )
+      y, batch_mean, batch_var, count = self._normalized(x, scale, bias)
       if not self.is_initializing():
-        count = _count(x)
         unbiased = lax.mul(batch_var, count / max_dim(count - 1, 1))
         mean.value = self._average(mean.value, batch_mean)
         var.value = self._average(var.value, unbiased)
@@ -190,6 +196,20 @@ class BatchNorm(nn.Module):
     return ACTIVATIONS[self.act](
       (x.astype(jnp.float32) * factor + shift).astype(x.dtype)
     )
+
+  def _normalized(self, x, scale, bias):
+    """(activated, mean, variance, how many numbers these are of)."""
+    how = (self.epsilon, self.act, self.lowering)
+    group, size = self.group, x.shape[0]
+    if not group or group == size:
+      return *batch_norm(x, scale, bias, *how), _count(x)
+    if size % group:
+      raise ValueError(f'a batch of {size} cannot be normalised in groups of {group}')
+    groups = x.reshape(-1, group, *x.shape[1:])
+    norm = jax.vmap(lambda own: batch_norm(own, scale, bias, *how))
+    y, *statistics = norm(groups)
+    mean, variance = (jnp.mean(statistic, axis=0) for statistic in statistics)
+    return y.reshape(x.shape), mean, variance, _count(groups[0])
 
   def _average(self, old: jax.Array, new: jax.Array) -> jax.Array:
     # lax: JAX traces each of jax.numpy's operators anew, in all norms of a network.

@@ -158,17 +158,21 @@ class Style:
   """What all layers of a network share; the defaults are V3's reference code's.
 
   padding: 'tf', 'torch' or 'keras_v1' (see `lowering.pads`). norm: whether convolutions
-  have batch norm, or else a bias. dtype: the compute type; parameters, norms and logits
-  stay float32. lowering: how convolutions are asked of XLA.
+  have batch norm, or else a bias. norm_group: images that training normalises together,
+  0 for all of a batch (see `norm.BatchNorm`). dtype: the compute type; parameters,
+  norms and logits stay float32. lowering: how convolutions are asked of XLA. remat:
+  training keeps what enters a row, and computes the rest again for its gradients.
   """
 
   padding: str = 'tf'
   norm: bool = True
   norm_momentum: float = 0.99
   norm_epsilon: float = 1e-3
+  norm_group: int = 0
   init: str = 'fan_out'
   dtype: str = 'float32'
   lowering: str = 'auto'
+  remat: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

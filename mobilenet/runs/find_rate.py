@@ -91,6 +91,7 @@ def find_rate(
       seed=config.seed,
       mesh=found.mesh,
       advance=advance,
+      accumulate=config.accumulate,
     )
   for name in getattr(batches, 'corrupt', ()):
     print(f'left out, since it cannot be read: {name}')

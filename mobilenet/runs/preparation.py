@@ -25,6 +25,7 @@ from mobilenet.runs.teaching import Teacher
 from mobilenet.runs.training_data import Data, open_data
 from mobilenet.tasks import Task
 from mobilenet.training import memory, sharding
+from mobilenet.training.errors import require
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.schedules import Schedule, make_schedule
 from mobilenet.weights.own_file import Weights
@@ -90,9 +91,15 @@ def open_run(
     TrainingError, ModelError, DataError: a mistake in the config, or data that cannot
       be opened or learned from.
   """
-  mesh = sharding.make_mesh()
-  sharding.local_batch_size(mesh, config.batch_size)
+  mesh = sharding.make_mesh(shards=config.shards)
+  sharding.local_batch_size(mesh, config.batch_size, parts=config.accumulate)
   sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
+  together, group = config.batch_size // config.accumulate, config.model.norm_group
+  require(
+    not group or together % group == 0,
+    f'--config.model.norm_group={group} does not divide the {together} images that are '
+    'computed together (batch_size / accumulate)',
+  )
   # These raise for a wrong name or option before data is opened.
   task = experiment.make_task(config)
   experiment.make_model(config, ('',))
@@ -134,16 +141,16 @@ def make(
   model = experiment.make_model(config, found.outputs)
   layers, shapes = counting.layers_and_variables(model, config.resolution)
   tx = experiment.make_optimizer(config, model, schedule)
+  learning = [layer for layer in layers if model.learns(tuple(layer.name.split('/')))]
   memory.check(
     memory.needed(
       shapes,
       tx,
-      counting.kept_for_backward(
-        [layer for layer in layers if model.learns(tuple(layer.name.split('/')))]
-      ),
+      [] if config.model.remat else counting.kept_for_backward(learning),
       image_shape=(config.resolution, config.resolution, 3),
-      batch_size=config.batch_size // jax.device_count(),
+      batch_size=config.batch_size // (jax.device_count() * config.accumulate),
       ema=config.ema_decay is not None,
+      shards=config.shards,
     )
   )
   variables = functools.partial(experiment.initial_variables, config, model, weights)

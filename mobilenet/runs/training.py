@@ -118,6 +118,7 @@ def train(
       unshown=task.unshown(len(outputs)),
       keep_best=config.keep_best or config.patience is not None,
       patience=config.patience,
+      accumulate=config.accumulate,
       watchers=watching.make(
         log_to,
         folder,

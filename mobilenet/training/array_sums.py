@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 
 def leaves(tree: Any) -> dict[str, Any]:
@@ -28,13 +29,16 @@ def crc32(array: Any) -> str:
   """Eight hexadecimal digits, of the bytes in C order.
 
   Args:
-    array: a NumPy array, or a JAX array that this process has whole: on its own
-      devices, or replicated over those of several processes.
+    array: a NumPy or a JAX array. One that several processes have parts of is gathered
+      on each of them, so all of them have to ask.
   """
-  if isinstance(array, jax.Array) and array.is_fully_replicated:
-    # A separate view: on a CPU an array keeps the view that NumPy takes of it, and a
-    # buffer with a view cannot be donated.
-    array = array.addressable_data(0)
+  if isinstance(array, jax.Array):
+    if not array.is_fully_addressable and not array.is_fully_replicated:
+      array = multihost_utils.process_allgather(array, tiled=True)
+    elif array.is_fully_replicated:
+      # A separate view: on a CPU an array keeps the view that NumPy takes of it, and a
+      # buffer with a view cannot be donated.
+      array = array.addressable_data(0)
   flat = np.ascontiguousarray(array).reshape(-1)
   return f'{zlib.crc32(flat.view(np.uint8)):08x}'
 

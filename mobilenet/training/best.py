@@ -9,9 +9,10 @@ state before it; of equal ones the first is kept.
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import flax.linen as nn
 import jax
 from jax.sharding import Mesh
 
@@ -78,9 +79,9 @@ class Best:
     since = step // self._eval_steps - self.step // self._eval_steps
     return since >= self._patience
 
-  def state(self, new_state: Callable[[], TrainState], mesh: Mesh) -> TrainState:
+  def state(self, like: TrainState, model: nn.Module, mesh: Mesh) -> TrainState:
     """Reads the best state; see `state.restore`."""
-    return restore(self._checkpointer, new_state, mesh)
+    return restore(self._checkpointer, like, model, mesh)
 
   def close(self) -> None:
     self._checkpointer.close()

@@ -35,7 +35,7 @@ def newest_whole(
   manager: ocp.CheckpointManager,
   folder: pathlib.Path,
   steps: Sequence[int],
-  target: Any,
+  targets: Sequence[Any],
 ) -> Found:
   """Decides which checkpoint is used, and reads it.
 
@@ -47,7 +47,7 @@ def newest_whole(
     manager: of orbax, for `folder`.
     folder: of the checkpoints.
     steps: those to choose from, ascending.
-    target: shapes, types and shardings.
+    targets: shapes, types and shardings, in the structures that a checkpoint may have.
 
   Raises:
     TrainingError: a checkpoint is of another model, or its files may not be read. None
@@ -56,7 +56,7 @@ def newest_whole(
   damaged = {}
   for step in reversed(steps):
     with orbax_noise.no_words_from_finalizers():
-      state, reason = _read(manager, folder, step, target)
+      state, reason = _read(manager, folder, step, targets)
       if not reason:
         return Found(step, state, damaged)
       del state
@@ -65,7 +65,9 @@ def newest_whole(
   return Found(None, None, damaged)
 
 
-def _read(manager, folder: pathlib.Path, step: int, target: Any) -> tuple[Any, str]:
+def _read(
+  manager, folder: pathlib.Path, step: int, targets: Sequence[Any]
+) -> tuple[Any, str]:
   """The state and '', or anything and what is wrong with the checkpoint.
 
   That is text, since an exception would keep alive the coroutines of the failed read,
@@ -79,7 +81,7 @@ def _read(manager, folder: pathlib.Path, step: int, target: Any) -> tuple[Any, s
       stored = {name: array_sums.describe(leaf) for name, leaf in tree.items()}
     else:
       stored = {name: entry.description for name, entry in sums.items()}
-    _check_fits(path, stored, target)
+    target = _fitting(path, stored, targets)
     items = {STATE: ocp.args.StandardRestore(target)}
     state = manager.restore(step, args=ocp.args.Composite(**items))[STATE]
   except (TrainingError, MemoryError, jax.errors.JaxRuntimeError):
@@ -109,12 +111,25 @@ def recorded(path: pathlib.Path) -> dict[str, array_sums.Entry] | None:
   return array_sums.read(file.read_bytes())
 
 
-def _check_fits(path: pathlib.Path, stored: Mapping[str, str], target: Any) -> None:
-  wanted = {k: array_sums.describe(v) for k, v in array_sums.leaves(target).items()}
+def _fitting(
+  path: pathlib.Path, stored: Mapping[str, str], targets: Sequence[Any]
+) -> Any:
+  """The target that has the arrays of a checkpoint.
+
+  Raises:
+    TrainingError: none has; it names the first array that the first target lacks.
+  """
+  for target in targets:
+    wanted = {k: array_sums.describe(v) for k, v in array_sums.leaves(target).items()}
+    if wanted == stored:
+      return target
+  leaves = array_sums.leaves(targets[0])
+  wanted = {name: array_sums.describe(leaf) for name, leaf in leaves.items()}
   for name in [*wanted, *stored]:
-    there, here = (leaves.get(name, 'absent') for leaves in (stored, wanted))
+    there, here = (names.get(name, 'absent') for names in (stored, wanted))
     require(
       there == here,
       f'checkpoint {path} is of another model or optimizer: {name} is {there} there '
       f'and {here} here; use the config it was made with, or another --workdir',
     )
+  raise AssertionError('equal descriptions that are not equal')

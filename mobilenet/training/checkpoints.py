@@ -115,7 +115,7 @@ class Checkpointer:
     print(f'note: cannot write {failure.path}: {failure.reason}; step {step} is next')
     retries.write(lambda: self._write(step, state))
 
-  def restore(self, state_like: Any, step: int | None = None) -> Any:
+  def restore(self, state_like: Any, *others: Any, step: int | None = None) -> Any:
     """Reads a checkpoint into the structure and the shardings of `state_like`.
 
     Every array is compared with its checksum. For a checkpoint of an older version,
@@ -125,10 +125,11 @@ class Checkpointer:
     Args:
       state_like: a pytree of `jax.ShapeDtypeStruct` or arrays, of the structure that
         was saved. A leaf without a sharding goes to the default device.
+      others: structures that it may have been saved in instead.
       step: which checkpoint, and no other; None for the newest that is whole.
 
     Returns:
-      A pytree like `state_like`, with the bits that were saved.
+      A pytree like `state_like` or one of the others, with the bits that were saved.
 
     Raises:
       TrainingError: there is no such checkpoint, none is whole, or it doesn't fit
@@ -137,7 +138,7 @@ class Checkpointer:
     self.wait()
     steps = self.steps()
     require(bool(steps), f'{self.folder} holds no checkpoint')
-    target = jax.tree.map(_abstract, state_like)
+    targets = [jax.tree.map(_abstract, like) for like in (state_like, *others)]
     then = f', nor any before it; delete {self.folder}, and {self._without}'
     if step is not None:
       step = int(step)
@@ -146,7 +147,7 @@ class Checkpointer:
         f'{self.folder} holds no step {step}; it holds {", ".join(map(str, steps))}',
       )
       steps, then = [step], '; choose another step'
-    found = checkpoint_reading.newest_whole(self._manager, self.folder, steps, target)
+    found = checkpoint_reading.newest_whole(self._manager, self.folder, steps, targets)
     if found.damaged:
       self._silence.stay()
     # All of them keep their names: the next start has to say so too.

@@ -20,7 +20,8 @@ from mobilenet.training.plan import Plan
 from mobilenet.training.preemption import StopRequest
 from mobilenet.training.programs import Programs
 from mobilenet.training.progress import Progress
-from mobilenet.training.state import TrainState, create, restore
+from mobilenet.training.state import TrainState, create, described, restore
+from mobilenet.training.state import layout as state_layout
 from mobilenet.training.step import first_non_finite, make_eval_step, make_train_step
 from mobilenet.training.step_log import StepLog, seconds_before
 
@@ -82,12 +83,15 @@ def train(
   unshown: Collection[str] = (),
   keep_best: bool = False,
   patience: int | None = None,
+  accumulate: int = 1,
   watchers: Any = None,
 ) -> Outcome:
   """Trains from the newest whole checkpoint of `workdir`, or from `variables()`.
 
   With `keep_best` the outcome is the best evaluated state, and after `patience`
   evaluations without a better one the run is over.
+
+  A batch is computed in `accumulate` parts, one after the other.
 
   `programs` are those of runs with the same arguments; closed at the end. `unshown`
   are metrics that say nothing about this data; they are written but not shown.
@@ -104,22 +108,8 @@ def train(
   with contextlib.ExitStack() as stack:
     stack.enter_context(memory.told(memory.OF_TRAINING))
     checkpointer = stack.enter_context(Checkpointer(workdir))
-    everywhere = sharding.replicated(mesh)
     programs = programs or Programs(None, mesh)
     stack.callback(programs.close)
-    first_state = programs.kept(
-      'first state', jax.jit(new_state, out_shardings=everywhere)
-    )
-    train_step = processes.together(
-      'training',
-      programs.kept(
-        'training',
-        make_train_step(model, task, tx, mesh, seed=seed, ema_decay=ema_decay),
-      ),
-    )
-    eval_step = processes.together(
-      'evaluation', programs.kept('evaluation', make_eval_step(model, task, mesh))
-    )
     start = checkpointer.latest_step() or 0
     best = None
     if keep_best:
@@ -132,10 +122,30 @@ def train(
 
     # Before the state, which takes a while: meanwhile data is read ahead.
     batches = None if is_over(start) else data.train(start)
-    state = restore(checkpointer, lambda: new_state(variables()), mesh)
-    if state is None:
-      state = first_state(variables())
-    elif (whole := int(state.step)) != start:  # newer ones are damaged
+    is_new = checkpointer.latest_step() is None
+    initial = variables() if is_new else None
+    like = described(lambda: new_state(initial if is_new else variables()), mesh)
+    layout = state_layout(like)
+    if is_new:
+      first_state = jax.jit(new_state, out_shardings=layout)
+      state = programs.kept('first state', first_state)(initial)
+      del initial
+    else:
+      state = restore(checkpointer, like, model, mesh)
+    train_step = make_train_step(
+      model,
+      task,
+      tx,
+      mesh,
+      seed=seed,
+      ema_decay=ema_decay,
+      accumulate=accumulate,
+      layout=layout,
+    )
+    train_step = processes.together('training', programs.kept('training', train_step))
+    eval_step = make_eval_step(model, task, mesh, layout.variables)
+    eval_step = processes.together('evaluation', programs.kept('evaluation', eval_step))
+    if (whole := int(state.step)) != start:  # newer ones are damaged
       start = whole
       batches = None if is_over(start) else data.train(start)
     first_process = jax.process_index() == 0
@@ -216,7 +226,7 @@ def train(
       log.hold(step, told, state.sums if logged else None)
       if logged:
         note_unreadable(batches)
-        state = state.replace(sums=jax.device_put(task.zero_sums(), everywhere))
+        state = state.replace(sums=jax.device_put(task.zero_sums(), layout.sums))
       if step % plan.eval_steps == 0 or last:
         log.flush(state, batch)
         evaluations = evaluate_all(state, last)
@@ -235,10 +245,12 @@ def train(
     if finished:
       if best and best.step not in (None, step):
         progress.note(f'the best evaluation was that of step {best.step}')
-        state = best.state(lambda: new_state(variables()), mesh)
+        state = best.state(like, model, mesh)
         evaluations = {}
       if not evaluations:
         evaluations = evaluate_all(state, last=True)
+      kept = sharding.whole(mesh, (state.variables, state.ema))
+      state = state.replace(variables=kept[0], ema=kept[1])
     return Outcome(
       state=state,
       step=step,

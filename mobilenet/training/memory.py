@@ -14,7 +14,10 @@ from mobilenet.training.errors import TrainingError, require
 _FLOAT = 4  # bytes
 
 # What to lower.
-OF_TRAINING = '--config.batch_size, --config.resolution or --config.model.width'
+OF_TRAINING = (
+  '--config.batch_size, --config.resolution or --config.model.width, or raise '
+  '--config.accumulate'
+)
 OF_EVALUATION = '--config.eval_batch_size'
 
 
@@ -26,6 +29,7 @@ def needed(
   image_shape: tuple[int, ...],
   batch_size: int,
   ema: bool,
+  shards: int = 1,
 ) -> int:
   """A lower bound of the bytes that a training step holds on one device.
 
@@ -35,15 +39,16 @@ def needed(
     outputs: shapes of the layers' outputs for one image that the backward pass needs;
       what else XLA keeps is not counted.
     image_shape: of one image.
-    batch_size: images on the device.
+    batch_size: images on the device at a time.
     ema: whether averages of the variables are kept.
+    shards: devices that share all of this but the images.
   """
   params = variables['params']
   slots = jax.eval_shape(tx.init, params)
   # The variables, their averages, the gradients, what the optimizer keeps.
   state = _count(variables) * (2 if ema else 1) + _count(params) + _count(slots)
   image = math.prod(image_shape) + sum(math.prod(shape) for shape in outputs)
-  return _FLOAT * (state + image * batch_size)
+  return _FLOAT * (state // shards + image * batch_size)
 
 
 def _count(tree: Any) -> int:

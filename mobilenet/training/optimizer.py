@@ -22,7 +22,7 @@ _SHARED = ('clip_norm', 'decay_depthwise', 'stale_steps')
 
 
 def make_optimizer(
-  cfg: Any, schedule: optax.Schedule, *, params: Any = None
+  cfg: Any, schedule: optax.Schedule, *, params: Any = None, flat: bool = True
 ) -> optax.GradientTransformation:
   """Builds the optimizer that `cfg.name` names.
 
@@ -47,6 +47,8 @@ def make_optimizer(
     cfg: the section of the config; any object with these fields.
     schedule: step -> learning rate.
     params: if given, the decay mask is checked on them at once.
+    flat: whether the state is one vector for all parameters; otherwise it has an array
+      for each, which devices can share (see `optimizer_layout`).
 
   Raises:
     TrainingError: for an unknown name or field, a value out of range, or a
@@ -78,8 +80,8 @@ def make_optimizer(
     elementwise = optax.chain(optax.clip_by_global_norm(limit), elementwise)
   # On one vector instead of hundreds of arrays: hundreds of small kernels cost more
   # than the arithmetic, to compile and, in small networks, to run.
-  tx = optax.chain(optax.flatten(elementwise), *rest)
-  return delayed(tx, fields.get(cfg, 'stale_steps') or 0)
+  tx = optax.chain(optax.flatten(elementwise) if flat else elementwise, *rest)
+  return delayed(tx, fields.get(cfg, 'stale_steps') or 0, flat=flat)
 
 
 def path_mask(params: Any, decay_depthwise: bool) -> Any:

@@ -25,7 +25,7 @@ from jax.sharding import Mesh
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.schedules import Schedule
-from mobilenet.training.state import create
+from mobilenet.training.state import create, described, layout
 from mobilenet.training.step import first_non_finite, make_train_step
 
 FEWEST = 10  # steps
@@ -104,6 +104,7 @@ def measure(
   seed: int,
   mesh: Mesh,
   advance: Callable[[int], object],
+  accumulate: int = 1,
 ) -> Measured:
   """Trains with a rising rate, step by step as a run does, and keeps the losses alone.
 
@@ -111,8 +112,8 @@ def measure(
   a gradient is no finite number.
 
   Args:
-    model, task, tx, variables, batches, seed, mesh: as in `loop.train`. `tx` follows
-      `schedule`.
+    model, task, tx, variables, batches, seed, mesh, accumulate: as in `loop.train`.
+      `tx` follows `schedule`.
     schedule: from `rising`, of as many steps.
     steps: updates.
     advance: is told of each update.
@@ -120,12 +121,22 @@ def measure(
   Raises:
     TrainingError: not even the first loss is finite; the line names where.
   """
-  everywhere = sharding.replicated(mesh)
-  state = jax.jit(
-    lambda initial: create(initial, tx, task.zero_sums(), ema=False),
-    out_shardings=everywhere,
-  )(variables)
-  step = make_train_step(model, task, tx, mesh, seed=seed, ema_decay=None)
+
+  def new_state(initial):
+    return create(initial, tx, task.zero_sums(), ema=False)
+
+  where = layout(described(lambda: new_state(variables), mesh))
+  state = jax.jit(new_state, out_shardings=where)(variables)
+  step = make_train_step(
+    model,
+    task,
+    tx,
+    mesh,
+    seed=seed,
+    ema_decay=None,
+    accumulate=accumulate,
+    layout=where,
+  )
   rates = np.asarray(jax.jit(schedule)(np.arange(steps)), np.float64)
   width = _WIDTH * steps
   losses, ended = [], ''

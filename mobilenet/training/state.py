@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from mobilenet.training import sharding
+from mobilenet.training import optimizer_layout, parts, sharding
 from mobilenet.training.checkpoints import Checkpointer
 
 
@@ -56,14 +57,35 @@ def create(
   )
 
 
+def described(new_state: Callable[[], TrainState], mesh: Mesh) -> TrainState:
+  """The shape, type and sharding of each array of a state on the devices of `mesh`."""
+  shapes = jax.eval_shape(new_state)
+  layout = sharding.of_state(mesh, shapes)
+  # Sums are read on the host after every log line.
+  layout = layout.replace(
+    sums=jax.tree.map(lambda _: sharding.replicated(mesh), shapes.sums)
+  )
+  return jax.tree.map(_described, shapes, layout)
+
+
+def _described(leaf, where) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
+
+
+def layout(like: TrainState) -> TrainState:
+  """The sharding of each array of what `described` returns."""
+  return jax.tree.map(lambda leaf: leaf.sharding, like)
+
+
 def restore(
-  checkpointer: Checkpointer, new_state: Callable[[], TrainState], mesh: Mesh
+  checkpointer: Checkpointer, like: TrainState, model: nn.Module, mesh: Mesh
 ) -> TrainState | None:
-  """Reads a run's newest whole checkpoint, all of it onto every device of `mesh`.
+  """Reads a run's newest whole checkpoint, whatever number of devices wrote it.
 
   Args:
     checkpointer: of the run.
-    new_state: () -> the state before the first step, for its structure and shapes.
+    like: from `described`; with either form of the optimizer's state.
+    model: whose state it is.
     mesh: of the devices.
 
   Returns:
@@ -75,13 +97,18 @@ def restore(
   """
   if checkpointer.latest_step() is None:
     return None
-  everywhere = sharding.replicated(mesh)
-  return checkpointer.restore(
-    jax.tree.map(
-      lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
-      jax.eval_shape(new_state),
-    )
-  )
+  learned = parts.split(model, like.variables)[0].get('params', {})
+
+  def swap(opt_state):
+    return optimizer_layout.swapped(opt_state, learned)
+
+  other = jax.eval_shape(swap, like.opt_state)
+  other = jax.tree.map(lambda leaf: _described(leaf, sharding.replicated(mesh)), other)
+  state = checkpointer.restore(like, like.replace(opt_state=other))
+  if jax.tree.structure(state) != jax.tree.structure(like):
+    swap = jax.jit(swap, out_shardings=layout(like).opt_state)
+    state = state.replace(opt_state=swap(state.opt_state))
+  return state
 
 
 def ema_decay_at(step: jax.Array, decay: float) -> jax.Array:

@@ -1,6 +1,7 @@
 """One training step and one evaluation step, jitted over the mesh."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,6 +11,7 @@ from jax import lax
 from jax.sharding import Mesh
 
 from mobilenet.training import parts, sharding
+from mobilenet.training.accumulation import in_parts
 from mobilenet.training.state import TrainState, ema_decay_at
 
 # What the seed of a config is folded with, so that no two uses share a stream.
@@ -24,8 +26,14 @@ def make_train_step(
   *,
   seed: int,
   ema_decay: float | None,
+  accumulate: int = 1,
+  layout: Any = None,
 ) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
   """Jits (state, batch) -> (state, told); the given state is donated.
+
+  `layout` is the state's sharding (`state.layout`), None if every device has all of it.
+  A batch is computed in `accumulate` parts. Norms then know one part each, and the
+  running statistics take the mean of what each of them would make of them.
 
   A donated state cannot be used afterwards. `told` can still be read once the next step
   has taken the new state: its two counters of skipped steps, 'total' and 'in_a_row',
@@ -42,26 +50,34 @@ def make_train_step(
     learned, fixed = parts.split(model, state.variables)
     averaged, fixed_averages = parts.split(model, state.ema or {})
 
-    def loss_fn(params):
-      variables = parts.join({**learned, 'params': params}, fixed)
-      outputs, updates = model.apply(
-        variables,
-        batch['image'],
-        train=True,
-        mutable=['batch_stats'],
-        rngs={'dropout': jax.random.fold_in(dropout_key, state.step)},
-      )
-      return task.loss(variables['params'], outputs, batch), (outputs, updates)
+    whole, fixed_whole = sharding.gathered(mesh, (learned, fixed))
 
+    def passes(batch, key):
+      def loss_fn(params):
+        variables = parts.join({**whole, 'params': params}, fixed_whole)
+        outputs, updates = model.apply(
+          variables,
+          batch['image'],
+          train=True,
+          mutable=['batch_stats'],
+          rngs={'dropout': key},
+        )
+        return task.loss(variables['params'], outputs, batch), (outputs, updates)
+
+      (loss, (outputs, statistics)), gradients = jax.value_and_grad(
+        loss_fn, has_aux=True
+      )(whole['params'])
+      return (loss, gradients, statistics), task.sums(outputs, batch)
+
+    key = jax.random.fold_in(dropout_key, state.step)
+    (loss, gradients, statistics), sums = in_parts(passes, batch, key, accumulate)
+    gradients = sharding.cut(mesh, gradients)
     params = learned['params']
-    (loss, (outputs, statistics)), gradients = jax.value_and_grad(
-      loss_fn, has_aux=True
-    )(params)
     good = all_finite((loss, gradients))
     updates, opt_state = tx.update(gradients, state.opt_state, params)
     statistics, _ = parts.split(model, statistics)
     variables = {'params': jax.tree.map(lax.add, params, updates), **statistics}
-    sums = jax.tree.map(jnp.add, state.sums, task.sums(outputs, batch))
+    sums = jax.tree.map(jnp.add, state.sums, sums)
     ema = averaged
     if ema_decay is not None:
       decay = ema_decay_at(state.step, ema_decay)
@@ -88,12 +104,13 @@ def make_train_step(
     return state, told
 
   everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
-  # Data parallelism in one line: the state is replicated, the batch is split, and the
-  # compiler sums gradients and BatchNorm statistics over the global batch.
+  layout = everywhere if layout is None else layout
+  # Data parallelism in one line: the batch is split, and the compiler sums gradients
+  # and BatchNorm statistics over the global batch.
   return jax.jit(
     train_step,
-    in_shardings=(everywhere, over_devices),
-    out_shardings=everywhere,
+    in_shardings=(layout, over_devices),
+    out_shardings=(layout, everywhere),
     donate_argnums=0,
   )
 
@@ -112,10 +129,16 @@ def all_finite(tree) -> jax.Array:
   return jnp.isfinite(norms @ norms)
 
 
-def make_eval_step(model: nn.Module, task, mesh: Mesh) -> Callable[[dict, dict], tuple]:
-  """Jits (variables, batch) -> (sums over the whole batch, predictions per example)."""
+def make_eval_step(
+  model: nn.Module, task, mesh: Mesh, layout: Any = None
+) -> Callable[[dict, dict], tuple]:
+  """Jits (variables, batch) -> (sums over the whole batch, predictions per example).
+
+  `layout` is the variables' sharding, None if every device has all of them.
+  """
 
   def eval_step(variables, batch):
+    variables = sharding.gathered(mesh, variables)
     outputs = model.apply(variables, batch['image'], train=False)
     sums = task.sums(outputs, batch)
     sums['seen'] = jnp.sum((batch['index'] >= 0).astype(jnp.float32))
@@ -125,7 +148,7 @@ def make_eval_step(model: nn.Module, task, mesh: Mesh) -> Callable[[dict, dict],
   everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
   return jax.jit(
     eval_step,
-    in_shardings=(everywhere, over_devices),
+    in_shardings=(everywhere if layout is None else layout, over_devices),
     out_shardings=(everywhere, over_devices),
   )
 

@@ -68,15 +68,21 @@ class Run:
   eval_steps: int = 6
   train: object = train_batches
   programs: pathlib.Path | None = None
+  shards: int = 1
+  accumulate: int = 1
+  style: dict = dataclasses.field(default_factory=dict)
+  dropout: float = 0.2
   task: object = Classification(label_smoothing=0.1, l2=1e-4)
 
   @property
   def model(self):
-    return Classifier(NETWORK, CLASSES, dropout=0.2, stochastic_depth=0.2)
+    style = dataclasses.replace(NETWORK.style, **self.style)
+    network = dataclasses.replace(NETWORK, style=style)
+    return Classifier(network, CLASSES, self.dropout, stochastic_depth=self.dropout)
 
   @property
   def mesh(self):
-    return sharding.make_mesh(jax.devices()[: self.devices])
+    return sharding.make_mesh(jax.devices()[: self.devices], self.shards)
 
   def variables(self):
     return init_variables(self.model, (SIZE, SIZE, 3), 0)
@@ -90,7 +96,7 @@ class Run:
 
   def optimizer(self):
     return optimizer.make_optimizer(
-      {'name': 'rmsprop_tf', 'eps': 1e-3}, self.schedule()
+      {'name': 'rmsprop_tf', 'eps': 1e-3}, self.schedule(), flat=self.shards == 1
     )
 
   def __call__(self, workdir):
@@ -119,6 +125,7 @@ class Run:
       workdir=str(workdir),
       mesh=self.mesh,
       programs=Programs(self.programs, self.mesh, 'a test'),
+      accumulate=self.accumulate,
     )
 
 
@@ -129,4 +136,10 @@ def run():
 
 @pytest.fixture
 def make_run():
+  return Run
+
+
+@pytest.fixture(scope='module')
+def make_run_for_all():
+  """`make_run`, for what the tests of a file share."""
   return Run

@@ -134,7 +134,8 @@ def test_too_little_memory_is_one_line(make_run, tmp_path, monkeypatch):
     make_run()(tmp_path)
   assert str(caught.value) == (
     'a device has too little memory (RESOURCE_EXHAUSTED: Out of memory): lower '
-    '--config.batch_size, --config.resolution or --config.model.width'
+    '--config.batch_size, --config.resolution or --config.model.width, or raise '
+    '--config.accumulate'
   )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from mobilenet.training import memory
+from mobilenet.training import memory, optimizer_layout
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import make_optimizer
 from mobilenet.training.staleness import Delayed, delayed, delayed_schedule
@@ -29,9 +29,9 @@ def schedule(step):
   return 0.1 / (1.0 + step)
 
 
-def optimizer(name, **fields):
+def optimizer(name, *, flat=True, **fields):
   return make_optimizer(
-    types.SimpleNamespace(name=name, **OPTIMIZERS[name], **fields), schedule
+    types.SimpleNamespace(name=name, **OPTIMIZERS[name], **fields), schedule, flat=flat
   )
 
 
@@ -94,6 +94,15 @@ def test_what_waits_is_one_array_and_the_optimizer_is_untouched_meanwhile():
   flat = [jax.flatten_util.ravel_pytree(gradients(n))[0] for n in (0, 1)]
   np.testing.assert_array_equal(state.gradients, [*flat, np.zeros(13, 'f')])
   assert int(state.count) == 2
+
+
+def test_what_devices_share_waits_in_an_array_for_each_parameter():
+  given = [gradients(step) for step in range(5)]
+  flat, flat_state = run(optimizer('rmsprop_tf', stale_steps=2), given)
+  tree, state = run(optimizer('rmsprop_tf', stale_steps=2, flat=False), given)
+  assert state.gradients['conv']['kernel'].shape == (2, 2, 3)
+  assert_close(tree, flat)
+  assert_close(optimizer_layout.swapped(flat_state, PARAMS), state)
 
 
 def test_no_delay_is_the_optimizer_itself():
