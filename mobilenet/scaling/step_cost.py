@@ -13,6 +13,7 @@ from mobilenet.models import counting
 from mobilenet.scaling import collectives
 from mobilenet.training import sharding
 from mobilenet.training.plan import make_plan
+from mobilenet.training.programs import compile_anew
 from mobilenet.training.schedules import make_schedule
 from mobilenet.training.state import create, described, layout
 from mobilenet.training.step import make_train_step
@@ -86,7 +87,7 @@ def measure(config: ConfigDict, mesh: Mesh, outputs: int, num_examples: int) -> 
     'image': jax.ShapeDtypeStruct((images, size, size, 3), np.float32, sharding=where),
     'label': jax.ShapeDtypeStruct((images,), np.int32, sharding=where),
   }
-  program = step.lower(state, batch).compile()
+  program = compile_anew(step.lower(state, batch))
   memory, counted = program.memory_analysis(), program.cost_analysis()
   parameters, multiply_adds = counting.totals(layers)
   return Cost(

@@ -1,7 +1,11 @@
 """Slices of TPUs that programs are compiled for, on any machine, without a TPU."""
 
+import importlib.util
 import os
 from typing import NamedTuple
+
+import jax
+from jax.experimental import topologies
 
 from mobilenet.training.errors import TrainingError, require
 
@@ -54,17 +58,16 @@ def open_slice(name: str) -> Slice:
     f'--topology={name}: give a kind of chip ({", ".join(CHIPS)}) and the chips along '
     'each axis, such as v5e:4x4 (16 chips) or v4:2x2x2 (8 chips)',
   )
+  require(
+    importlib.util.find_spec('libtpu') is not None,
+    f'--job=plan compiles with libtpu, which is not installed: {INSTALL}',
+  )
   _stand_in()
-  from jax.experimental import topologies
 
   try:
     devices = topologies.get_topology_desc(name, 'tpu').devices
-  except Exception as error:  # RuntimeError, NotImplementedError and XLA's own
+  except jax.errors.JaxRuntimeError as error:
     reason = ' '.join(str(error).split())
-    if 'libtpu' in reason or 'plugin' in reason:
-      raise TrainingError(
-        f'compiling for TPUs needs the package libtpu: {INSTALL} ({reason[:120]})'
-      ) from error
     raise TrainingError(
       f'--topology={name}: there is no such slice ({reason[:160]}); v5e and v6e have '
       'two axes, such as v5e:4x4, v4 and v5p three, such as v4:2x2x4'

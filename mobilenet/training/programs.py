@@ -100,18 +100,18 @@ class Programs:
     file = _digest(self._machine, trees, lowered.as_text())
     program = _load(self._folder / file, self._devices)
     if program is None:
-      program = _compile(lowered)
+      program = compile_anew(lowered)
       self._background.submit(_store, self._folder / file, program)
     self._files[name] = file
     self._background.submit(_write, self._index, json.dumps(self._files).encode())
     return program
 
 
-def _compile(lowered):
+def compile_anew(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
   """Compiles; JAX's own cache is off meanwhile.
 
   A program that JAX has read from there cannot be written again: XLA reports no error,
-  but running what was written fails.
+  but running what was written fails. One for devices that are not here cannot be read.
   """
   flag = 'jax_enable_compilation_cache'
   before = getattr(jax.config, flag)
