@@ -103,6 +103,7 @@ def base() -> ConfigDict:
   config.optimizer.weight_decay = placeholder(float)  # decoupled: adamw's
   config.optimizer.decay_depthwise = False
   config.optimizer.clip_norm = placeholder(float)
+  config.optimizer.stale_steps = 0  # asynchronous workers less one: staleness.py
 
   config.schedule = ConfigDict()
   config.schedule.name = 'cosine'
@@ -328,4 +329,5 @@ _LABELS = {
   'schedule.learning_rate': 'lr',
   'seed': 'seed',
   'data.fold': 'fold',
+  'optimizer.stale_steps': 'stale',
 }

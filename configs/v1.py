@@ -13,7 +13,8 @@ Recipe: the paper names TensorFlow's RMSprop, little distortion, no label smooth
 no L2 on depthwise kernels, but gives no numbers. They come from Google's TPU code for
 this network: batch 1024, learning rate 0.165, times 0.94 every 3 epochs, eps 1,
 averages. L2 4e-5 and dropout 0.001 are TF-slim's. No source gives the length; 300
-epochs are our choice.
+epochs are our choice. The paper's gradients came from asynchronous workers, ours don't:
+see configs/staleness.py.
 """
 
 from configs import common

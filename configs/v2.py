@@ -12,6 +12,7 @@ Recipe: the paper's, as TF-slim gives it for 8 averaged GPUs. Batch 8 x 96, lear
 rate 8 x 0.045, times 0.98 every 2.5 epochs, RMSprop 0.9 / 0.9 with eps 1, L2 4e-5 but
 not on depthwise kernels, dropout 0.2, label smoothing 0.1, averages 0.9999. The
 published run's BatchNorm sees 96 images at a time; here it sees the global batch.
+The paper's own run had 16 asynchronous workers: see configs/staleness.py.
 """
 
 from configs import common

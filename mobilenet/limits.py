@@ -31,6 +31,7 @@ NUMBERS = {
   'epochs': (1e-9, 1e6),
   'head_first.epochs': (0, 1e6),
   'head_first.learning_rate': (0, 1e6),
+  'optimizer.stale_steps': (0, 1000),
   'schedule.learning_rate': (0, 1e6),
   'schedule.warmup_epochs': (0, 1e6),
   'schedule.warmup_from': (0, 1),

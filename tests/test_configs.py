@@ -98,7 +98,7 @@ def test_a_rounded_network_starts_as_the_fine_tuned_one_ends():
 
 
 @pytest.mark.parametrize(
-  'name', [n for n in NAMES if n.startswith(('v', 's'))], ids=lambda n: n
+  'name', [n for n in NAMES if n.startswith(('v', 'sh', 'sq'))], ids=lambda n: n
 )
 def test_quick_keeps_the_experiment(name):
   full, quick = load(name), load(name, 'quick')
@@ -178,6 +178,7 @@ SWEEPS = {
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
   'shufflenet_v2': {'grid': 4, 'learning_rates': 3, 'seeds': 3},
+  'staleness': {'delays': 15, 'learning_rates': 6, 'seeds': 3},
   'transfer': {'folds': 5, 'seeds': 3, 'learning_rates': 3},
   'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},
   'v1': {'grid': 16, 'learning_rates': 5, 'seeds': 3},

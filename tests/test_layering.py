@@ -178,6 +178,7 @@ BELOW = {
   'bench': ('models', 'training', 'weights', 'export', 'reports', 'tasks'),
   'config_files': ('training',),
   'limits': ('training',),
+  'watching': ('training',),
   'experiment': ('models', 'training', 'weights', 'export', 'tasks'),
   'trained': ('models', 'training', 'weights', 'export', 'experiment'),
   'runs': (
@@ -188,6 +189,7 @@ BELOW = {
     'reports',
     'tasks',
     'limits',
+    'watching',
     'experiment',
     'trained',
   ),

@@ -102,13 +102,14 @@ def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
 def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
   """The recipe's warm-up is an epoch: it gives way, and a note says so."""
   arguments = (*tiny.CONFIG, f'--workdir={tmp_path}')
-  done = tiny.run(*arguments, '--config.epochs=1')
+  done = tiny.run(*arguments, '--config.epochs=1', '--log_to=prometheus')
   assert done.returncode == 0, done.stderr
+  assert 'mobilenet_step{' in (tmp_path / 'metrics.prom').read_text()
   assert (
     'note: schedule.warmup_epochs = 1 is 3 steps, and the run has 3: the warm-up takes '
     'half of them, 1\n'
   ) in done.stdout
-  done = tiny.run(*arguments)
+  done = tiny.run(*arguments)  # and need not log to the same places
   assert done.returncode == 0, done.stderr
   assert (
     'note: the run of 1 epoch becomes one of 2 epochs: it goes on at step 3 of 6, and '

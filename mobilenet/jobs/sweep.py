@@ -8,7 +8,7 @@ resumes interrupted ones and retries failed ones. docs/sweeps.md says more.
 
 import os
 
-from mobilenet import config_files, experiment
+from mobilenet import config_files, experiment, watching
 from mobilenet.command_line import Flag, Given
 from mobilenet.runs import teaching
 from mobilenet.training.errors import require
@@ -16,6 +16,7 @@ from mobilenet.training.errors import require
 FLAGS = (
   Flag('sweep', str, None, "Name of the sweep; the config's default if not given."),
   Flag('index', int, None, 'Run this item alone, counted from 0.'),
+  Flag('log_to', str, None, 'As in --job=train, of every item.'),
   Flag('list', bool, False, 'Print the items and run nothing.'),
 )
 
@@ -34,6 +35,8 @@ def run(given: Given) -> int:
 
   config = given.needed_config()
   name, pairs = config_files.load_sweep(given.argument, given.flags.sweep)
+  log_to = watching.parse(given.flags.log_to)
+  watching.check_installed(log_to)
   title = f'{config_files.config_name(given.argument)}-{name}'
   folder = given.folder(title)
   items = sweep_items.make_items(
@@ -43,6 +46,7 @@ def run(given: Given) -> int:
     given.overrides,
     folder,
     complete=teaching.completed,
+    flags=[f'--log_to={",".join(log_to)}'] if log_to else [],
   )
   if given.flags.list:
     runner.show_items(items, title, ignore=experiment.HARMLESS)

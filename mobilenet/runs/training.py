@@ -7,14 +7,14 @@ import copy
 import functools
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 from ml_collections import ConfigDict
 
-from mobilenet import experiment, trained
+from mobilenet import experiment, trained, watching
 from mobilenet.models.classifier import OnEmbeddings, WithEmbedding
 from mobilenet.reports import curves, run_report
 from mobilenet.runs import (
@@ -34,6 +34,7 @@ from mobilenet.runs.announcements import (
 from mobilenet.tasks import Evaluated
 from mobilenet.training import files, loop, processes, workdir
 from mobilenet.training.programs import Programs
+from mobilenet.training.staleness import delayed_schedule
 
 # What may be elsewhere on another host.
 _OF_A_HOST = ('data.dir', 'init', 'teacher.weights', 'teacher.logits')
@@ -47,6 +48,7 @@ def train(
   *,
   report: bool = True,
   data: training_data.Data | None = None,
+  log_to: Sequence[str] = (),
 ) -> loop.Outcome:
   """Trains or resumes, evaluates and reports.
 
@@ -56,11 +58,14 @@ def train(
     compiled: folder of programs that equal runs compiled; None keeps none.
     report: whether to write and print the report and the result.
     data: opened before; None opens that of the config.
+    log_to: names of `watching.PACKAGES`, which get the log as well.
 
   Raises:
     TrainingError, ModelError, DataError: a mistake in the config, the folder holds
       another run, or data or checkpoints cannot be read or written.
   """
+  if jax.process_index() == 0:
+    watching.check_installed(log_to)
   config, weights, teacher = preparation.complete(config)
   fields = workdir.fields(config.to_dict())
   processes.check_alike(
@@ -100,7 +105,7 @@ def train(
       model=learner,
       task=task,
       tx=tx,
-      learning_rate=schedule,
+      learning_rate=delayed_schedule(schedule, config.optimizer.stale_steps),
       variables=variables,
       data=batches,
       plan=plan,
@@ -114,6 +119,13 @@ def train(
       keep_best=config.keep_best or config.patience is not None,
       patience=config.patience,
       accumulate=config.accumulate,
+      watchers=watching.make(
+        log_to,
+        folder,
+        fields,
+        total_steps=plan.total_steps,
+        batch_size=config.batch_size,
+      ),
     )
     if outcome.stopped:
       print(

@@ -56,6 +56,7 @@ def make_items(
   given: dict[str, Any],
   folder: pathlib.Path,
   complete: Callable[[ConfigDict], ConfigDict] = lambda config: config,
+  flags: Sequence[str] = (),
 ) -> list[Item]:
   """The items of a sweep, checked before any of them runs.
 
@@ -66,6 +67,7 @@ def make_items(
     given: dotted fields that the command line sets; the sweep's own values win.
     folder: of the sweep; each item has a folder of its own in it.
     complete: a run's config -> the config that the run stores.
+    flags: of the training of an item, as typed, besides the fields.
 
   Raises:
     TrainingError: a name cannot be a folder or occurs twice, or a field is wrong.
@@ -75,7 +77,7 @@ def make_items(
   for name, overrides in pairs:
     both = given | overrides
     command = [sys.executable, sys.argv[0], f'--config={argument}', '--job=train']
-    command += config_files.override_flags(both)
+    command += [*config_files.override_flags(both), *flags]
     items.append(
       Item(
         name,

@@ -15,6 +15,7 @@ import os
 import pathlib
 import socket
 import time
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,8 @@ class Writer:
     start_step: steps already done.
     steps_per_epoch: when given, every line says its `epoch`.
     enabled: False on all processes but the first: nothing is touched.
+    also: told of every line after the files have it, as `watching.Watchers` is; None
+      where nobody else is to know.
 
   Raises:
     TrainingError: a file cannot be written (disk full, read-only), or a line of
@@ -87,8 +90,9 @@ class Writer:
     start_step: int = 0,
     steps_per_epoch: float | None = None,
     enabled: bool = True,
+    also: Any = None,
   ):
-    self._enabled = enabled
+    self._enabled, self._also = enabled, also
     self._steps_per_epoch = steps_per_epoch
     if not enabled:
       return
@@ -107,6 +111,8 @@ class Writer:
     except BaseException:
       self._file.close()
       raise
+    if also is not None:
+      also.open(start_step)
 
   def write(
     self, step: int, metrics: collections.abc.Mapping, kind: str = 'train'
@@ -123,17 +129,21 @@ class Writer:
     self._events.scalars(
       {f'{kind}/{name}': value for name, value in metrics.items()}, int(step)
     )
+    if self._also is not None:
+      self._also.write(int(step), metrics, kind)
 
-  def close(self) -> None:
+  def close(self, *, failed: bool = False) -> None:
     if self._enabled:
       self._file.close()
       self._events.close()
+      if self._also is not None:
+        self._also.close(failed)
 
   def __enter__(self):
     return self
 
-  def __exit__(self, *exception):
-    self.close()
+  def __exit__(self, kind, *exception):
+    self.close(failed=kind is not None)
 
 
 class _Events:

@@ -84,6 +84,7 @@ def train(
   keep_best: bool = False,
   patience: int | None = None,
   accumulate: int = 1,
+  watchers: Any = None,
 ) -> Outcome:
   """Trains from the newest whole checkpoint of `workdir`, or from `variables()`.
 
@@ -94,6 +95,7 @@ def train(
 
   `programs` are those of runs with the same arguments; closed at the end. `unshown`
   are metrics that say nothing about this data; they are written but not shown.
+  `watchers` are told of every log line besides (`logs.Writer`).
 
   Raises:
     TrainingError: a workdir that cannot be written or read, a checkpoint of another
@@ -153,6 +155,7 @@ def train(
         start_step=start,
         steps_per_epoch=plan.steps_per_epoch,
         enabled=first_process,
+        also=watchers,
       )
     )
     progress = stack.enter_context(

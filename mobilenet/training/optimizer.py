@@ -12,12 +12,13 @@ import optax
 
 from mobilenet.training import fields
 from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.staleness import delayed
 
 Mask = Callable[[Any], Any]
 # First what works element by element, then what needs the names of parameters.
 Parts = tuple[optax.GradientTransformation, ...]
 
-_SHARED = ('clip_norm', 'decay_depthwise')
+_SHARED = ('clip_norm', 'decay_depthwise', 'stale_steps')
 
 
 def make_optimizer(
@@ -32,6 +33,8 @@ def make_optimizer(
     clip_norm: scales the gradients of a step down to this global norm (no clipping).
     decay_depthwise: whether weight decay includes depthwise kernels (False); an L2
       penalty gives the same to `path_mask`.
+    stale_steps: gradients are applied so many steps late (0), see `staleness`; the
+      norm is clipped then.
     rmsprop_tf: decay (.9), momentum (.9), eps (1e-10, as TF; recipes state their own).
     rmsprop_torch: decay (.99), momentum (0), eps (1e-8), as PyTorch.
     sgd: momentum (0), nesterov (False).
@@ -77,7 +80,8 @@ def make_optimizer(
     elementwise = optax.chain(optax.clip_by_global_norm(limit), elementwise)
   # On one vector instead of hundreds of arrays: hundreds of small kernels cost more
   # than the arithmetic, to compile and, in small networks, to run.
-  return optax.chain(optax.flatten(elementwise) if flat else elementwise, *rest)
+  tx = optax.chain(optax.flatten(elementwise) if flat else elementwise, *rest)
+  return delayed(tx, fields.get(cfg, 'stale_steps') or 0, flat=flat)
 
 
 def path_mask(params: Any, decay_depthwise: bool) -> Any:
