@@ -47,6 +47,7 @@ def test_digits_in_a_directory_that_cannot_be_made(tmp_path):
     open_source('digits', 'train', data_dir=str(tmp_path / 'file' / 'sub'))
 
 
+@pytest.mark.heavy
 def test_digits_built_by_two_processes_at_once(tmp_path):
   code = (
     'import sys; from input_pipeline import open_source\n'
