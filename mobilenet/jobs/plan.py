@@ -15,7 +15,8 @@ import jax
 
 from mobilenet import limits
 from mobilenet.command_line import Flag, Given
-from mobilenet.scaling import report, step_cost, topology
+from mobilenet.runs import planned_step
+from mobilenet.scaling import report, topology
 from mobilenet.training import sharding
 from mobilenet.training.errors import require
 
@@ -50,7 +51,7 @@ def run(given: Given) -> int:
     mesh = sharding.make_mesh(place.devices, config.shards)
     print(f'compiling for {place.name} ...', flush=True)
     try:
-      cost = step_cost.measure(
+      cost = planned_step.measure(
         copy.deepcopy(config), mesh, given.flags.num_classes, given.flags.num_examples
       )
     except jax.errors.JaxRuntimeError as error:

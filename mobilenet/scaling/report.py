@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from mobilenet.scaling.step_cost import Cost
+from mobilenet.scaling.cost import Cost
 from mobilenet.scaling.topology import Slice
 
 # A JPEG of ILSVRC2012's training split, on average: the archive's 147,897,477,120 bytes
