@@ -2,7 +2,9 @@
 
 At most one op is applied to a batch: a single draw falls into the first op's `prob`,
 the second's, or neither's. Each example is mixed with its neighbour in the batch, all
-with one weight.
+with one weight. A process that has a share of a batch also reads the row before it, so
+that the shares of all are what one process would mix. Of streamed sources, whose order
+depends on the processes, each share is mixed within itself.
 """
 
 import tensorflow as tf

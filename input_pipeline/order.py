@@ -3,9 +3,10 @@
 Nothing here decodes an image, so skipping to a position is cheap.
 """
 
+import numpy as np
 import tensorflow as tf
 
-from input_pipeline import keys
+from input_pipeline import keys, record_files
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
 
@@ -17,25 +18,64 @@ def train_order(
   source: Source,
   *,
   seed: int,
-  start: int,
+  start_step: int,
+  batch_size: int,
   process_index: int,
   process_count: int,
   shuffle_buffer: int,
+  neighbour: bool = False,
+  watch: record_files.Watch | None = None,
 ):
-  """Endless data set of (epoch, index, item): this process's examples from `start` on.
+  """Endless data set of (epoch, index, item): this process's examples from a step on.
 
-  With random access, every epoch is a permutation of the split, the epochs follow each
-  other without a gap, and process p of n takes every n-th place from p on. Records are
-  streamed instead: every process permutes the files of its own share, reads them in
-  turn and shuffles in a buffer.
+  With random access, every epoch is a permutation of the split and the epochs follow
+  each other without a gap. Process p of n takes the rows p * batch_size to (p + 1) *
+  batch_size - 1 of each n * batch_size: put together, the batches of all processes are
+  those of one process with batches of that size.
+
+  Records are streamed instead: every process permutes the files of its own share, reads
+  them in turn and shuffles in a buffer. Each example comes once in an epoch of its
+  process, but their order, and which of them share a batch, depend on the number of
+  processes.
+
+  Args:
+    source: the split.
+    seed: of the order.
+    start_step: batches to pass over.
+    batch_size: examples in a batch of this process, the same for all processes.
+    process_index, process_count: of this process.
+    shuffle_buffer: records that are held, of a streamed source.
+    neighbour: with random access, take one more row for each batch, see `neighbour_of`.
+    watch: over the record files; None where nothing has failed.
   """
   if source.slices is None:
-    return _permuted(source.num_examples, seed, start, process_index, process_count)
+    rows = _own_rows(batch_size, process_index, process_count, neighbour)
+    return _permuted(
+      source.num_examples, seed, start_step, batch_size * process_count, rows
+    )
   slices = source.slices(process_index, process_count)
-  return _streamed(slices, seed, start, process_index, shuffle_buffer)
+  records = (watch or record_files).records
+  start = start_step * batch_size
+  return _streamed(slices, seed, start, process_index, shuffle_buffer, records)
 
 
-def eval_order(source: Source, *, start: int, process_index: int, process_count: int):
+def neighbour_of(process_index: int) -> str:
+  """Where a batch of `train_order(neighbour=True)` has its additional row.
+
+  It is the row before the share of a process in the batch of all, going round; for
+  process 0 this is the last row of all, and comes last.
+  """
+  return 'last' if process_index == 0 else 'first'
+
+
+def eval_order(
+  source: Source,
+  *,
+  start: int,
+  process_index: int,
+  process_count: int,
+  watch: record_files.Watch | None = None,
+):
   """Data set of (epoch 0, index, item): this process's share from `start` on, in order.
 
   Returns it with the size of the largest share of any process.
@@ -47,13 +87,26 @@ def eval_order(source: Source, *, start: int, process_index: int, process_count:
     indexes = tf.data.Dataset.range(first, source.num_examples, process_count)
     return indexes.map(lambda index: (zero, index, index)), largest
   slices = source.slices(process_index, process_count)
-  records = _files(slices).flat_map(_records).skip(start)
+  files = tf.data.Dataset.from_tensor_slices(_columns(slices))
+  records = files.flat_map((watch or record_files).records).skip(start)
   return records.map(lambda index, record: (zero, index, record)), largest
 
 
-def _permuted(num_examples, seed, start, process_index, process_count):
+def _own_rows(batch_size, process_index, process_count, neighbour):
+  """bool (rows of the batch of all,): which of them this process takes."""
+  rows = np.arange(batch_size * process_count)
+  own = rows // batch_size == process_index
+  if neighbour:
+    own |= rows == (process_index * batch_size - 1) % len(rows)
+  return own
+
+
+def _permuted(num_examples, seed, start_step, whole_batch, own_rows):
   base = keys.named_seed(seed, 'order')
-  first_epoch, first_place = divmod(start * process_count + process_index, num_examples)
+  # Places are counted from the first of epoch 0, on and on.
+  first = start_step * whole_batch
+  first_epoch = first // num_examples
+  own_rows = tf.constant(own_rows)
 
   def one_epoch(epoch):
     # An exact permutation of all indexes: sorting a million numbers takes a tenth of a
@@ -61,16 +114,15 @@ def _permuted(num_examples, seed, start, process_index, process_count):
     order = tf.random.experimental.stateless_shuffle(
       tf.range(num_examples, dtype=tf.int64), keys.position_key(base, epoch, 0)
     )
-    # The first place of this epoch that belongs to this process.
-    own = tf.math.floormod(process_index - epoch * num_examples, process_count)
-    place = tf.where(epoch == first_epoch, tf.constant(first_place, tf.int64), own)
-    indexes = tf.data.Dataset.from_tensor_slices(order[place::process_count])
+    places = epoch * num_examples + tf.range(num_examples, dtype=tf.int64)
+    own = tf.gather(own_rows, places % whole_batch) & (places >= first)
+    indexes = tf.data.Dataset.from_tensor_slices(order[own])
     return indexes.map(lambda index: (epoch, index, index))
 
   return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
 
 
-def _streamed(slices, seed, start, process_index, shuffle_buffer):
+def _streamed(slices, seed, start, process_index, shuffle_buffer, read):
   share = sum(part.take for part in slices)
   if share == 0:
     raise DataError(f'no examples for process {process_index}: use fewer processes')
@@ -86,7 +138,7 @@ def _streamed(slices, seed, start, process_index, shuffle_buffer):
     records = tf.data.Dataset.from_tensor_slices(
       tuple(tf.gather(column, order) for column in files)
     ).interleave(
-      _records,
+      read,
       cycle_length=min(_FILES_AT_ONCE, len(slices)),
       block_length=_RUN,
       num_parallel_calls=tf.data.AUTOTUNE,
@@ -113,12 +165,3 @@ def _columns(slices):
     tf.constant([part.take for part in slices], tf.int64),
     tf.constant([part.start for part in slices], tf.int64),
   )
-
-
-def _files(slices):
-  return tf.data.Dataset.from_tensor_slices(_columns(slices))
-
-
-def _records(filename, skip, take, start):
-  """(index, record) of one file slice."""
-  return tf.data.TFRecordDataset(filename).skip(skip).take(take).enumerate(start)

@@ -1,11 +1,13 @@
 """The photos of examples as they are, for people: before any op, upright."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import decoding
+from input_pipeline import decoding, recovery
+from input_pipeline.errors import DataError
 from input_pipeline.order import eval_order
 from input_pipeline.source import Source
 
@@ -21,14 +23,28 @@ def originals(
 
   Yields:
     (index, uint8 (height, width, 3)).
+
+  Raises:
+    DataError: by then one cannot be read.
   """
-  for index, item in _items(source, {int(index) for index in indexes}):
-    example = source.read(item)
-    if 'encoded' in example:
-      image = decoding.decode(example['encoded'])
-    else:
-      image = decoding.three_channels(example['image'])
-    yield index, image.numpy()
+  wanted = {int(index) for index in indexes}
+  try:
+    for index, item in _items(source, wanted):
+      yield (
+        index,
+        recovery.patiently(functools.partial(_picture, source, item), source, index),
+      )
+  except tf.errors.OpError as error:  # of a record file
+    raise DataError(
+      f'{source.name} cannot be read: {recovery.first_line(error)}'
+    ) from error
+
+
+def _picture(source, item):
+  example = source.read(item)
+  if 'encoded' in example:
+    return decoding.decode(example['encoded']).numpy()
+  return decoding.three_channels(example['image']).numpy()
 
 
 def _items(source: Source, wanted: set[int]):

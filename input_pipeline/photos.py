@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from input_pipeline import array_ops, photo_files, photo_reader
+from input_pipeline import array_ops, photo_files, photo_reader, retries
 from input_pipeline.errors import DataError, nearest
 from input_pipeline.op_string import Op
 
@@ -105,7 +105,7 @@ def read_small(path: str | os.PathLike, side: int) -> np.ndarray:
 
 def _read(path, pixels):
   try:
-    return pixels(pathlib.Path(path).read_bytes())
+    return pixels(retries.read(pathlib.Path(path).read_bytes, path))
   except (OSError, DataError) as error:
     reason = getattr(error, 'strerror', None) or error
     raise DataError(f'{path} cannot be read: {reason}') from error

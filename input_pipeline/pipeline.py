@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import decoding, keys, mixing, recovery
+from input_pipeline import decoding, keys, mixing, record_files, recovery
 from input_pipeline.errors import DataError, some
 from input_pipeline.op_string import parse_ops
-from input_pipeline.order import eval_order, train_order
+from input_pipeline.order import eval_order, neighbour_of, train_order
 from input_pipeline.source import Source
+
+_CLASS = 'class before mixing'  # a field, inside of `train_batches`
 
 
 class Batches(Iterator):
@@ -68,7 +70,12 @@ def train_batches(
     seed: of the order, the augmentation and the mixing.
     start_step: batches to pass over; nothing of them is decoded.
     process_index: of this process.
-    process_count: number of processes; their shares are disjoint.
+    process_count: number of processes; their shares are disjoint. With random access
+      (a folder, made images) the shares of all, one after another, are to the bit the
+      batch of one process with all the examples, mixed or not. Two things depend on the
+      number of processes: the order of a TFDS set, which is streamed (see
+      `order.train_order`), and by which other one an unreadable example is replaced,
+      since that is of the same share.
     shuffle_buffer: undecoded records held for shuffling a TFDS set; a folder is
       permuted exactly and needs none.
     corrupt_limit: different unreadable examples that are tolerated. Each is replaced by
@@ -82,7 +89,9 @@ def train_batches(
     `batch_ops` the label is float32 (batch_size, num_classes).
 
   Raises:
-    DataError: here for a wrong argument; by the iterator for unreadable data.
+    DataError: here for a wrong argument; by the iterator for more unreadable examples
+      than `corrupt_limit`, a record file that is damaged or gone, a store that stays
+      away (see `retries`), or a label that is no class.
   """
   image_ops, mix_ops = parse_ops(ops, 'train'), parse_ops(batch_ops, 'batch')
   _check_numbers(batch_size, start_step, process_index, process_count)
@@ -91,7 +100,10 @@ def train_batches(
   prepare = _preparation(source, ops, image_ops, keys.named_seed(seed, 'augment'))
   if mix_ops and 'label' not in _example_spec(source):
     raise DataError(f'op string {batch_ops!r} mixes labels, and {source.name} has none')
-  mix_seed = keys.named_seed(seed, 'mixing', process_index)
+  # Shares of a batch are mixed as the whole is: each needs the row before it as well.
+  neighbour = bool(mix_ops) and process_count > 1 and source.slices is None
+  mix_seed = keys.named_seed(seed, 'mixing')
+  watch = record_files.Watch()
 
   @tf.autograph.experimental.do_not_convert
   def mixed(step, batch):
@@ -99,18 +111,21 @@ def train_batches(
     image, label = mixing.mix(
       batch['image'], batch['label'], key, mix_ops, source.num_classes
     )
-    return {**batch, 'image': image, 'label': label}
+    return {**batch, 'image': image, 'label': label, _CLASS: batch['label']}
 
   def build(step, guarded):
     examples = train_order(
       source,
       seed=seed,
-      start=step * batch_size,
+      start_step=step,
+      batch_size=batch_size,
       process_index=process_index,
       process_count=process_count,
       shuffle_buffer=shuffle_buffer,
+      neighbour=neighbour,
+      watch=watch if guarded else None,
     ).map(functools.partial(prepare, guarded), _calls(threads))
-    batches = examples.batch(batch_size, drop_remainder=True)
+    batches = examples.batch(batch_size + neighbour, drop_remainder=True)
     if guarded:
       batches = batches.map(recovery.replace_unreadable)
     if mix_ops:
@@ -118,18 +133,27 @@ def train_batches(
     return _configured(batches, threads, prefetch)
 
   unreadable = set()
-  steps = recovery.recovering(build, start_step)
+  steps = recovery.recovering(
+    build,
+    start_step,
+    doubtful=recovery.Doubts(source, prepare.read),
+    damage=lambda: _damage(watch, source, process_index, process_count),
+  )
 
   def batches():
     for step, batch in steps:
+      if neighbour:
+        batch = _without_row(batch, neighbour_of(process_index))
       ok, index = batch.pop('ok'), batch.pop('index')
+      del batch['epoch']
       recovery.note(unreadable, source, index[~ok], corrupt_limit)
       if not ok.any():
         raise DataError(
           f'none of the {len(ok)} images of step {step} can be read: '
           f'{some(sorted(unreadable))}'
         )
-      _check_labels(source, step, index, batch.get('label'))
+      labels = batch.pop(_CLASS, batch.get('label'))
+      _check_labels(source, step, index, labels, lowest=0)
       yield batch
 
   return Batches(batches(), unreadable)
@@ -172,24 +196,35 @@ def eval_batches(
   )
   count = -(-largest // batch_size)
 
+  watch = record_files.Watch()
+
   def build(step, guarded):
     examples, _ = eval_order(
       source,
       start=step * batch_size,
       process_index=process_index,
       process_count=process_count,
+      watch=watch if guarded else None,
     )
     examples = examples.map(functools.partial(prepare, guarded), _calls(threads))
     return _configured(examples.batch(batch_size), threads, prefetch)
 
   unreadable = set()
-  steps = recovery.recovering(build, 0)
+  steps = recovery.recovering(
+    build,
+    0,
+    doubtful=recovery.Doubts(source, prepare.read),
+    damage=lambda: _damage(watch, source, process_index, process_count),
+  )
 
   def batches():
     done, shape = 0, None
-    for _, batch in steps:
-      ok = batch.pop('ok')
-      recovery.note(unreadable, source, batch['index'][~ok], corrupt_limit)
+    for step, batch in steps:
+      ok, index = batch.pop('ok'), batch['index']
+      del batch['epoch']
+      recovery.note(unreadable, source, index[~ok], corrupt_limit)
+      if 'label' in batch:
+        _check_labels(source, step, index[ok], batch['label'][ok], lowest=-1)
       shape = batch['image'].shape[1:]
       yield _padded({**batch, 'mask': ok.astype(np.float32)}, batch_size)
       done += 1
@@ -198,6 +233,19 @@ def eval_batches(
       yield _padded(_nothing(shape, prepare.fields), batch_size)
 
   return Batches(batches(), unreadable)
+
+
+def _without_row(batch, place):
+  """A batch without its first or its last row."""
+  rows = slice(1, None) if place == 'first' else slice(None, -1)
+  return {name: values[rows] for name, values in batch.items()}
+
+
+def _damage(watch, source, process_index, process_count):
+  """What is wrong with the record files that are read, or None."""
+  if source.slices is None:
+    return None
+  return watch.damage(source, source.slices(process_index, process_count))
 
 
 def _check_numbers(batch_size, start_step, process_index, process_count):
@@ -212,22 +260,32 @@ def _check_numbers(batch_size, start_step, process_index, process_count):
     )
 
 
-def _check_labels(source, step, index, labels):
-  """Labels of a training batch: class numbers, or shares of classes after mixing."""
-  if labels is None:
+def _check_labels(source, step, index, labels, lowest):
+  """Raises for class numbers under `lowest`, or past the last class."""
+  if labels is None or labels.ndim != 1 or labels.dtype.kind != 'i':
     return
-  lacking = labels < 0 if labels.ndim == 1 else labels.sum(axis=1) < 0.999
-  if lacking.any():
-    example = source.describe(int(index[np.argmax(lacking)]))
-    mixed = '' if labels.ndim == 1 else ', or one that it is mixed with,'
+  wrong = np.flatnonzero((labels < lowest) | (labels >= source.num_classes))
+  if not wrong.size:
+    return
+  label, place = int(labels[wrong[0]]), int(index[wrong[0]])
+  example = source.describe(place)
+  if label == -1:
     raise DataError(
-      f'{example}{mixed} has no label (-1), met at step {step}: nothing can be learned '
-      'from it; train on a split without such examples: --config.data.train_split='
+      f'{example} has no label (-1), met at step {step}: nothing can be learned from '
+      'it; train on a split without such examples: --config.data.train_split='
     )
+  raise DataError(
+    f'{example} has the label {label}, met at step {step}: the {source.num_classes:,} '
+    f'classes of {source.name} have 0 to {source.num_classes - 1}; repair the data, or '
+    'choose a split without this example, such as '
+    f"'{source.split}[:{place}]+{source.split}[{place + 1}:]'"
+  )
 
 
 def _preparation(source, string, ops, base):
-  """(guarded, epoch, index, item) -> {'image', fields, 'index', 'ok'} of one example.
+  """(guarded, epoch, index, item) -> what a batch holds of one example.
+
+  That is 'image', the source's fields, 'epoch', 'index' and 'ok'.
 
   Ops run as one traced function, so that the size they leave is known beforehand.
   """
@@ -284,11 +342,12 @@ def _preparation(source, string, ops, base):
     return {
       **found,
       'image': tf.ensure_shape(image, shape),
+      'epoch': epoch,
       'index': index,
       'ok': ok,
     }
 
-  prepare.output_shape, prepare.fields = tuple(shape), fields
+  prepare.output_shape, prepare.fields, prepare.read = tuple(shape), fields, read
   return prepare
 
 

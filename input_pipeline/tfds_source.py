@@ -3,12 +3,14 @@
 Nothing is ever downloaded here: a set that is not prepared is an error that says how.
 """
 
+import contextlib
 import os
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from input_pipeline import record_files
 from input_pipeline.errors import DataError, nearest
 from input_pipeline.source import FileSlice, Source
 
@@ -67,10 +69,15 @@ def source_of(builder, name: str, split: str) -> Source:
     raise DataError(f'{name} cannot be split by {split!r}: {reason[:200]}') from None
   if count < 1:
     raise DataError(f'split {split!r} of {name} in {builder.data_path} is empty')
+  if gone := record_files.missing(name, [part.filename for part in files]):
+    raise DataError(gone)
 
   def slices(process_index, process_count):
     if process_count > count:
-      raise DataError(f'{name}/{split} has {count} examples for {process_count} hosts')
+      raise DataError(
+        f'{name}/{split} has {count} examples for {process_count} hosts; use fewer '
+        'processes, or a larger split'
+      )
     share, rest = divmod(count, process_count)
     first, stop = (n * share + min(n, rest) for n in (process_index, process_index + 1))
     return tuple(_between(files, first, stop))
@@ -124,10 +131,12 @@ def _unlabelled(splits, files, read):
     paths = (part.filename for part in files if os.path.basename(part.filename) in own)
     if (path := next(paths, None)) is None:
       continue
-    # What cannot be read is told by whoever reads it all.
-    records = tf.data.TFRecordDataset(path).take(1).map(read).ignore_errors()
-    if any(int(example['label']) < 0 for example in records):
-      yield name
+    # What cannot be read is told by whoever reads it all. Not `ignore_errors`: it asks
+    # for ever for a file that is not there.
+    with contextlib.suppress(tf.errors.OpError):
+      records = tf.data.TFRecordDataset(path).take(1).map(read)
+      if any(int(example['label']) < 0 for example in records):
+        yield name
 
 
 def _check_features(features, name):

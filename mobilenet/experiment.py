@@ -25,7 +25,7 @@ from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
 from mobilenet.tasks import make_task
 from mobilenet.training import optimizer, parts, sharding
-from mobilenet.training.errors import TrainingError
+from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.starting import start_from
@@ -311,12 +311,23 @@ def check_ops(config: ConfigDict) -> None:
 
 
 def train_batches(config: ConfigDict, source, mesh: Mesh, start_step: int):
-  """This process's share of the endless training batches, from `start_step` on."""
+  """This process's share of the endless training batches, from `start_step` on.
+
+  Raises:
+    TrainingError: the processes have different numbers of devices.
+  """
+  batch_size = sharding.local_batch_size(mesh, config.batch_size)
+  require(
+    batch_size * jax.process_count() == config.batch_size,
+    f'this process has {len(mesh.local_devices)} of {mesh.devices.size} devices: the '
+    f'{jax.process_count()} processes need the same number each, since they take equal '
+    'shares of a batch',
+  )
   batches = input_pipeline.train_batches(
     source,
     ops=ops(config, 'train_ops'),
     batch_ops=ops(config, 'batch_ops'),
-    batch_size=sharding.local_batch_size(mesh, config.batch_size),
+    batch_size=batch_size,
     seed=config.seed,
     start_step=start_step,
     process_index=jax.process_index(),

@@ -99,6 +99,7 @@ def test_another_config_in_the_workdir_is_refused_with_a_diff(finished):
   assert (workdir / 'config.json').read_bytes() == before
 
 
+@pytest.mark.heavy
 def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
   """The recipe's warm-up is an epoch: it gives way, and a note says so."""
   arguments = (*tiny.CONFIG, f'--workdir={tmp_path}')
@@ -151,6 +152,7 @@ def wait_for(path, running):
     time.sleep(0.02)
 
 
+@pytest.mark.heavy
 def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   """A real kill of the real command, as soon as a checkpoint is there."""
   reference, _ = finished
@@ -369,6 +371,7 @@ FOLDER = (
 )
 
 
+@pytest.mark.heavy
 def test_photos_that_come_and_go(photos, tmp_path):
   run = (*FOLDER, f'--config.data.dir={photos}', f'--workdir={tmp_path / "run"}')
   done = tiny.run(*run)
@@ -395,6 +398,7 @@ def test_photos_that_come_and_go(photos, tmp_path):
   assert said['examples_trained_on'] in (10, 19), 'copies of a photo of either part'
 
 
+@pytest.mark.heavy
 def test_a_folder_with_a_corrupt_photo(photos, tmp_path):
   broken = photos / 'red' / 'broken.jpg'
   broken.write_bytes(b'\xff\xd8\xff\xe0 this is no photo')

@@ -20,7 +20,7 @@ def check(
   Args:
     mesh: of the devices of all processes.
     step: that all go on from.
-    variables: on all devices.
+    variables: as they lie in the state.
     batch: this process's share of the first batch.
 
   Raises:
@@ -28,6 +28,9 @@ def check(
   """
   if not processes.several():
     return
+  if sharding.is_sharded(mesh):
+    gather = jax.jit(lambda tree: tree, out_shardings=sharding.replicated(mesh))
+    variables = processes.together('all of the weights', gather)(variables)
   same = {'the step': step, 'the checksum of the weights': checksum(variables)}
   processes.check_alike('the first step', same, {'the first batch': checksum(batch)})
   # Each device brings the number of its process, from 1.

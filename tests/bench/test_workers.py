@@ -107,6 +107,7 @@ def test_a_long_error_is_cut():
   assert '\n' not in line
 
 
+@pytest.mark.heavy
 def test_rounds_are_interleaved_in_a_fixed_order_that_changes(fake, specs, settings):
   names = ('ours', 'stock', 'timm')
   settings = dataclasses.replace(settings, rounds=5)

@@ -26,7 +26,7 @@ SMALL = [
   ('shufflenet_v1_g3', {'width': 0.25}),
   ('shufflenet_v2', {'width': 0.5}),
   ('squeezenet_1_1', {}),
-  ('mobilenet_v4_hybrid_medium', {'width': 0.25}),
+  pytest.param('mobilenet_v4_hybrid_medium', {'width': 0.25}, marks=pytest.mark.heavy),
 ]
 # Nodes of a graph: a convolution is one with its bias and its ReLU.
 NODES = {

@@ -142,14 +142,89 @@ def test_processes_resume_over_an_uneven_epoch():
   kwargs = {'process_count': 3, 'process_index': 1, 'batch_size': 2}
   batches = _take(made, 8, **kwargs)
   _same(batches[5:], _take(made, 3, start_step=5, **kwargs))
-  shares = [
-    np.concatenate(
-      [b['label'] for b in _take(made, 7, **{**kwargs, 'process_index': i})]
+
+
+@pytest.fixture(scope='module')
+def places_of():
+  """(examples, batch, processes, start) -> indexes of the first steps of each process.
+
+  A source whose image is its index, so that the order is seen.
+  """
+  tf = pytest.importorskip('tensorflow')
+
+  def places(examples, batch, processes, start, steps):
+    source = Source(
+      name='counted',
+      split='train',
+      num_examples=examples,
+      num_classes=examples,
+      class_names=(),
+      describe=lambda index: f'counted[{index}]',
+      read=lambda index: {
+        'image': tf.zeros([1, 1, 3], tf.uint8),
+        'label': tf.cast(index, tf.int32),
+      },
+      image_size=(1, 1),
     )
-    for i in range(3)
+    return [
+      [
+        batch['label']
+        for batch in _take(
+          source, steps, ops='', batch_size=batch, start_step=start,
+          process_index=index, process_count=processes,
+        )
+      ]
+      for index in range(processes)
+    ]  # fmt: skip
+
+  return places
+
+
+# Over the ends of epochs; batches larger than the set; sets smaller than a batch.
+@pytest.mark.parametrize(
+  ('examples', 'whole', 'start'),
+  [(24, 8, 0), (23, 8, 2), (7, 4, 3), (5, 12, 0), (3, 4, 5), (1, 4, 1)],
+)
+def test_processes_together_have_the_batches_of_one(places_of, examples, whole, start):
+  steps = 6
+  (alone,) = places_of(examples, whole, 1, 0, start + steps)
+  order = np.concatenate(alone)
+  for epoch in range(len(order) // examples):
+    one = order[epoch * examples : (epoch + 1) * examples]
+    np.testing.assert_array_equal(np.sort(one), np.arange(examples))
+  for processes in (1, 2, 4):
+    shares = places_of(examples, whole // processes, processes, start, steps)
+    together = [np.concatenate(rows) for rows in zip(*shares, strict=True)]
+    _same(_labelled(together), _labelled(alone[start:]))
+
+
+def _labelled(rows):
+  return [{'label': labels} for labels in rows]
+
+
+@pytest.mark.parametrize(
+  ('processes', 'batch_ops'),
+  [
+    (4, ''),
+    (2, 'mixup(0.8)'),
+    (4, 'mixup(0.8, prob=0.5)|cutmix(1.0, prob=0.5)'),
+  ],
+)
+def test_processes_together_have_the_images_of_one(photos, processes, batch_ops):
+  source = open_source('folder', 'train', data_dir=str(photos))
+
+  def batches(processes, index, start):
+    return _take(
+      source, 3, batch_size=8 // processes, start_step=start, batch_ops=batch_ops,
+      process_index=index, process_count=processes,
+    )  # fmt: skip
+
+  shares = [batches(processes, index, 1) for index in range(processes)]
+  together = [
+    {name: np.concatenate([share[name] for share in parts]) for name in parts[0]}
+    for parts in zip(*shares, strict=True)
   ]
-  whole = np.stack(shares, axis=1).reshape(6, 7)  # six epochs in the order of places
-  assert (np.sort(whole, axis=1) == np.arange(7)).all()
+  _same(together, batches(1, 0, 1))
 
 
 def test_a_small_buffer_still_gives_every_record_once(records):

@@ -1,8 +1,9 @@
 """Photos for a report: as they are, whatever the network was given of them."""
 
 import numpy as np
+import pytest
 
-from input_pipeline import open_source, originals
+from input_pipeline import DataError, open_source, originals
 
 
 def test_photos_of_a_folder_are_those_of_the_files(photos):
@@ -34,3 +35,14 @@ def test_they_are_whole():
   ((index, image),) = originals(source, [1])
   assert index == 1
   assert image.shape == (500, 500, 3)
+
+
+def test_a_photo_that_is_gone_or_spoiled_by_then_is_named(photos):
+  source = open_source('folder', 'train', data_dir=str(photos))
+  gone, spoiled = (photos / 'train' / 'ash' / name for name in ('0.jpg', '1.jpg'))
+  gone.unlink()
+  spoiled.write_bytes(b'no image')
+  with pytest.raises(DataError, match=f'^{gone} cannot be read: No such file'):
+    list(originals(source, [0]))
+  with pytest.raises(DataError, match=f'^{spoiled} cannot be read: it is not a JPEG'):
+    list(originals(source, [1]))

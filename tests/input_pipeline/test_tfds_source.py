@@ -1,7 +1,9 @@
 """TFDS sets: the embedded digits, sharded files, and sets that are not there."""
 
+import dataclasses
 import itertools
 import pathlib
+import re
 import stat
 import subprocess
 import sys
@@ -45,6 +47,7 @@ def test_digits_in_a_directory_that_cannot_be_made(tmp_path):
     open_source('digits', 'train', data_dir=str(tmp_path / 'file' / 'sub'))
 
 
+@pytest.mark.heavy
 def test_digits_built_by_two_processes_at_once(tmp_path):
   code = (
     'import sys; from input_pipeline import open_source\n'
@@ -163,6 +166,31 @@ def test_an_example_without_a_label_is_not_trained_on(unlabelled_dir, batch_ops)
   assert 'hidden/odd[' in str(error.value)
   assert 'has no label (-1), met at step 0' in str(error.value)
   assert str(error.value).endswith('--config.data.train_split=')
+
+
+@pytest.mark.parametrize('batch_ops', [None, '', 'mixup(0.2)'])
+def test_a_label_that_is_no_class_is_named(sharded_dir, batch_ops):
+  """In training, mixed or not, and in evaluation (None)."""
+  source = open_source('sharded', 'train', data_dir=sharded_dir)
+  source = dataclasses.replace(source, num_classes=6)  # the labels go up to 6
+  if batch_ops is None:
+    batches = eval_batches(source, ops='', batch_size=4)
+  else:
+    batches = train_batches(source, ops='', batch_ops=batch_ops, batch_size=4, seed=3)
+  with pytest.raises(DataError) as error:
+    list(itertools.islice(batches, 11))
+  said = str(error.value)
+  if batch_ops is None:
+    assert said.startswith('sharded/train[6] has the label 6, met at step 1: ')
+    assert said.endswith("'train[:6]+train[7:]'")
+  assert re.match(r'sharded/train\[\d+\] has the label 6, met at step \d+: ', said)
+  assert 'the 6 classes of sharded have 0 to 5; repair the data' in said
+  assert '\n' not in said
+
+
+def test_evaluation_takes_examples_without_a_label(unlabelled_dir):
+  source = open_source('hidden', 'odd', data_dir=unlabelled_dir)
+  assert _labels(source).tolist() == [3, -1, 4, 5]
 
 
 def test_imagenet_not_prepared(tmp_path):

@@ -83,6 +83,7 @@ def test_a_config_is_needed_and_numbers_are_numbers():
   assert '--lowest=small' in done.stderr
 
 
+@pytest.mark.heavy
 def test_the_classifier_learns_first_where_the_config_says_so(tmp_path):
   done = look(
     f'--out={tmp_path / "out"}',

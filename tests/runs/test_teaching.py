@@ -72,6 +72,7 @@ def test_answers_are_those_of_predict_for_the_same_images(config, teacher):
   assert np.std(said, axis=0).min() > 1e-3, 'photos get different answers'
 
 
+@pytest.mark.heavy
 def test_a_run_says_who_taught_it_and_resumes_to_the_bit(student, teacher, tmp_path):
   flags = (
     f'--config.teacher.weights={teacher}',
@@ -231,6 +232,7 @@ def test_logits_of_a_file_come_with_their_photos(
   assert 'is of other photos: 1 of 18 have the same names' in refused.stderr
 
 
+@pytest.mark.heavy
 def test_a_photo_that_cannot_be_read_has_no_logits(student, teacher, tmp_path):
   own, file = conftest.write_photos(tmp_path / 'own'), tmp_path / 'logits.npz'
   broken = own / 'train' / 'ash' / '0.png'

@@ -1,6 +1,6 @@
 """A process that meets another one, and what happens to it: see test_processes.py.
 
-python -m tests.training.meeting WHAT PORT NUMBER
+python -m tests.training.meeting WHAT PORT NUMBER    (or 'cluster' for the port)
 """
 
 import os
@@ -100,5 +100,7 @@ if __name__ == '__main__':
   flags = types.SimpleNamespace(
     coordinator=f'localhost:{port}', num_processes=2, process_id=number
   )
+  if port == 'cluster':  # which says it all in the environment
+    flags = types.SimpleNamespace(coordinator=None, num_processes=None, process_id=None)
   with processes.joined(flags, (TrainingError,)):
     globals()[what](number)

@@ -66,11 +66,10 @@ def on_one_device(make_run_for_all):
 @pytest.mark.parametrize(
   ('devices', 'shards'),
   [
-    (8, 1),
     (8, 4),
     *(
       pytest.param(*both, marks=pytest.mark.heavy)
-      for both in [(2, 1), (4, 1), (2, 2), (4, 4), (8, 8)]
+      for both in [(8, 1), (2, 1), (4, 1), (2, 2), (4, 4), (8, 8)]
     ),
   ],
 )

@@ -10,9 +10,11 @@ from mobilenet.training.step import make_eval_step
 from tests.training import conftest
 
 
-@pytest.mark.parametrize('devices', [1, 4])
-@pytest.mark.parametrize('batch_size', [4, 8, 16])
+@pytest.mark.parametrize(
+  ('devices', 'batch_size'), [(1, 4), (1, 8), (3, 6), (8, 8), (8, 16)]
+)
 def test_metrics_do_not_depend_on_batches_or_devices(make_run, devices, batch_size):
+  """Of 11 examples, which neither devices nor batches divide."""
   run = make_run(devices=devices, batch_size=batch_size)
   variables = run.variables()
   evaluations = evaluate(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -59,20 +60,20 @@ def act(what, seconds=60):
   return ended([start([*command, str(number)]) for number in (0, 1)], seconds)
 
 
-def joining(*arguments):
-  """Two processes of this command."""
+def joining(*arguments, processes=2):
+  """Several processes of this command."""
   port = free_port()
   return [
     start(
       tiny.command(
         '--multihost',
         f'--coordinator=localhost:{port}',
-        '--num_processes=2',
+        f'--num_processes={processes}',
         f'--process_id={number}',
         *arguments,
       )
     )
-    for number in (0, 1)
+    for number in range(processes)
   ]
 
 
@@ -182,6 +183,43 @@ def test_a_process_that_stays_alone_says_so():
   )
 
 
+# What a launcher sets for the processes of a job; JAX makes a port of the job's number.
+CLUSTERS = {
+  'SLURM': {
+    'SLURM_JOB_ID': '{job}',
+    'SLURM_STEP_NODELIST': 'localhost',
+    'SLURM_NTASKS': '2',
+    'SLURM_PROCID': '{number}',
+    'SLURM_LOCALID': '{number}',
+  },
+  'Open MPI': {
+    'OMPI_MCA_orte_hnp_uri': '{job}.0;tcp://127.0.0.1:1',
+    'OMPI_COMM_WORLD_SIZE': '2',
+    'OMPI_COMM_WORLD_RANK': '{number}',
+    'OMPI_COMM_WORLD_LOCAL_RANK': '{number}',
+  },
+}
+
+
+@pytest.mark.parametrize('cluster', CLUSTERS)
+def test_a_cluster_says_who_they_are(cluster):
+  job = (free_port() % 4096) * (4096 if cluster == 'Open MPI' else 1)
+  command = [sys.executable, '-m', 'tests.training.meeting', 'late', 'cluster']
+  codes, outputs = ended(
+    [
+      start(
+        [*command, str(number)],
+        **{k: v.format(job=job, number=number) for k, v in CLUSTERS[cluster].items()},
+      )
+      for number in (0, 1)
+    ],
+    60,
+  )
+  assert codes == [0, 0], outputs
+  for output in outputs:
+    assert "values ['of 0', 'of 1']" in output
+
+
 def test_one_process_meets_nobody():
   assert not processes.several()
   assert processes.meet('the place', 'mine') == ['mine']
@@ -195,42 +233,63 @@ def test_wrong_flags_on_the_command_line():
   assert done.stderr.startswith('error: --multihost: --coordinator and')
 
 
-# Dropout is drawn by place in the batch, and processes fill it in another order.
-WHOLE = ('--config.model.dropout=0', '--config.model.stochastic_depth=0')
+# 13 examples to evaluate, which no number of processes divides.
+PRIME = ('--config.data.made_examples=52', '--config.eval_batch_size=16')
 
 
 @pytest.mark.heavy
-def test_two_processes_train_and_evaluate_as_one_does(tmp_path):
+@pytest.mark.parametrize(('processes', 'shards'), [(2, 1), (2, 2), (4, 2)])
+def test_processes_train_and_evaluate_as_one_does(tmp_path, processes, shards):
+  """The same examples in the same places of each batch, so dropout is the same, too."""
   alone, joined = tmp_path / 'alone', tmp_path / 'joined'
-  done = tiny.run(*tiny.CONFIG, *WHOLE, f'--workdir={alone}')
+  done = tiny.run(*tiny.CONFIG, *PRIME, f'--workdir={alone}')
   assert done.returncode == 0, done.stderr
-  codes, outputs = ended(joining(*tiny.CONFIG, *WHOLE, f'--workdir={joined}'), 300)
-  assert codes == [0, 0], outputs
-  assert 'top-1' in outputs[0]
-  assert 'top-1' not in outputs[1]
-  with tiny.patched():
-    runs = [trained.load_run(folder) for folder in (alone, joined)]
-  assert runs[0].step == runs[1].step == 6
-  jax.tree.map(
-    lambda one, two: np.testing.assert_allclose(one, two, rtol=0, atol=1e-5),
-    *(run.variables for run in runs),
-  )
+  command = (*tiny.CONFIG, *PRIME, f'--config.shards={shards}', f'--workdir={joined}')
+  codes, outputs = ended(joining(*command, processes=processes), 400)
+  assert codes == [0] * processes, outputs
+  assert ['top-1' in output for output in outputs] == [True] + [False] * (processes - 1)
+  assert_same_run(alone, joined)
   said = [json.loads((r / 'result.json').read_text()) for r in (alone, joined)]
-  assert said[0]['num_examples'] == said[1]['num_examples'] == 12
-  assert said[0]['loss'] == pytest.approx(said[1]['loss'], abs=1e-4)
+  assert said[0]['num_examples'] == said[1]['num_examples'] == 13
   rows = (joined / 'report' / 'predictions.csv').read_text().splitlines()
-  assert len(set(rows)) == 13  # each example once, below a line of names
-  codes, outputs = ended(joining('--job=eval', f'--workdir={joined}'), 300)
-  assert codes == [0, 0], outputs
+  assert len(set(rows)) == 14  # each example once, below a line of names
+  codes, outputs = ended(
+    joining('--job=eval', f'--workdir={joined}', processes=processes), 300
+  )
+  assert codes == [0] * processes, outputs
   again = json.loads((joined / 'report-validation' / 'result.json').read_text())
-  assert again['loss'] == said[1]['loss']
+  assert again['loss'] == pytest.approx(said[1]['loss'], rel=1e-5)
+  # From the checkpoint of half of it, one process alone comes to the same end.
+  first, last = sorted((joined / 'checkpoints').iterdir(), key=lambda f: int(f.name))
+  shutil.rmtree(last)
+  done = tiny.run(*tiny.CONFIG, *PRIME, f'--workdir={joined}')
+  assert done.returncode == 0, done.stderr
+  assert (first.name, 'step 2/' in done.stdout) == ('3', False)
+  assert_same_run(alone, joined)
+
+
+def assert_same_run(*folders):
+  """Every array within 1e-5 of its length, after as many steps."""
+  with tiny.patched():
+    runs = [trained.load_run(folder) for folder in folders]
+  assert runs[0].step == runs[1].step
+  one, two = (
+    jax.tree.map(lambda x: np.asarray(x, np.float64), run.variables) for run in runs
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_array_less(
+      np.linalg.norm(a - b), 1e-5 * np.linalg.norm(a) + 1e-7
+    ),
+    one,
+    two,
+  )
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_one_stops_all_after_the_same_step(tmp_path, number):
   """And the same commands go on from there."""
-  many = ('--config.epochs=1000', '--config.eval_every_epochs=1000', *WHOLE)
+  many = ('--config.epochs=1000', '--config.eval_every_epochs=1000')
   many += ('--config.checkpoint_every_epochs=1000', f'--workdir={tmp_path}')
   started = joining(*tiny.CONFIG, *many)
   end = time.monotonic() + 200

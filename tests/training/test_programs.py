@@ -58,7 +58,7 @@ def test_what_is_called_again_is_not_looked_for_again(tmp_path):
 
 def test_another_run_traces_and_finds_the_same_program(tmp_path, monkeypatch):
   call(tmp_path, Counted(), 'run')
-  monkeypatch.setattr(programs, '_compile', None)  # nothing is compiled
+  monkeypatch.setattr(programs, 'compile_anew', None)  # nothing is compiled
   other = Counted()
   assert call(tmp_path, other, 'another run') == [1, 3, 5]
   assert other.traces == 1

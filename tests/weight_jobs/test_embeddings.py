@@ -263,6 +263,7 @@ def test_too_many_are_refused_in_one_line(config, monkeypatch):
     of(config)
 
 
+@pytest.mark.heavy
 def test_a_run_on_them_resumes_and_is_a_run_of_the_whole_network(config, tmp_path):
   train_job.train(config, tmp_path / 'straight')
   run = trained.load_run(tmp_path / 'straight')
@@ -311,6 +312,7 @@ def test_the_classifier_learns_first(config, tmp_path, capsys):
   assert 'first the classifier' not in out
 
 
+@pytest.mark.heavy
 def test_the_classifier_learns_from_the_photos_of_its_run_alone(
   config, photos, tmp_path, capsys, monkeypatch
 ):
