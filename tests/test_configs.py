@@ -178,7 +178,7 @@ SWEEPS = {
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
   'shufflenet_v2': {'grid': 4, 'learning_rates': 3, 'seeds': 3},
-  'staleness': {'delays': 15, 'learning_rates': 6, 'seeds': 3},
+  'staleness': {'delays': 21, 'learning_rates': 6, 'seeds': 3},
   'transfer': {'folds': 5, 'seeds': 3, 'learning_rates': 3},
   'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},
   'v1': {'grid': 16, 'learning_rates': 5, 'seeds': 3},
