@@ -5,13 +5,16 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterable
 
+from mobilenet.training import files
 from mobilenet.training.bucket import UNFINISHED
 from mobilenet.training.workdir import CHECKPOINTS_FOLDER
 
 OWNER_FILE = '.owner'  # never sent: the name under which the copy was last sent
 _CHECKPOINT = re.compile(rf'(?:.+/)?{CHECKPOINTS_FOLDER}/[0-9]+(?=/)')
+_ATTEMPTS = 10  # while a checkpoint is removed
 
 # Path -> size and time of the last change; None where they are not known.
 Stamps = dict[str, tuple[int, int] | None]
@@ -46,12 +49,36 @@ def checkpoints(found: Stamps) -> dict[str, Stamps]:
   return folders
 
 
-def digest(folder: pathlib.Path, paths: Iterable[str]) -> str:
-  """A hash of files, with their paths.
+def link(folder: pathlib.Path, to: pathlib.Path, known: Stamps) -> dict[str, Stamps]:
+  """Links the checkpoints to another folder, where nobody removes them.
+
+  Returns:
+    As `checkpoints`: those that `folder` holds. `to` has those of which a file is not
+    `known`.
 
   Raises:
-    FileNotFoundError: one is gone.
+    WriteError: they cannot be linked.
   """
+  for _ in range(_ATTEMPTS):
+    files.remove(to)
+    found = checkpoints(stamps(folder))
+    try:
+      for those in found.values():
+        if any(known.get(path) != stamp for path, stamp in those.items()):
+          for path in those:
+            _link(folder / path, to / path)
+    except FileNotFoundError:
+      continue
+    except OSError as error:
+      raise files.write_error(to, error) from error
+    now = checkpoints(stamps(folder))
+    if all(now.get(name) == those for name, those in found.items()):
+      return found
+  raise files.WriteError(folder, 'its checkpoints come and go', 'save them less often')
+
+
+def digest(folder: pathlib.Path, paths: Iterable[str]) -> str:
+  """A hash of files, with their paths."""
   found = hashlib.blake2b(digest_size=16)
   for path in sorted(paths):
     with open(folder / path, 'rb') as file:
@@ -75,6 +102,16 @@ def remove_all_but(folder: pathlib.Path, kept: Iterable[str]) -> None:
     for name in folders:
       with contextlib.suppress(OSError):  # not empty
         os.rmdir(os.path.join(parent, name))
+
+
+def _link(path: pathlib.Path, to: pathlib.Path) -> None:
+  to.parent.mkdir(parents=True, exist_ok=True)
+  try:
+    os.link(path, to)
+  except FileNotFoundError:
+    raise
+  except OSError:  # a file system without links
+    shutil.copy2(path, to)
 
 
 def _stays(name: str) -> bool:

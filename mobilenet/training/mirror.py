@@ -146,20 +146,21 @@ class Mirror:
     self._sent_at, whole = time.monotonic(), {}
     if self._trains:
       self._own()
-      before = local_copy.checkpoints(found)
-      self._put({path: s for stamps in before.values() for path, s in stamps.items()})
+      stage = self.folder.with_name(f'{self.folder.name}.sending')
+      try:
+        whole = local_copy.link(self.folder, stage, self._sent)
+        for name, stamps in whole.items():
+          self._put(stage, stamps)
+          self._hash(stage, name, stamps)
+      finally:
+        files.remove(stage)
       # The rest is listed after the checkpoints, so that metrics reach at least as far.
       found = local_copy.stamps(self.folder)
-      now = local_copy.checkpoints(found)
-      # Others are being removed meanwhile.
-      for name in (n for n, stamps in before.items() if now.get(n) == stamps):
-        with contextlib.suppress(FileNotFoundError):
-          whole[name] = self._hash(name, now[name])
     rest = {path: s for path, s in found.items() if not local_copy.checkpoint_of(path)}
-    self._put(rest)
-    there = set(rest).union(*(now[name] for name in whole))
+    self._put(self.folder, rest)
+    there = set(rest).union(*whole.values())
     if self._trains:
-      self._list(whole)
+      self._list({name: self._hashes[name][1] for name in whole})
     else:
       there |= {path for path in self._sent if local_copy.checkpoint_of(path)}
     gone = self._sent.keys() - there
@@ -209,7 +210,7 @@ class Mirror:
     same = {
       name
       for name, stamps in local_copy.checkpoints(here).items()
-      if known.get(name) == self._hash(name, stamps)
+      if known.get(name) == self._hash(self.folder, name, stamps)
     }
     ahead = said is not None and said.owner == self._last_owner()
     if ahead:
@@ -222,7 +223,7 @@ class Mirror:
     fetched = local_copy.checkpoints({path: here[path] for path in due})
     self._listed = dict(known)
     for name, stamps in fetched.items():
-      digest = self._hash(name, stamps)
+      digest = self._hash(self.folder, name, stamps)
       if known.get(name, digest) == digest:
         self._listed[name] = digest
         continue
@@ -310,21 +311,21 @@ class Mirror:
     except FileNotFoundError:
       return None
 
-  def _put(self, stamps: Stamps) -> None:
+  def _put(self, folder: pathlib.Path, stamps: Stamps) -> None:
     """Sends those that are not there as they are here."""
     due = {p: s for p, s in stamps.items() if self._sent.get(p) != s}
     try:
-      self._bucket.send(self.folder, due)
+      self._bucket.send(folder, due)
     except files.WriteError:
-      left = {p: s for p, s in due.items() if (self.folder / p).exists()}
+      left = {p: s for p, s in due.items() if (folder / p).exists()}
       if len(left) == len(due):
         raise
-      self._put(left)  # the others were removed meanwhile
+      self._put(folder, left)  # the others were removed meanwhile
     else:
       self._sent |= due
 
-  def _hash(self, name: str, stamps: Stamps) -> str:
+  def _hash(self, folder: pathlib.Path, name: str, stamps: Stamps) -> str:
     """That of a checkpoint, which stays what it is."""
     if self._hashes.get(name, (None,))[0] != stamps:
-      self._hashes[name] = stamps, local_copy.digest(self.folder, stamps)
+      self._hashes[name] = stamps, local_copy.digest(folder, stamps)
     return self._hashes[name][1]

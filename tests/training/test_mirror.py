@@ -277,20 +277,44 @@ def test_a_folder_that_a_person_copied_there_counts_as_a_whole(at, tmp_path):
   assert held(at('two').folder) == held(one.folder)
 
 
-def test_what_vanishes_while_it_is_sent_is_no_error(at, monkeypatch):
+def test_checkpoints_that_come_faster_than_they_are_sent(at, monkeypatch):
   one = at('one')
-  for step in (1, 2):
-    save(one.folder, step)
+  save(one.folder, 1)
+  send, step = Bucket.send, 1
+
+  def slow(bucket, folder, paths):
+    nonlocal step
+    for _ in range(3):  # and none of those that are being sent is there any more
+      step += 1
+      save(one.folder, step)
+      (one.folder / f'{step}.tmp').touch()
+      shutil.rmtree(one.folder / 'checkpoints' / str(step - 1))
+    send(bucket, folder, paths)
+
+  monkeypatch.setattr(Bucket, 'send', slow)
+  for count in (1, 7, 13):
+    one.send()
+    assert listed() == [f'checkpoints/{count}']
+    found = held(at('two').folder)
+    assert found[f'checkpoints/{count}/default/array'] == f'state {count}'
+    assert int(found['metrics.jsonl'].split()[-1]) > count
+  assert not list(one.folder.parent.glob('*.sending'))
+
+
+def test_a_small_file_that_vanishes_while_it_is_sent_is_no_error(at, monkeypatch):
+  one = at('one')
+  save(one.folder, 1)
+  (one.folder / 'draft').touch()
   send = Bucket.send
 
   def late(bucket, folder, paths):
-    shutil.rmtree(folder / 'checkpoints' / '1', ignore_errors=True)
+    (one.folder / 'draft').unlink(missing_ok=True)
     send(bucket, folder, paths)
 
   monkeypatch.setattr(Bucket, 'send', late)
   one.send()
-  assert listed() == ['checkpoints/2']
-  assert {p for p in there() if p.startswith('checkpoints/1')} == set()
+  one.send()
+  assert there() == held(one.folder)
 
 
 def away(monkeypatch, error):
@@ -412,7 +436,6 @@ def test_what_needs_another_way_is_said_in_a_line(monkeypatch):
   monkeypatch.setattr(fsspec, 'url_to_fs', missing)
   with pytest.raises(TrainingError, match=r'Install s3fs.*requirements-bucket\.txt'):
     mirror.entered('s3://bucket/x', trains=True, several=False).__enter__()
-  monkeypatch.undo()
 
 
 def test_a_list_that_was_damaged_is_no_run():
