@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
       mirror.entered(
         given.flags.workdir,
         trains=given.job in ('train', 'sweep'),
-        several=given.flags.multihost,
+        several=given.flags.multihost
+        or getattr(given.flags, 'index', None) is not None,
       ) as given.flags.workdir,
     ):
       return job.run(given)

@@ -55,10 +55,10 @@ def entered(given: str | None, *, trains: bool, several: bool) -> Iterator[str |
     given: the value of --workdir.
     trains: whether the job makes checkpoints. Of others only the small files that they
       wrote are sent, at the end: a run may be evaluated while it trains elsewhere.
-    several: whether the job has several processes.
+    several: whether processes on several machines share the folder.
 
   Raises:
-    TrainingError: several processes, another process of this machine has the copy, the
+    TrainingError: several machines, another process of this machine has the copy, the
       bucket cannot be read; or at the end, it cannot be written, or another machine
       has taken the run over.
   """
@@ -67,8 +67,9 @@ def entered(given: str | None, *, trains: bool, several: bool) -> Iterator[str |
     return
   require(
     not several,
-    f'--workdir={given}: with --multihost all hosts need one folder: mount the bucket '
-    '(gcsfuse, Mountpoint for S3; see docs/cluster.md) and give the path',
+    f'--workdir={given}: with --multihost or --index all machines need one folder: '
+    'mount the bucket (gcsfuse, Mountpoint for S3; see docs/cluster.md) and give its '
+    'path',
   )
   address = given.rstrip('/')
   name = hashlib.sha256(address.encode()).hexdigest()[:16]
