@@ -15,7 +15,7 @@ from absl import logging
 from input_pipeline import DataError
 from mobilenet import command_line
 from mobilenet.models.rows import ModelError
-from mobilenet.training import processes
+from mobilenet.training import mirror, processes
 from mobilenet.training.allocator import keep_freed_memory
 from mobilenet.training.compile_cache import use_compile_cache
 from mobilenet.training.errors import TrainingError
@@ -38,7 +38,13 @@ def main(argv: list[str]) -> int:
   several = given.flags.multihost and given.job not in ('sweep', 'compare')
   try:
     with (
-      processes.joined(given.flags, mistakes) if several else contextlib.nullcontext()
+      processes.joined(given.flags, mistakes) if several else contextlib.nullcontext(),
+      mirror.entered(
+        given.flags.workdir,
+        trains=given.job in ('train', 'sweep', 'compare'),
+        several=given.flags.multihost
+        or getattr(given.flags, 'index', None) is not None,
+      ) as given.flags.workdir,
     ):
       return job.run(given)
   except mistakes as error:

@@ -32,7 +32,12 @@ class Flag(NamedTuple):
 
 COMMON = (
   Flag('job', str, DEFAULT_JOB, 'The job; an unambiguous beginning is enough.'),
-  Flag('workdir', str, None, 'Folder of the run; runs/<config name> by default.'),
+  Flag(
+    'workdir',
+    str,
+    None,
+    'Folder of the run; runs/<config name> by default. s3:// and gs:// work, too.',
+  ),
   Flag('multihost', bool, False, 'Run as one of several processes of a run.'),
   Flag('coordinator', str, None, 'host:port of process 0, if JAX cannot find it.'),
   Flag('num_processes', int, None, 'Number of processes, if JAX cannot find it.'),

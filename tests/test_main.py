@@ -1,6 +1,7 @@
 """The command line as a person uses it: jobs, errors, resuming."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from mobilenet.models import user_cache
 from mobilenet.training import workdir
 from tests import tiny
 
@@ -128,10 +130,10 @@ def test_a_run_of_one_epoch_that_is_lengthened(tmp_path):
 
 
 @contextlib.contextmanager
-def started(*arguments):
+def started(*arguments, command=tiny.command):
   """The command as a process, which does not outlive the test."""
   running = subprocess.Popen(
-    tiny.command(*arguments),
+    command(*arguments),
     cwd=tiny.ROOT,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
@@ -164,16 +166,72 @@ def test_killed_by_sigkill_it_resumes_bit_by_bit(finished, tmp_path):
   subprocess.run(
     tiny.command(*arguments), check=True, cwd=tiny.ROOT, stdout=subprocess.DEVNULL
   )
-
-  def metrics(workdir):
-    clocked = ('images_per_second', 'waiting_share', 'seconds')
-    text = (workdir / 'metrics.jsonl').read_text()
-    lines = [json.loads(line) for line in text.splitlines()]
-    return [{k: v for k, v in m.items() if k not in clocked} for m in lines]
-
   assert metrics(tmp_path) == metrics(reference)
   predictions = 'report/predictions.csv'
   assert (tmp_path / predictions).read_text() == (reference / predictions).read_text()
+
+
+def metrics(workdir):
+  clocked = ('images_per_second', 'waiting_share', 'seconds')
+  text = (workdir / 'metrics.jsonl').read_text()
+  lines = [json.loads(line) for line in text.splitlines()]
+  return [{k: v for k, v in m.items() if k not in clocked} for m in lines]
+
+
+def hurried(*arguments):
+  """The command, with a mirror that looks for something to send all the time."""
+  program = (
+    'import sys, main; from mobilenet.training import mirror; from tests import tiny\n'
+    'mirror.LOOK_SECONDS = 0.02\n'
+    'with tiny.patched(): sys.exit(main.main(sys.argv))'
+  )
+  return [sys.executable, '-c', program, *map(str, arguments)]
+
+
+def test_from_a_bucket_another_machine_goes_on_bit_by_bit(finished, tmp_path):
+  """A kill as soon as the bucket has a checkpoint; then the machine is gone."""
+  reference, _ = finished
+  bucket = tmp_path / 'runs' / 'x'
+  address = f'file://{bucket}'
+  copy = (
+    user_cache.folder('buckets') / hashlib.sha256(address.encode()).hexdigest()[:16]
+  )
+  arguments = (*tiny.CONFIG, f'--workdir={address}')
+
+  def listed():
+    try:
+      return json.loads((bucket / 'mirror.json').read_text())['checkpoints']
+    except (FileNotFoundError, json.JSONDecodeError):  # no bucket: it is seen in parts
+      return {}
+
+  try:
+    with started(*arguments, command=hurried) as running:
+      deadline = time.monotonic() + 240
+      while not listed():
+        assert time.monotonic() < deadline
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.02)
+      running.send_signal(signal.SIGKILL)
+      running.wait()
+    assert (copy / 'x' / 'checkpoints').is_dir()
+    shutil.rmtree(copy)
+    done = tiny.run(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert f'{address}: the local copy is {copy / "x"}\n' in done.stdout
+    assert 'resuming at step ' in done.stdout
+    assert metrics(bucket) == metrics(reference)
+    predictions = 'report/predictions.csv'
+    assert (bucket / predictions).read_text() == (reference / predictions).read_text()
+    assert sorted(listed()) == ['checkpoints/3', 'checkpoints/6']
+    shutil.rmtree(copy)
+    done = tiny.run('--job=eval', '--split=train', f'--workdir={address}')
+    assert done.returncode == 0, done.stderr
+    assert json.loads((bucket / 'report-train' / 'result.json').read_text())
+    done = tiny.run(*arguments, '--config.batch_size=8')
+    assert done.returncode == 1
+    assert 'holds a run of another config' in done.stderr
+  finally:
+    shutil.rmtree(copy, ignore_errors=True)
 
 
 def test_stopped_it_ends_with_75_and_says_how_to_go_on(tmp_path):

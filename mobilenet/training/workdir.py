@@ -56,22 +56,35 @@ def alone(folder: str | os.PathLike) -> Iterator[None]:
   Raises:
     TrainingError: another process is training there, or the folder cannot be made.
   """
-  if jax.process_index() or fcntl is None:
+  if jax.process_index():
     yield
     return
+  taken = f'another process is training in {folder}: wait for it or stop it, or choose '
+  with locked(folder, f'{taken}another --workdir'):
+    yield
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike, taken: str) -> Iterator[None]:
+  """Makes a folder and holds its lock meanwhile, where the system has locks.
+
+  Raises:
+    TrainingError: another process holds it, as `taken` says; or the folder cannot be
+      made.
+  """
   try:
     os.makedirs(folder, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
   except OSError as error:
     raise files.write_error(folder, error) from error
+  if descriptor is None:
+    yield
+    return
   try:
     try:
       fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      raise TrainingError(
-        f'another process is training in {folder}: wait for it or stop it, or choose '
-        'another --workdir'
-      ) from None
+      raise TrainingError(taken) from None
     except OSError:
       pass
     yield
