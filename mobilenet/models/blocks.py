@@ -1,5 +1,7 @@
 """What each kind of row is interpreted as."""
 
+from typing import NamedTuple
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,13 @@ from mobilenet.models.layers import (
   pool,
 )
 from mobilenet.models.rows import Network, make_divisible
+
+
+class Tapped(NamedTuple):
+  """A row's output, and the map inside of it that its `tap` names."""
+
+  output: jax.Array
+  inside: jax.Array
 
 
 class ConvBlock(nn.Module):
@@ -65,7 +74,8 @@ class SeparableBlock(nn.Module):
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     row, style, channels = self.row, self.network.style, x.shape[-1]
     if row.between:
-      x = depthwise(x, row.kernel, style, row.act, stride=row.stride, train=train)
+      how = {'stride': row.stride, 'dilation': row.dilation, 'train': train}
+      x = depthwise(x, row.kernel, style, row.act, **how)
     else:
       x = Conv(
         channels,
@@ -73,6 +83,7 @@ class SeparableBlock(nn.Module):
         style,
         stride=row.stride,
         groups=channels,
+        dilation=row.dilation,
         name='depthwise',
       )(x)
     out = self.network.scale(row.out)
@@ -89,21 +100,25 @@ class InvertedBlock(nn.Module):
   row: rows.Inverted
   network: Network
   drop_rate: float = 0.0
+  tap: str = ''
 
   @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-    row, style, shortcut = self.row, self.network.style, x
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array | Tapped:
+    row, style, shortcut, parts = self.row, self.network.style, x, {}
     inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
     out = self.network.scale(row.out)
     if inner > x.shape[-1]:
       x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
-    x = depthwise(x, row.kernel, style, row.act, stride=row.stride, train=train)
+    parts['expand'] = x
+    how = {'stride': row.stride, 'dilation': row.dilation, 'train': train}
+    x = depthwise(x, row.kernel, style, row.act, **how)
+    parts['depthwise'] = x
     if row.se:
       x = SqueezeExcite(row.se, style, name='se')(x)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
     if row.residual:
       x = add_shortcut(shortcut, x, self.drop_rate, train=train)
-    return x
+    return Tapped(x, parts[self.tap]) if self.tap else x
 
 
 def add_shortcut(
@@ -144,24 +159,27 @@ class UniversalBlock(nn.Module):
   row: rows.Universal
   network: Network
   drop_rate: float = 0.0
+  tap: str = ''
 
   @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-    row, style, shortcut = self.row, self.network.style, x
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array | Tapped:
+    row, style, shortcut, parts = self.row, self.network.style, x, {}
+    how = {'dilation': row.dilation, 'train': train}
     if row.start:
       stride = 1 if row.middle else row.stride
-      x = depthwise(
-        x, row.start, style, 'linear', stride=stride, name='start', train=train
-      )
+      x = depthwise(x, row.start, style, 'linear', stride=stride, name='start', **how)
     inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
     x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
+    parts['expand'] = x
     if row.middle:
-      x = depthwise(x, row.middle, style, row.act, stride=row.stride, train=train)
+      x = depthwise(x, row.middle, style, row.act, stride=row.stride, **how)
+    parts['depthwise'] = x
     out = self.network.scale(row.out)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
     if row.layer_scale:
       x = LayerScale(name='scale')(x)
-    return add_shortcut(shortcut, x, self.drop_rate, train=train)
+    x = add_shortcut(shortcut, x, self.drop_rate, train=train)
+    return Tapped(x, parts[self.tap]) if self.tap else x
 
 
 class AttentionBlock(nn.Module):

@@ -19,6 +19,7 @@ from mobilenet.models import (
   xception,
 )
 from mobilenet.models.rows import Network
+from mobilenet.models.trunks import Tap
 
 BLOCKS = {
   rows.Conv: blocks.ConvBlock,
@@ -47,37 +48,45 @@ class Backbone(nn.Module):
   """Interprets a network's rows: `stem`, then `block_00`, `block_01`, ...
 
   Returns the last map and the endpoints, a dict from stride to the last map at that
-  stride. `stochastic_depth` is the drop rate of the last row; rows before it have less,
-  linearly (1603.09382). The first `frozen` rows do not train: they normalise with their
-  running statistics, and no gradient enters them.
+  stride, and from each of `taps` to its map. `stochastic_depth` is the drop rate of the
+  last row; rows before it have less, linearly (1603.09382). The first `frozen` rows do
+  not train: they normalise with their running statistics, and no gradient enters them.
   """
 
   network: Network
   stochastic_depth: float = 0.0
   frozen: int = 0
+  taps: tuple[Tap, ...] = ()
 
   @nn.compact
   def __call__(
     self, x: jax.Array, *, train: bool = False
-  ) -> tuple[jax.Array, dict[int, jax.Array]]:
+  ) -> tuple[jax.Array, dict[int | Tap, jax.Array]]:
     stride, endpoints = 1, {}
     last = max(len(self.network.rows) - 1, 1)
+    inside = {tap.row: tap for tap in self.taps if tap.part}
     for n, row in enumerate(self.network.rows):
+      tapped = {'tap': inside[n].part} if n in inside else {}
       block = BLOCKS[type(row)](
         row,
         self.network,
         drop_rate=self.stochastic_depth * n / last,
         name='stem' if n == 0 else f'block_{n - 1:02d}',
+        **tapped,
       )
       learns = train and n >= self.frozen
       if learns and self.network.style.remat:
         x = nn.remat(lambda row, x: row(x, train=True))(block, x)
       else:
         x = block(x, train=learns)
+      if tapped:
+        x, endpoints[inside[n]] = x
       if n + 1 == self.frozen:
         x = lax.stop_gradient(x)
       stride *= row.stride
       endpoints[stride] = x
+      if Tap(n) in self.taps:
+        endpoints[Tap(n)] = x
     return x, endpoints
 
 

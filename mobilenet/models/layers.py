@@ -28,6 +28,7 @@ class Conv(nn.Module):
   stddev: float | None = None  # of the initial kernel, where not the style's scheme
   bias_start: float = 0.0
   act: str = 'linear'
+  dilation: int = 1
 
   @property
   def kernel_init(self):
@@ -42,7 +43,7 @@ class Conv(nn.Module):
     rule = self.style.padding if self.padding is None else self.padding
     if rule == 'keras_v1' and self.groups == 1:
       rule = 'tf'  # the first layer is padded as all else in TensorFlow
-    pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, rule)
+    pads = lowering.pads(x.shape[1:3], self.kernel, self.stride, rule, self.dilation)
     bias = None
     if self.use_bias:
       init = nn.initializers.constant(self.bias_start)
@@ -52,6 +53,7 @@ class Conv(nn.Module):
       kernel.astype(self.style.dtype),
       stride=self.stride,
       padding=pads,
+      dilation=self.dilation,
       groups=self.groups,
       bias=bias,
       act=self.act,
@@ -72,6 +74,7 @@ class ConvNorm(nn.Module):
   stride: int = 1
   groups: int = 1
   padding: str | int | None = None
+  dilation: int = 1
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -84,6 +87,7 @@ class ConvNorm(nn.Module):
       use_bias=not self.style.norm,
       padding=self.padding,
       act='linear' if self.style.norm else self.act,
+      dilation=self.dilation,
       name='conv',
     )(x)
     if self.style.norm:
@@ -98,13 +102,21 @@ def depthwise(
   act: str,
   *,
   stride: int = 1,
+  dilation: int = 1,
   name: str = 'depthwise',
   train: bool = False,
 ) -> jax.Array:
   """A depthwise `ConvNorm` of (N, H, W, C), made in the module that calls this."""
   channels = x.shape[-1]
   unit = ConvNorm(
-    channels, kernel, style, act, stride=stride, groups=channels, name=name
+    channels,
+    kernel,
+    style,
+    act,
+    stride=stride,
+    groups=channels,
+    dilation=dilation,
+    name=name,
   )
   return unit(x, train=train)
 

@@ -51,7 +51,7 @@ class Separable:
   """V1's depthwise separable convolution: depthwise k x k, then 1x1 to `out`.
 
   `between`: norm and activation after the depthwise convolution too, which V1 has and
-  Xception has not.
+  Xception has not. `dilation` is the depthwise convolution's, here and below.
   """
 
   kernel: int
@@ -59,6 +59,7 @@ class Separable:
   stride: int = 1
   act: str = 'relu6'
   between: bool = True
+  dilation: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Inverted:
   se: float = 0.0
   act: str = 'relu6'
   residual: bool = True  # where stride 1 and equal widths allow it
+  dilation: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Universal:
   stride: int = 1
   act: str = 'relu'
   layer_scale: bool = False
+  dilation: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,184 @@
+"""SSD and SSDLite (1512.02325; 1801.04381, section 6.2) on any trunk of stride 32.
+
+As TensorFlow's Object Detection API builds them: six maps, two of the trunk and four
+more, each half as large as the one before; for every anchor of a map's cell a
+correction of its box and a logit for each class and the background.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mobilenet.models import anchors, trunks, zoo
+from mobilenet.models.classifier import Backbone
+from mobilenet.models.layers import Conv, ConvNorm, depthwise
+from mobilenet.models.rows import ModelError, Network
+from mobilenet.models.trunks import Tap
+
+ACT = 'relu6'  # of all that is added, whatever the trunk has
+MORE_MAPS = (512, 256, 256, 128)  # their channels, which the width multiplies
+LEAST_CHANNELS = 16
+BACKGROUND = 0  # the column of its logits
+
+
+@dataclasses.dataclass(frozen=True)
+class Ssd:
+  """How a detector is put on a trunk.
+
+  separable: SSDLite's depthwise separable convolutions in heads and added maps.
+  kernel: of a head's convolution where it is not separable. anchors: a key of
+  `anchors.ANCHORS`. taps: the two maps of the trunk; None takes the expansion that goes
+  into the first convolution of stride 32, and the last map.
+  """
+
+  separable: bool = True
+  kernel: int = 1
+  anchors: str = 'tensorflow'
+  taps: tuple[Tap, Tap] | None = None
+
+
+class Boxes(NamedTuple):
+  """What a detector says of images, for every anchor.
+
+  codes: (N, A, 4) float32, see `boxes.decode`. logits: (N, A, 1 + num_classes) float32;
+  column 0 is the background's.
+  """
+
+  codes: jax.Array
+  logits: jax.Array
+
+
+class Detector(nn.Module):
+  """Images (N, H, W, 3) to `Boxes`. Static and hashable; `apply` is pure.
+
+  Class 0 of the data has column 1: nobody but the loss and the decoding knows.
+  """
+
+  network: Network
+  num_classes: int
+  ssd: Ssd = Ssd()
+  frozen: int = 0
+
+  def setup(self):
+    self.taps = self.ssd.taps or default_taps(self.network)
+    self.backbone = Backbone(self.network, frozen=self.frozen, taps=self.taps)
+    width, separable = self.network.width, self.ssd.separable
+    for n, channels in enumerate(MORE_MAPS):
+      setattr(
+        self, f'map_{n}', MoreMap(self.network, _scaled(channels, width), separable)
+      )
+    for n, count in enumerate(anchors.PER_CELL[self.ssd.anchors]):
+      for kind, values in (('boxes', 4), ('classes', 1 + self.num_classes)):
+        head = PredictionHead(self.network, count * values, self.ssd)
+        setattr(self, f'{kind}_{n}', head)
+
+  def __call__(self, images: jax.Array, *, train: bool = False) -> Boxes:
+    found = {'boxes': [], 'classes': []}
+    for n, x in enumerate(self.maps(images, train=train)):
+      for kind, values in (('boxes', 4), ('classes', 1 + self.num_classes)):
+        y = getattr(self, f'{kind}_{n}')(x, train=train)
+        found[kind].append(y.reshape(y.shape[0], -1, values))
+    return Boxes(
+      *(jnp.concatenate(each, 1).astype(jnp.float32) for each in found.values())
+    )
+
+  def maps(self, images: jax.Array, *, train: bool = False) -> list[jax.Array]:
+    """The six feature maps, the finest first."""
+    last, endpoints = self.backbone(
+      images.astype(self.network.style.dtype), train=train
+    )
+    del last
+    maps = [endpoints[tap] for tap in self.taps]
+    for n in range(len(MORE_MAPS)):
+      maps.append(getattr(self, f'map_{n}')(maps[-1], train=train))
+    return maps
+
+
+class MoreMap(nn.Module):
+  """A map of half the size: 1x1 to half of the channels, then 3x3 with stride 2."""
+
+  network: Network
+  channels: int
+  separable: bool
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    style = self.network.style
+    x = ConvNorm(_scaled(self.channels // 2), 1, style, ACT, name='reduce')(
+      x, train=train
+    )
+    if not self.separable:
+      return ConvNorm(self.channels, 3, style, ACT, stride=2, name='expand')(
+        x, train=train
+      )
+    x = depthwise(x, 3, style, ACT, stride=2, train=train)
+    return ConvNorm(self.channels, 1, style, ACT, name='expand')(x, train=train)
+
+
+class PredictionHead(nn.Module):
+  """Outputs for every cell of one map; the last convolution has a bias and no norm."""
+
+  network: Network
+  features: int
+  ssd: Ssd
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    style, kernel = self.network.style, self.ssd.kernel
+    if self.ssd.separable:
+      x, kernel = depthwise(x, 3, style, ACT, train=train), 1
+    return Conv(self.features, kernel, style, use_bias=True, name='predict')(x)
+
+
+def default_taps(network: Network) -> tuple[Tap, Tap]:
+  """What goes into the first depthwise convolution of stride 32, and the last map."""
+  first = trunks.first_row(network, 32)
+  if type(network.rows[first]).__name__ == 'Separable':
+    before = Tap(first - 1)  # it has no expansion
+  else:
+    before = Tap(first, 'expand')
+  return before, Tap(len(network.rows) - 1)
+
+
+def _scaled(channels: int, width: float = 1.0) -> int:
+  return max(int(channels * width), LEAST_CHANNELS)
+
+
+# Name -> the trunk's network, whether its tail is reduced, and how SSD is put on it.
+DETECTORS = {
+  'ssd_mobilenet_v1': ('mobilenet_v1', False, Ssd(separable=False)),
+  'ssdlite_mobilenet_v1': ('mobilenet_v1', False, Ssd()),
+  'ssd_mobilenet_v2': ('mobilenet_v2', False, Ssd(separable=False)),
+  'ssdlite_mobilenet_v2': ('mobilenet_v2', False, Ssd()),
+  'ssdlite_mobilenet_v3_large': ('mobilenet_v3_large', False, Ssd()),
+  'ssdlite_mobilenet_v3_large_reduced': ('mobilenet_v3_large', True, Ssd()),
+  'ssdlite_mobilenet_v3_small': ('mobilenet_v3_small', False, Ssd()),
+  'ssdlite_mobilenet_v3_small_reduced': ('mobilenet_v3_small', True, Ssd()),
+  'ssdlite_mobilenet_v4_conv_small': ('mobilenet_v4_conv_small', False, Ssd()),
+  'ssdlite_mobilenet_v4_conv_medium': ('mobilenet_v4_conv_medium', False, Ssd()),
+}
+
+
+def create(name: str, *, num_classes: int, **options) -> Detector:
+  """Makes a named detector: `create('ssdlite_mobilenet_v2', num_classes=3)`.
+
+  Args:
+    name: a key of `DETECTORS`.
+    num_classes: of objects; the background is not counted.
+    **options: of the trunk, see `zoo.create`.
+
+  Raises:
+    ModelError: an unknown name (with the nearest ones), option or value.
+  """
+  if name not in DETECTORS:
+    raise ModelError(
+      f'detector {name!r} does not exist; {zoo.nearest(name, DETECTORS)}'
+    )
+  trunk, is_reduced, ssd = DETECTORS[name]
+  made = zoo.create(trunk, **options)
+  network = trunks.without_least_width(made.network)
+  network = trunks.reduced(network) if is_reduced else network
+  return Detector(network, num_classes, ssd, made.frozen)
