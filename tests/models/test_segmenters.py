@@ -1,0 +1,91 @@
+"""Segmenters have the published sizes, and outputs for every pixel."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mobilenet.models import counting, segmenters, trunks
+from mobilenet.models.rows import Conv, Inverted, ModelError, Network
+
+CITYSCAPES = (1025, 2049)
+
+# V3's Table 7, rows 1, 5 to 8 and 11: its parameters to all printed digits, and our
+# multiply-adds, which are 0.3 to 6 % below its own. The last is torchvision's, without
+# the head that only its training has.
+SIZES = [
+  # name, filters, size, classes: parameters, multiply-adds
+  ('raspp_mobilenet_v2', 256, CITYSCAPES, 19, 2_113_043, 21_233_054_912),
+  ('raspp_mobilenet_v3_large', 256, CITYSCAPES, 19, 3_600_963, 18_155_973_384),
+  ('raspp_mobilenet_v3_large_reduced', 256, CITYSCAPES, 19, 1_762_435, 11_031_499_128),
+  ('lraspp_mobilenet_v3_large', 256, CITYSCAPES, 19, 1_632_894, 10_008_049_248),
+  ('lraspp_mobilenet_v3_large', 128, CITYSCAPES, 19, 1_507_198, 9_472_421_088),
+  ('lraspp_mobilenet_v3_small', 128, CITYSCAPES, 19, 468_830, 2_719_513_408),
+  ('deeplab_mobilenet_v3_large', 256, (520, 520), 21, 11_025_477, 10_436_350_688),
+]
+
+
+@pytest.mark.parametrize(
+  ('name', 'filters', 'size', 'classes', 'parameters', 'multiply_adds'), SIZES
+)
+def test_published_sizes(name, filters, size, classes, parameters, multiply_adds):
+  model = segmenters.create(name, num_classes=classes, filters=filters)
+  assert counting.count(model, size) == (parameters, multiply_adds)
+
+
+TRUNK = Network(
+  rows=(
+    Conv(3, 8, 2),
+    Inverted(3, 2, 16, 2),
+    Inverted(3, 2, 24, 2),
+    Inverted(3, 2, 24, 1),
+    Inverted(3, 2, 32, 2),
+    Inverted(3, 2, 40, 2),
+  )
+)
+
+
+def shapes(model, size):
+  images = jax.ShapeDtypeStruct((2, *size, 3), jnp.float32)
+  variables = jax.eval_shape(model.init, jax.random.key(0), images)
+  return variables, jax.eval_shape(model.apply, variables, images)
+
+
+@pytest.mark.parametrize(
+  ('head', 'expected'),
+  [
+    (segmenters.LrAspp(filters=8), (9, 13)),  # of stride 8
+    (segmenters.Aspp(filters=8, rates=(2, 4)), (5, 7)),  # of the trunk's 16
+  ],
+)
+def test_outputs_for_every_cell(head, expected):
+  model = segmenters.Segmenter(trunks.dilated(TRUNK, 16), 5, head)
+  variables, logits = shapes(model, (65, 97))
+  assert logits.shape == (2, *expected, 5)
+  assert logits.dtype == jnp.float32
+  if isinstance(head, segmenters.LrAspp):
+    low = variables['params']['segmentation']['low']['kernel']
+    assert low.shape == (1, 1, 48, 5)  # the expanded width of the last row of stride 8
+
+
+def test_a_gate_is_one_number_for_each_channel():
+  """LR-ASPP by hand: features times the gate of the mean, then two classifiers added."""
+  head = segmenters.LrAspp(filters=4, low='')
+  module = segmenters.LrAsppModule(head, TRUNK.style, 3)
+  rng = np.random.default_rng(0)
+  x, low = rng.standard_normal((1, 2, 2, 6)), rng.standard_normal((1, 2, 2, 5))
+  variables = module.init(jax.random.key(0), x, low)
+  found = module.apply(variables, x, low)
+  p = jax.tree.map(np.asarray, variables['params'])
+  dot = lambda array, name: array @ p[name]['kernel'][0, 0] + p[name]['bias']  # noqa: E731
+  features = x @ p['features']['conv']['kernel'][0, 0] / np.sqrt(1 + 1e-3)
+  gate = np.clip(dot(x.mean((1, 2), keepdims=True), 'gate') / 6 + 0.5, 0, 1)
+  expected = dot(np.maximum(features, 0) * gate, 'high') + dot(low, 'low')
+  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_mistakes():
+  with pytest.raises(ModelError, match='did you mean lraspp_mobilenet_v3_large'):
+    segmenters.create('lraspp_mobilenetv3_large', num_classes=2)
+  with pytest.raises(ModelError, match='output_stride is 12: it must be 8, 16 or 32'):
+    segmenters.create('lraspp_mobilenet_v2', num_classes=2, output_stride=12)
