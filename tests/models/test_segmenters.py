@@ -69,11 +69,11 @@ def test_outputs_for_every_cell(head, expected):
 
 
 def test_a_gate_is_one_number_for_each_channel():
-  """LR-ASPP by hand: features times the gate of the mean, then two classifiers added."""
+  """LR-ASPP by hand: features times the gate of the mean, and two classifiers."""
   head = segmenters.LrAspp(filters=4, low='')
   module = segmenters.LrAsppModule(head, TRUNK.style, 3)
   rng = np.random.default_rng(0)
-  x, low = rng.standard_normal((1, 2, 2, 6)), rng.standard_normal((1, 2, 2, 5))
+  x, low = (rng.standard_normal((1, 2, 2, n)).astype(np.float32) for n in (6, 5))
   variables = module.init(jax.random.key(0), x, low)
   found = module.apply(variables, x, low)
   p = jax.tree.map(np.asarray, variables['params'])
