@@ -118,10 +118,10 @@ def test_plain_batches_are_what_ours_are(photos, augmentation, monkeypatch):
   pytest.importorskip('tensorflow', reason='both readers are of TensorFlow')
   # This process goes on with other tests: its allocator stays as it is.
   monkeypatch.setattr(allocator, 'keep_freed_memory', lambda: True)
-  arguments = {'augmentation': augmentation, 'size': 32, 'batch_size': 4, 'threads': 1}
+  arguments = {'augmentation': augmentation, 'size': 32, 'batch_size': 8, 'threads': 1}
   theirs, label = next(input_worker.plain(str(photos), **arguments))
   ours = next(input_worker.ours(str(photos), **arguments))
-  assert theirs.shape == ours['image'].shape == (4, 32, 32, 3)
+  assert theirs.shape == ours['image'].shape == (8, 32, 32, 3)
   assert theirs.dtype == ours['image'].dtype == np.float32
   assert label.shape == ours['label'].shape
   for image in (theirs, np.asarray(ours['image'])):
@@ -133,7 +133,7 @@ def test_a_run_writes_its_table(photos, tmp_path, capsys):
   code = input_bench.main(
     [
       f'--photos={photos}', f'--out={tmp_path}', '--contenders', 'plain',
-      '--augmentations', 'crop', '--batch=4', '--batches=2', '--rounds=2',
+      '--augmentations', 'crop', '--batch=8', '--batches=2', '--rounds=2',
     ]
   )  # fmt: skip
   assert code == 0
