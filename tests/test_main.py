@@ -188,6 +188,7 @@ def hurried(*arguments):
   return [sys.executable, '-c', program, *map(str, arguments)]
 
 
+@pytest.mark.heavy
 def test_from_a_bucket_another_machine_goes_on_bit_by_bit(finished, tmp_path):
   """A kill as soon as the bucket has a checkpoint; then the machine is gone."""
   reference, _ = finished

@@ -63,9 +63,7 @@ def patched(devices: int | None = 1):
   with (
     mock.patch.dict(zoo.NETWORKS, tiny=NETWORK),
     mock.patch.object(sharding, 'make_mesh', make_small_mesh),
-    mock.patch.object(
-      sharding, 'SMALL', 64
-    ),  # else shards would cut none of its arrays
+    mock.patch.object(sharding, 'SMALL', 64),  # shards cut its arrays, too
   ):
     yield
 

@@ -38,6 +38,7 @@ def path(tmp_path_factory):
   return saved_model.write(programs.program('mixed'), path)
 
 
+@pytest.mark.heavy
 def test_a_server_needs_tensorflow_alone(path):
   folder, program = path.parent, programs.program('mixed')
   np.save(folder / 'images.npy', programs.images())

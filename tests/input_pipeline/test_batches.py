@@ -118,7 +118,7 @@ def test_augmentation_changes_with_the_epoch(tmp_path, jpeg):
   assert len(np.unique(images, axis=0)) == 10  # one photo, ten different crops
 
 
-@pytest.mark.parametrize('count', [2, 3])
+@pytest.mark.parametrize('count', [2, pytest.param(3, marks=pytest.mark.heavy)])
 def test_process_shares_are_disjoint_and_complete(count, records):
   kwargs = {'ops': 'value_range(0, 255)', 'process_count': count, 'batch_size': 1}
   shares = [
@@ -207,7 +207,9 @@ def _labelled(rows):
   [
     (4, ''),
     (2, 'mixup(0.8)'),
-    (4, 'mixup(0.8, prob=0.5)|cutmix(1.0, prob=0.5)'),
+    pytest.param(
+      4, 'mixup(0.8, prob=0.5)|cutmix(1.0, prob=0.5)', marks=pytest.mark.heavy
+    ),
   ],
 )
 def test_processes_together_have_the_images_of_one(photos, processes, batch_ops):

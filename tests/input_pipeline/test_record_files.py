@@ -87,6 +87,7 @@ def test_a_file_that_vanishes_after_it_was_opened(opened, work):
   assert f'{path} is gone, so that sharded/train[21] to sharded/train[40]' in said
 
 
+@pytest.mark.heavy
 def test_a_file_that_vanishes_during_training(opened):
   source, path = opened
   batches = train_batches(

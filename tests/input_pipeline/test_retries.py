@@ -76,6 +76,7 @@ def test_training_goes_on_as_if_nothing_had_been(photos, store, capsys):
   assert 'next attempt in 0.1 s' in notes[0]
 
 
+@pytest.mark.heavy
 def test_beside_an_image_that_cannot_be_read(photos, store):
   """Guarded batches leave nothing out that is only away."""
   spoiled = photos / 'train' / 'ash' / '1.jpg'
@@ -121,6 +122,7 @@ def test_what_does_not_pass_is_not_waited_for(photos, capsys):
   assert capsys.readouterr().out == ''
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not os.path.exists('/proc/self/mem'), reason='it is of Linux')
 @pytest.mark.parametrize('comes_back', [True, False])
 def test_record_files(sharded_dir, tmp_path, capsys, monkeypatch, comes_back):

@@ -72,7 +72,15 @@ def test_the_last_state_may_be_the_best(short, tmp_path, scored):
   assert seen == [False] * 5 + [True]  # and is not evaluated twice
 
 
-@pytest.mark.parametrize(('patience', 'end'), [(1, 6), (2, 8), (4, 12), (9, 12)])
+@pytest.mark.parametrize(
+  ('patience', 'end'),
+  [
+    (1, 6),
+    pytest.param(2, 8, marks=pytest.mark.heavy),
+    pytest.param(4, 12, marks=pytest.mark.heavy),
+    (9, 12),
+  ],
+)
 def test_patience_ends_a_run(short, tmp_path, scored, patience, end):
   scored()
   outcome = train(short, tmp_path, keep_best=True, patience=patience)
@@ -130,6 +138,7 @@ def test_a_damaged_best_checkpoint_is_one_line_and_stays(short, tmp_path, scored
   assert int(train(short, tmp_path, keep_best=True).state.step) == 12
 
 
+@pytest.mark.heavy
 def test_it_goes_on_from_before_the_best_where_the_newest_is_damaged(
   short, tmp_path, scored
 ):

@@ -151,6 +151,7 @@ def test_what_waits_is_counted_as_memory():
   assert needed(10) - needed(0) == 4 * (10 * 13 + 1)
 
 
+@pytest.mark.heavy
 def test_a_resumed_run_is_bit_identical_with_what_waits(make_run, tmp_path):
   """Stopped after step 5, while the gradients of steps 3 to 5 wait."""
 

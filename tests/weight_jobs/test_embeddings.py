@@ -23,7 +23,9 @@ from tests.weights.made_weights import CLASSES
 def alone(monkeypatch, tmp_path):
   """One device, an empty cache, no report."""
   make_mesh = sharding.make_mesh
-  monkeypatch.setattr(sharding, 'make_mesh', lambda: make_mesh(jax.devices()[:1]))
+  monkeypatch.setattr(
+    sharding, 'make_mesh', lambda shards=1: make_mesh(jax.devices()[:1])
+  )
   monkeypatch.setattr(user_cache, 'folder', lambda name: tmp_path / 'cache' / name)
   monkeypatch.setattr(run_report, 'write_training', lambda *_, **__: None)
 
