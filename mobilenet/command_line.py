@@ -36,7 +36,7 @@ COMMON = (
     'workdir',
     str,
     None,
-    'Folder of the run; runs/<config name> by default. s3:// and gs:// work, too.',
+    'Folder of the run, or s3:// or gs://; runs/<config name> by default.',
   ),
   Flag('multihost', bool, False, 'Run as one of several processes of a run.'),
   Flag('coordinator', str, None, 'host:port of process 0, if JAX cannot find it.'),

@@ -215,7 +215,8 @@ def uninterrupted(tmp_path_factory):
   return RoundedRun()(folder), metrics(folder)
 
 
-@pytest.mark.parametrize('step', [pytest.param(0, marks=pytest.mark.heavy), 7])
+@pytest.mark.heavy
+@pytest.mark.parametrize('step', [0, 7])
 def test_killed_it_ends_the_same_to_the_bit(step, uninterrupted, tmp_path):
   with pytest.raises(Killed):
     RoundedRun(train=killed_after(train_batches, step))(tmp_path)

@@ -126,6 +126,7 @@ def test_a_typo_is_found_without_tensorflow():
   assert 'did you mean flip?' in run(code)
 
 
+@pytest.mark.heavy
 def test_opening_data_leaves_keras_alone():
   """TensorFlow would load Keras as well; whoever asks for it still gets it."""
   code = (

@@ -63,6 +63,7 @@ def test_weights_stay_and_statistics_change(run, recalibrated):
     assert np.abs(old_one - new_one).max() > few
 
 
+@pytest.mark.heavy
 def test_what_is_printed_is_what_evaluation_says(run, recalibrated):
   out, said = recalibrated
   assert 'measuring 40 images of train, 20 at once\n' in said

@@ -37,6 +37,7 @@ def test_no_compiler_is_one_line(monkeypatch):
   assert '\n' not in str(caught.value)
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures('empty_cache')
 def test_a_source_that_does_not_compile_leaves_nothing(
   accelerator, tmp_path, monkeypatch

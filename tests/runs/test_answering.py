@@ -16,7 +16,7 @@ def test_an_answer_has_the_logits_of_a_call_and_the_flat_embedding():
   model = zoo.create(**options)
   variables = init_variables(model, (32, 32, 3), 0)
   weights = Weights('a test', options, variables, None, None)
-  images = np.random.default_rng(0).standard_normal((4, 16, 16, 3), np.float32)
+  images = np.random.default_rng(0).standard_normal((8, 16, 16, 3), np.float32)
 
   def convert(images):
     return np.float32(0.5) * images.repeat(2, 1).repeat(2, 2)
@@ -29,7 +29,7 @@ def test_an_answer_has_the_logits_of_a_call_and_the_flat_embedding():
   seen = model.apply(variables, convert(images), method='embed')
   assert seen.ndim == 4
   assert embedding.dtype == np.float32
-  np.testing.assert_allclose(embedding, seen.reshape(4, -1), rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(embedding, seen.reshape(8, -1), rtol=1e-4, atol=1e-5)
   assert np.std(embedding, axis=0).max() > 1e-2
 
 

@@ -109,6 +109,7 @@ def test_another_teacher_is_not_resumed_with(student, teacher, tmp_path):
   assert 'teacher.crc32' in other.stderr
 
 
+@pytest.mark.heavy
 def test_a_sweep_knows_its_students_again(student, teacher, photos, tmp_path):
   flags = f'--config.teacher.weights={teacher}', '--config.steps=1'
   done = student(tmp_path / 'seed0', *flags, report=True)  # with which it is done
@@ -160,6 +161,7 @@ def test_a_teacher_gives_its_embeddings_of_the_same_images(config, teacher):
   assert np.std(expected, axis=0).max() > 1e-3, 'photos look different'
 
 
+@pytest.mark.heavy
 def test_logits_of_a_file_come_with_their_photos(
   student, teacher, photos, config, tmp_path
 ):

@@ -344,6 +344,7 @@ def sweep(name='two'):
 """
 
 
+@pytest.mark.heavy
 def test_the_real_thing(tmp_path):
   """Two runs through main.py; the one that fails comes first."""
   pytest.importorskip('tensorflow', reason='training reads its data with TensorFlow')

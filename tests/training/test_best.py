@@ -93,8 +93,8 @@ def test_patience_ends_a_run(short, tmp_path, scored, patience, end):
   jax.tree.map(np.testing.assert_array_equal, again.state, outcome.state)
 
 
-# Two checkpoints are kept.
-@pytest.mark.parametrize('step', [4, pytest.param(6, marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize('step', [4, 6])  # two checkpoints are kept
 def test_it_goes_on_from_an_older_checkpoint(short, tmp_path, scored, step):
   scored()
   straight = train(short, tmp_path / 'straight', keep_best=True)

@@ -49,7 +49,7 @@ def imported(weight_file, tmp_path_factory):
     f'--init={weight_file}',
     '--config=configs/finetune.py',
     f'--config.resolution={SIZE}',
-    '--config.eval_batch_size=4',
+    '--config.eval_batch_size=8',
     f'--class_names={folder / "names.txt"}',
     f'--workdir={folder / "v1"}',
   )
