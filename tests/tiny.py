@@ -57,8 +57,8 @@ def patched(devices: int | None = 1):
   """The network has a name, and meshes so many devices where none are named."""
   make_mesh = sharding.make_mesh
 
-  def make_small_mesh(given=None):
-    return make_mesh(jax.devices()[:devices] if given is None else given)
+  def make_small_mesh(given=None, shards=1):
+    return make_mesh(jax.devices()[:devices] if given is None else given, shards)
 
   with (
     mock.patch.dict(zoo.NETWORKS, tiny=NETWORK),
