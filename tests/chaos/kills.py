@@ -1,0 +1,191 @@
+"""Runs that are killed and stopped again and again end as the undisturbed one does."""
+
+import concurrent.futures
+import dataclasses
+import pathlib
+import shutil
+import threading
+from collections.abc import Callable
+
+from tests.chaos import remains
+from tests.chaos.disturbances import Kind, disturb, draw, judge
+from tests.chaos.starts import Start, Trial
+
+
+@dataclasses.dataclass
+class Kill:
+  """What a disturbance hit, and what came of it; `wrong` is '' if nothing is."""
+
+  number: int
+  kind: Kind
+  phase: str
+  codes: list[int]
+  hangs: bool
+  wrong: str
+
+
+@dataclasses.dataclass
+class Runs:
+  """What happened to runs of so many processes.
+
+  wanted: kills. started: by now. Of the runs that ended, differing and failed ones
+  have a line each; `failed` are starts that were not disturbed, and ended before the
+  run was finished. litter: temporary files that runs left.
+  """
+
+  processes: int
+  wanted: int
+  kills: list[Kill] = dataclasses.field(default_factory=list)
+  finished: int = 0
+  differing: list[str] = dataclasses.field(default_factory=list)
+  failed: list[str] = dataclasses.field(default_factory=list)
+  hangs: list[str] = dataclasses.field(default_factory=list)
+  litter: list[str] = dataclasses.field(default_factory=list)
+
+  def wrong(self) -> list[str]:
+    """Lines on all that must not be."""
+    of_kills = [
+      f'{self.processes} processes, kill {kill.number}: {kill.wrong}'
+      for kill in self.kills
+      if kill.wrong
+    ]
+    return [*of_kills, *self.hangs, *self.failed, *self.differing]
+
+
+def shares(processes: list[int], kills: int) -> list[int]:
+  """Divides kills so that each number of processes takes about the same time."""
+  weights = [1 / count for count in processes]
+  each = [int(kills * weight / sum(weights)) for weight in weights]
+  return [each[0] + kills - sum(each), *each[1:]]
+
+
+def run(
+  trial: Trial,
+  *,
+  kills: int,
+  processes: list[int],
+  seed: int,
+  first: int = 1,
+  changed: Callable[[list[Runs]], None] = lambda runs: None,
+) -> list[Runs]:
+  """Disturbs runs of each number of processes, side by side.
+
+  Args:
+    trial: which run.
+    kills: in all.
+    processes: numbers of them.
+    seed: of everything that is drawn.
+    first: number of the first disturbance; a later one repeats a part.
+    changed: called after every run.
+  """
+  runs = [Runs(*one) for one in zip(processes, shares(processes, kills), strict=True)]
+  lock = threading.Lock()
+
+  def say(line: str) -> None:
+    with lock:
+      print(line, flush=True)
+
+  def ended() -> None:
+    with lock:
+      changed(runs)
+
+  with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
+    groups = [_Group(trial, those, seed, first, say, ended) for those in runs]
+    for future in [pool.submit(group.run) for group in groups]:
+      future.result()
+  return runs
+
+
+class _Group:
+  """Runs of one number of processes, one after the other."""
+
+  def __init__(self, trial, runs: Runs, seed: int, first: int, say, ended):
+    self._trial, self._runs, self._seed = trial, runs, seed
+    self._next, self._say, self._ended = first, say, ended
+    self._seconds = 0.0  # that a start takes which does all or the last steps
+    self._run = 0
+
+  def run(self) -> None:
+    reference = self._workdir('reference')
+    with Start(self._trial, reference, '1', self._runs.processes) as start:
+      if not start.wait() or any(start.codes()):
+        self._fail(f'{reference}: the undisturbed run ended with {start.codes()}')
+        return
+      self._seconds = start.seconds
+    self._say(f'{self._name()}: undisturbed in {self._seconds:.0f} s')
+    expected = remains.of(reference)
+    while len(self._runs.kills) < self._runs.wanted:
+      self._run += 1
+      workdir = self._workdir(f'run{self._run}')
+      before = len(self._runs.kills)
+      if self._disturbed(workdir):
+        self._compare(workdir, expected, self._runs.kills[before:])
+      self._ended()
+
+  def _name(self) -> str:
+    return f'{self._runs.processes} process' + 'es' * (self._runs.processes > 1)
+
+  def _workdir(self, name: str) -> pathlib.Path:
+    folder = self._trial.folder / f'processes{self._runs.processes}'
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+  def _fail(self, line: str) -> None:
+    self._runs.failed.append(line)
+    self._say(f'FAILED: {line}')
+
+  def _disturbed(self, workdir: pathlib.Path) -> bool:
+    """Starts a run until it is finished; False if it never will be."""
+    runs, count = self._runs, 0
+    while True:
+      count += 1
+      place = f'{self._name()}, run {self._run}, start {count}'
+      with Start(self._trial, workdir, str(count), runs.processes) as start:
+        hit, number = None, self._next
+        if len(runs.kills) < runs.wanted:
+          what = draw(self._seed, runs.processes, number)
+          self._next += 1
+          hit = disturb(start, what, self._seconds, self._trial.hang_seconds)
+        sent = start.seconds
+        hangs = not start.wait()
+        took = start.seconds - sent
+        wrong = '' if hangs or hit is None else judge(start, what, hit)
+        damaged = [line for line in start.said().splitlines() if 'cannot be' in line]
+        wrong = wrong or ''.join(damaged[:1])
+        codes = [None if start.running(p) else c for p, c in enumerate(start.codes())]
+      if hit:
+        runs.kills.append(Kill(number, what.kind, hit.before, codes, hangs, wrong))
+        self._say(
+          f'kill {number} ({place}): {what.kind}, process {what.victim}, '
+          f'{what.moment}: {hit.before}, exit codes {codes} after {took:.0f} s'
+          + f'; WRONG: {wrong}'
+          * bool(wrong)
+        )
+      if hangs:
+        runs.hangs.append(f'{place} hangs, kill {number}: {workdir}')
+        self._say(f'HANGS: {runs.hangs[-1]}')
+        return False
+      if not any(codes):
+        self._seconds = min(self._seconds, sent + took)
+        return True
+      if not hit:
+        self._fail(f'{place} ended with {codes}, undisturbed: {workdir}')
+        return False
+
+  def _compare(self, workdir: pathlib.Path, expected: dict, kills: list[Kill]) -> None:
+    runs = self._runs
+    runs.finished += 1
+    differs = remains.difference(expected, remains.of(workdir))
+    left = remains.litter(workdir)
+    runs.litter += left
+    line = f'{self._name()}, run {self._run}, {len(kills)} kills'
+    if differs:
+      runs.differing.append(f'{line}: {differs}: {workdir}')
+    self._say(
+      f'{line}: '
+      + (f'DIFFERS: {differs}' if differs else 'as the undisturbed run')
+      + f'; left {", ".join(left)}' * bool(left)
+    )
+    if not differs and not any(kill.wrong for kill in kills):
+      shutil.rmtree(workdir)
+      shutil.rmtree(workdir.with_name(f'{workdir.name}-said'))
