@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from mobilenet.training.preemption import STOPPED
-from tests.chaos.starts import STARTING, TRAINING, Start
+from tests.chaos.starts import TRAINING, Start
 
 ANY_TIME, WHILE_SAVING, AFTER_A_STEP = 'at any time', 'while saving', 'after a step'
 _DELAY = 0.15  # seconds, up to which a save or a step may go on
@@ -52,7 +52,9 @@ def draw(seed: int, processes: int, number: int) -> Disturbance:
   """That of a number: always the same one."""
   drawn = random.Random(f'{seed} {processes} {number}')
   kinds = [kind for kind in KINDS if processes > 1 or not kind.to_all]
-  kind, victim = drawn.choice(kinds), drawn.randrange(processes)
+  # As often killed as asked to stop.
+  weights = [2 if kind.number == signal.SIGKILL else 1 for kind in kinds]
+  (kind,), victim = drawn.choices(kinds, weights), drawn.randrange(processes)
   moment = drawn.choice((ANY_TIME, WHILE_SAVING, AFTER_A_STEP))
   count = drawn.randint(1, 3 if moment == WHILE_SAVING else 6)
   return Disturbance(
@@ -127,12 +129,12 @@ def judge(start: Start, what: Disturbance, hit: Hit) -> str:
   if asked and hit.before in TRAINING and hit.after in TRAINING:
     allowed = {0, STOPPED}
   elif asked:
-    # Before and after training a signal has its usual effect; others then end as they
-    # do after an error (its code), or when JAX misses a process.
-    allowed = {0, STOPPED, 1, 130, -number, 128 + number, -signal.SIGABRT}
+    # Before and after training a signal has its usual effect.
+    allowed = {0, STOPPED, 1, 130, -number, 128 + number}
   else:
-    allowed = {0, 1, -signal.SIGKILL, -signal.SIGABRT}
-    if hit.before != STARTING and len(codes) == 1:
-      allowed = {-signal.SIGKILL}
+    allowed = {0, -signal.SIGKILL}
+  if len(codes) > 1 and (not asked or hit.before not in TRAINING):
+    # The others end as they do after an error, or when JAX misses a process.
+    allowed |= {1, 130, -signal.SIGABRT}
   wrong = sorted(set(codes) - allowed)
   return f'exit codes {wrong}' if wrong else ''

@@ -17,6 +17,8 @@ from tests import tiny
 
 if __name__ == '__main__':
   faulthandler.register(signal.SIGUSR1)
+  # A shell's background command ignores Ctrl-C, and hands that down.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   if seconds := os.environ.get('CHAOS_JOIN_SECONDS'):
     processes.JOIN_SECONDS = int(seconds)
   if os.environ.get('CHAOS_REPORT') == '0':
