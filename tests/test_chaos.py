@@ -1,11 +1,13 @@
 """tests/chaos, in short: its own rules, then a few kills and a launch with a delay."""
 
 import signal
+import time
 import types
 
 import pytest
 
-from tests.chaos import kills, skew, tables
+from tests import tiny
+from tests.chaos import kills, remains, skew, tables
 from tests.chaos.disturbances import KINDS, Hit, Kind, draw, judge
 from tests.chaos.starts import BETWEEN, REPORTING, STARTING, Start, Trial
 
@@ -92,25 +94,61 @@ def test_how_a_start_may_end(tmp_path, kind, hit, codes, said, wrong):
   assert bool(wrong) == bool(judge(start, what, Hit(*hit)))
 
 
-def trial_of(folder, **changes):
-  """A run of two epochs without a report."""
-  return Trial(folder, **{'epochs': 2, 'report': False, 'hang_seconds': 200, **changes})
+def short(folder):
+  """A run of four epochs without a report."""
+  return Trial(folder, epochs=4, report=False, hang_seconds=300, join_seconds=150)
 
 
-@pytest.mark.parametrize('kills_', [pytest.param(3)])
-def test_one_process_is_killed_thrice(tmp_path, kills_, capsys):
-  (runs,) = kills.run(trial_of(tmp_path), kills=kills_, processes=[1], seed=0)
+def test_one_process_is_disturbed_and_ends_as_undisturbed(tmp_path, capsys):
+  trial, reference = short(tmp_path), tmp_path / 'reference'
+  began = time.monotonic()
+  done = tiny.run(*trial.arguments(reference), report=False)
+  assert done.returncode == 0, done.stderr
+  (runs,) = kills.run(
+    trial,
+    kills=2,
+    processes=[1],
+    seed=22,  # SIGTERM after the second step, then SIGKILL after the next one
+    reference=kills.Reference(reference, time.monotonic() - began),
+  )
   assert runs.wrong() == []
-  assert len(runs.kills) == kills_
+  assert len(runs.kills) == 2
   assert runs.finished >= 1
   assert capsys.readouterr().out.count(': as the undisturbed run') == runs.finished
-  assert f'| all | {runs.finished} | 3 |' in tables.of_kills([runs])
+  assert f'| all | {runs.finished} | 2 |' in tables.of_kills([runs])
 
 
-def test_processes_that_start_apart_end_as_together(tmp_path):
-  (launches,) = skew.run(
-    trial_of(tmp_path), launches=1, processes=[2], seed=0, skew=4, at_once=1
+def test_a_run_that_ends_otherwise_is_found(tmp_path):
+  one, other = (
+    {'./params/kernel': ['float32[3]', crc], 'result.json': {'top1': 1.0}}
+    for crc in ('0a', '0b')
   )
-  assert launches.wrong == []
-  assert 0 < launches.apart[0] <= 4
-  assert '| 2 | 1 | ' in tables.of_launches([launches])
+  assert remains.difference(one, one) == ''
+  assert remains.difference(one, other) == (
+    "1 of 2 differ: ./params/kernel is ['float32[3]', '0b'] instead of "
+    "['float32[3]', '0a']"
+  )
+  assert remains.difference(one, {}).startswith('2 of 2 differ: ./params')
+
+
+def test_two_processes_that_start_apart_find_each_other(tmp_path):
+  with Start(short(tmp_path), tmp_path / 'run', '1', 2, [2.0, 0.0]) as start:
+    assert start.wait(), start.said()
+    assert start.codes() == [0, 0], start.said(0) + start.said(1)
+    assert start.phase() == REPORTING
+
+
+@pytest.mark.heavy
+def test_several_processes_are_disturbed_and_end_as_undisturbed(tmp_path):
+  found = kills.run(short(tmp_path), kills=12, processes=[2, 4], seed=0)
+  assert [line for runs in found for line in runs.wrong()] == []
+  assert sum(len(runs.kills) for runs in found) == 12
+
+
+@pytest.mark.heavy
+def test_processes_that_start_apart_end_as_together(tmp_path):
+  found = skew.run(short(tmp_path), launches=4, processes=[2, 4], seed=0, skew=20)
+  assert [line for those in found for line in those.wrong] == []
+  assert [len(those.apart) for those in found] == [2, 2]
+  assert all(0 < apart <= 20 for those in found for apart in those.apart)
+  assert '| 2 | 2 | ' in tables.of_launches(found)

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tests.chaos import remains
 from tests.chaos.disturbances import Kind, disturb, draw, judge
@@ -52,6 +53,13 @@ class Runs:
     return [*of_kills, *self.hangs, *self.failed, *self.differing]
 
 
+class Reference(NamedTuple):
+  """An undisturbed run: its folder, and how many seconds it took."""
+
+  workdir: pathlib.Path
+  seconds: float
+
+
 def shares(processes: list[int], kills: int) -> list[int]:
   """Divides kills so that each number of processes takes about the same time."""
   weights = [1 / count for count in processes]
@@ -66,6 +74,7 @@ def run(
   processes: list[int],
   seed: int,
   first: int = 1,
+  reference: Reference | None = None,
   changed: Callable[[list[Runs]], None] = lambda runs: None,
 ) -> list[Runs]:
   """Disturbs runs of each number of processes, side by side.
@@ -76,6 +85,7 @@ def run(
     processes: numbers of them.
     seed: of everything that is drawn.
     first: number of the first disturbance; a later one repeats a part.
+    reference: an undisturbed run, for one number of processes; None makes them.
     changed: called after every run.
   """
   runs = [Runs(*one) for one in zip(processes, shares(processes, kills), strict=True)]
@@ -91,7 +101,7 @@ def run(
 
   with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
     groups = [_Group(trial, those, seed, first, say, ended) for those in runs]
-    for future in [pool.submit(group.run) for group in groups]:
+    for future in [pool.submit(group.run, reference) for group in groups]:
       future.result()
   return runs
 
@@ -105,15 +115,13 @@ class _Group:
     self._seconds = 0.0  # that a start takes which does all or the last steps
     self._run = 0
 
-  def run(self) -> None:
-    reference = self._workdir('reference')
-    with Start(self._trial, reference, '1', self._runs.processes) as start:
-      if not start.wait() or any(start.codes()):
-        self._fail(f'{reference}: the undisturbed run ended with {start.codes()}')
-        return
-      self._seconds = start.seconds
+  def run(self, reference: Reference | None) -> None:
+    reference = reference or self._undisturbed()
+    if reference is None:
+      return
+    self._seconds = reference.seconds
     self._say(f'{self._name()}: undisturbed in {self._seconds:.0f} s')
-    expected = remains.of(reference)
+    expected = remains.of(reference.workdir)
     while len(self._runs.kills) < self._runs.wanted:
       self._run += 1
       workdir = self._workdir(f'run{self._run}')
@@ -121,6 +129,14 @@ class _Group:
       if self._disturbed(workdir):
         self._compare(workdir, expected, self._runs.kills[before:])
       self._ended()
+
+  def _undisturbed(self) -> Reference | None:
+    workdir = self._workdir('reference')
+    with Start(self._trial, workdir, '1', self._runs.processes) as start:
+      if start.wait() and not any(start.codes()):
+        return Reference(workdir, start.seconds)
+      self._fail(f'{workdir}: the undisturbed run ended with {start.codes()}')
+      return None
 
   def _name(self) -> str:
     return f'{self._runs.processes} process' + 'es' * (self._runs.processes > 1)

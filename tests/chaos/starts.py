@@ -21,9 +21,9 @@ _DUMP_SECONDS = 2.0
 _LEASH = tiny.ROOT / 'mobilenet' / 'sweeps' / 'leash.py'
 # What is tried is the road: programs may be slow, but are soon compiled.
 _XLA_FLAGS = (
-  '--xla_force_host_platform_device_count=1 --xla_backend_optimization_level=0 '
-  '--xla_cpu_parallel_codegen_split_count=1'
+  '--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1'
 )
+_ONE_DEVICE = '--xla_force_host_platform_device_count=1'  # as hosts have
 
 STARTING, BETWEEN, EVALUATING = 'before the first step', 'between steps', 'evaluating'
 SAVING, REPORTING = 'saving', 'reporting'
@@ -48,22 +48,28 @@ class Trial:
   join_seconds: int = 600
   report: bool = True
 
-  def command(self, workdir: pathlib.Path, *more: str) -> list[str]:
-    """That of a run in `workdir`, of which much is written."""
+  def arguments(self, workdir: pathlib.Path) -> list[str]:
+    """Those of main.py, for a run in `workdir` of which much is written."""
     return [
-      *(sys.executable, str(_LEASH), str(os.getpid())),
-      *(sys.executable, '-m', 'tests.chaos.process', *tiny.CONFIG),
+      *tiny.CONFIG,
       f'--config.epochs={self.epochs}',
       '--config.log_steps=1',
       f'--config.eval_every_epochs={EVAL_EPOCHS}',
       '--config.keep_best=True',
       f'--workdir={workdir}',
-      *more,
     ]
 
-  def environment(self) -> dict[str, str]:
+  def command(self, workdir: pathlib.Path, *more: str) -> list[str]:
+    return [
+      *(sys.executable, str(_LEASH), str(os.getpid())),
+      *(sys.executable, '-m', 'tests.chaos.process', *self.arguments(workdir), *more),
+    ]
+
+  def environment(self, count: int) -> dict[str, str]:
+    """That of each of so many processes."""
+    flags = (os.environ.get('XLA_FLAGS', ''), _XLA_FLAGS, _ONE_DEVICE * (count > 1))
     own = {
-      'XLA_FLAGS': f'{os.environ.get("XLA_FLAGS", "")} {_XLA_FLAGS}',
+      'XLA_FLAGS': ' '.join(flags),
       'PYTHONUNBUFFERED': '1',
       'CHAOS_JOIN_SECONDS': str(self.join_seconds),
       'CHAOS_REPORT': str(int(self.report)),
@@ -113,7 +119,7 @@ class Start:
           self.processes[process] = subprocess.Popen(
             trial.command(workdir, *(more if count > 1 else ())),
             cwd=tiny.ROOT,
-            env=trial.environment(),
+            env=trial.environment(count),
             stdout=output,
             stderr=subprocess.STDOUT,
           )
