@@ -12,6 +12,7 @@ from tests.chaos.disturbances import KINDS, Hit, Kind, draw, judge
 from tests.chaos.starts import BETWEEN, REPORTING, STARTING, Start, Trial
 
 TERM = Kind(signal.SIGTERM, False)
+INT = Kind(signal.SIGINT, False)
 KILL = Kind(signal.SIGKILL, False)
 
 
@@ -66,6 +67,7 @@ def test_what_is_drawn_depends_on_the_seed_and_the_number():
   assert kills.shares([1, 2, 4], 200) == [115, 57, 28]
 
 
+ABORTED = "terminate called after throwing an instance of 'nanobind::python_error'\n"
 SAVED = 'SIGTERM: saved at step 3; the same command goes on from there\n'
 
 
@@ -81,15 +83,19 @@ SAVED = 'SIGTERM: saved at step 3; the same command goes on from there\n'
     (TERM, (BETWEEN, BETWEEN), [75, 75], 'Traceback' + SAVED, 'a traceback'),
     (TERM, (STARTING, STARTING), [-15, 1], '', ''),
     (TERM, (STARTING, STARTING), [-11, 1], '', 'exit codes [-11]'),
+    (INT, (STARTING, STARTING), [-6], ABORTED, ''),
+    (INT, (STARTING, STARTING), [-6], 'F0000', 'exit codes [-6]'),
+    (INT, (BETWEEN, BETWEEN), [-6], ABORTED, 'exit codes [-6]'),
     (KILL, (BETWEEN, BETWEEN), [-9, -6], '', ''),
+    (KILL, (BETWEEN, BETWEEN), [75], SAVED, 'exit codes [75]'),
     (KILL, (BETWEEN, BETWEEN), [-9, 75], SAVED, 'stopped with codes'),
   ],
 )
 def test_how_a_start_may_end(tmp_path, kind, hit, codes, said, wrong):
   (tmp_path / 'run' / 'checkpoints' / '3').mkdir(parents=True)
-  start = told(tmp_path, said, said)
+  start = told(tmp_path, *[said] * len(codes))
   start.processes = [types.SimpleNamespace(returncode=code) for code in codes]
-  what = draw(0, 2, 1)._replace(kind=kind)
+  what = draw(0, 1, 1)._replace(kind=kind)
   assert wrong in judge(start, what, Hit(*hit))
   assert bool(wrong) == bool(judge(start, what, Hit(*hit)))
 

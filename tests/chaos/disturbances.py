@@ -12,6 +12,8 @@ from tests.chaos.starts import TRAINING, Start
 ANY_TIME, WHILE_SAVING, AFTER_A_STEP = 'at any time', 'while saving', 'after a step'
 _DELAY = 0.15  # seconds, up to which a save or a step may go on
 _POLL = 0.004
+# Ctrl-C while jaxlib is imported.
+_ABORTED_IMPORT = "terminate called after throwing an instance of 'nanobind::python_"
 
 
 class Kind(NamedTuple):
@@ -131,6 +133,8 @@ def judge(start: Start, what: Disturbance, hit: Hit) -> str:
   elif asked:
     # Before and after training a signal has its usual effect.
     allowed = {0, STOPPED, 1, 130, -number, 128 + number}
+    if number == signal.SIGINT and told[what.victim].startswith(_ABORTED_IMPORT):
+      allowed.add(-signal.SIGABRT)
   else:
     allowed = {0, -signal.SIGKILL}
   if len(codes) > 1 and (not asked or hit.before not in TRAINING):
