@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     return 2
   trial = Trial(folder.resolve(), given.epochs, given.hang, given.join)
   print(f'{given.what}, seed {given.seed}, in {folder}', flush=True)
+  write = functools.partial(_write, given.out)
   if given.what == 'kills':
-    write = functools.partial(_write, given.out)
     found = kills.run(
       trial,
       kills=given.kills,
@@ -50,10 +50,11 @@ def main(argv: list[str] | None = None) -> int:
       skew=given.skew,
       at_once=given.at_once,
       first=given.first,
+      changed=lambda launches: write(tables.of_launches(launches)),
     )
     summary, wrong = tables.of_launches(found), [w for r in found for w in r.wrong]
   print(f'\n{summary}')
-  _write(given.out, summary)
+  write(summary)
   if wrong:
     print('\n'.join(wrong), file=sys.stderr)
     print(

@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import random
 import shutil
+from collections.abc import Callable
 
 from tests.chaos import remains
 from tests.chaos.starts import Start, Trial
@@ -42,6 +43,7 @@ def run(
   skew: float,
   at_once: int = 1,
   first: int = 1,
+  changed: Callable[[list[Launches]], None] = lambda found: None,
 ) -> list[Launches]:
   """Launches runs of each number of processes in turn.
 
@@ -53,6 +55,7 @@ def run(
     skew: the longest of them, in seconds.
     at_once: launches side by side.
     first: number of the first launch; a later one repeats a part.
+    changed: called after every launch.
   """
   found = {count: Launches(count) for count in processes}
   expected = {}
@@ -75,6 +78,7 @@ def run(
     ]
     for future in concurrent.futures.as_completed(waiting):
       print(future.result(), flush=True)
+      changed(list(found.values()))
   return list(found.values())
 
 
