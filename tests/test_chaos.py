@@ -7,6 +7,7 @@ import types
 import pytest
 
 from tests import tiny
+from tests.chaos import __main__ as command
 from tests.chaos import kills, remains, skew, tables
 from tests.chaos.disturbances import KINDS, Hit, Kind, draw, judge
 from tests.chaos.starts import BETWEEN, REPORTING, STARTING, Start, Trial
@@ -122,6 +123,35 @@ def test_one_process_is_disturbed_and_ends_as_undisturbed(tmp_path, capsys):
   assert runs.finished >= 1
   assert capsys.readouterr().out.count(': as the undisturbed run') == runs.finished
   assert f'| all | {runs.finished} | 2 |' in tables.of_kills([runs])
+
+
+def runs_with(wrong):
+  kill = kills.Kill(7, TERM, BETWEEN, [0 if wrong else 75], False, wrong)
+  return [kills.Runs(1, 1, [kill], finished=1)]
+
+
+@pytest.mark.parametrize('wrong', ['', 'exit codes [1]'])
+def test_the_command_sums_up_and_ends_with_1_if_something_is_wrong(
+  wrong, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr(kills, 'run', lambda *_, **__: runs_with(wrong))
+  folder, out = tmp_path / 'folder', tmp_path / 'out.md'
+  folder.mkdir()
+  assert command.main(['kills', f'--folder={folder}', f'--out={out}']) == bool(wrong)
+  said = capsys.readouterr()
+  assert out.read_text() in said.out
+  assert f'| SIGTERM of one | between steps | {0 if wrong else 75} (1) |' in said.out
+  assert ('1 process, kill 7: exit codes [1]\n' in said.err) == bool(wrong)
+  assert folder.exists() == bool(wrong)
+
+
+def test_the_command_takes_no_folder_of_other_things(tmp_path, capsys):
+  (tmp_path / 'mine').touch()
+  assert command.main(['skew', f'--folder={tmp_path}']) == 2
+  assert 'is not empty: choose another --folder' in capsys.readouterr().err
+  with pytest.raises(SystemExit):
+    command.main(['kills', '--processes=0,2'])
+  assert "'0,2' is not like 1,2,4" in capsys.readouterr().err
 
 
 def test_a_run_that_ends_otherwise_is_found(tmp_path):

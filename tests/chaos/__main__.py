@@ -110,9 +110,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _numbers(text: str) -> list[int]:
-  numbers = [int(part) for part in text.split(',')]
-  if min(numbers) < 1 or len(set(numbers)) < len(numbers):
-    raise ValueError
+  numbers = [int(part) for part in text.split(',') if part.isdecimal()]
+  if (
+    ','.join(map(str, numbers)) != text
+    or 0 in numbers
+    or len({*numbers}) < len(numbers)
+  ):
+    raise argparse.ArgumentTypeError(f'{text!r} is not like 1,2,4')
   return numbers
 
 

@@ -43,10 +43,13 @@ class Runs:
   hangs: list[str] = dataclasses.field(default_factory=list)
   litter: list[str] = dataclasses.field(default_factory=list)
 
+  def name(self) -> str:
+    return f'{self.processes} process' + 'es' * (self.processes > 1)
+
   def wrong(self) -> list[str]:
     """Lines on all that must not be."""
     of_kills = [
-      f'{self.processes} processes, kill {kill.number}: {kill.wrong}'
+      f'{self.name()}, kill {kill.number}: {kill.wrong}'
       for kill in self.kills
       if kill.wrong
     ]
@@ -120,7 +123,7 @@ class _Group:
     if reference is None:
       return
     self._seconds = reference.seconds
-    self._say(f'{self._name()}: undisturbed in {self._seconds:.0f} s')
+    self._say(f'{self._runs.name()}: undisturbed in {self._seconds:.0f} s')
     expected = remains.of(reference.workdir)
     while len(self._runs.kills) < self._runs.wanted:
       self._run += 1
@@ -138,9 +141,6 @@ class _Group:
       self._fail(f'{workdir}: the undisturbed run ended with {start.codes()}')
       return None
 
-  def _name(self) -> str:
-    return f'{self._runs.processes} process' + 'es' * (self._runs.processes > 1)
-
   def _workdir(self, name: str) -> pathlib.Path:
     folder = self._trial.folder / f'processes{self._runs.processes}'
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ class _Group:
     runs, count = self._runs, 0
     while True:
       count += 1
-      place = f'{self._name()}, run {self._run}, start {count}'
+      place = f'{runs.name()}, run {self._run}, start {count}'
       with Start(self._trial, workdir, str(count), runs.processes) as start:
         hit, number = None, self._next
         if len(runs.kills) < runs.wanted:
@@ -194,7 +194,7 @@ class _Group:
     differs = remains.difference(expected, remains.of(workdir))
     left = remains.litter(workdir)
     runs.litter += left
-    line = f'{self._name()}, run {self._run}, {len(kills)} kills'
+    line = f'{runs.name()}, run {self._run}, {len(kills)} kills'
     if differs:
       runs.differing.append(f'{line}: {differs}: {workdir}')
     self._say(
