@@ -29,9 +29,9 @@ class Kill:
 class Runs:
   """What happened to runs of so many processes.
 
-  wanted: kills. started: by now. Of the runs that ended, differing and failed ones
-  have a line each; `failed` are starts that were not disturbed, and ended before the
-  run was finished. litter: temporary files that runs left.
+  wanted: kills. finished: runs. differing, failed, hangs: lines on those that must not
+  be; `failed` are starts that were not disturbed, and ended before the run was finished
+  or found a checkpoint damaged. litter: temporary files that finished runs left.
   """
 
   processes: int
@@ -174,9 +174,10 @@ class _Group:
         self._say(
           f'kill {number} ({place}): {what.kind}, process {what.victim}, '
           f'{what.moment}: {hit.before}, exit codes {codes} after {took:.0f} s'
-          + f'; WRONG: {wrong}'
-          * bool(wrong)
+          + (f'; WRONG: {wrong}' if wrong else '')
         )
+      elif wrong:
+        self._fail(f'{place}, undisturbed: {wrong}: {workdir}')
       if hangs:
         runs.hangs.append(f'{place} hangs, kill {number}: {workdir}')
         self._say(f'HANGS: {runs.hangs[-1]}')
@@ -200,7 +201,7 @@ class _Group:
     self._say(
       f'{line}: '
       + (f'DIFFERS: {differs}' if differs else 'as the undisturbed run')
-      + f'; left {", ".join(left)}' * bool(left)
+      + (f'; left {", ".join(left)}' if left else '')
     )
     if not differs and not any(kill.wrong for kill in kills):
       shutil.rmtree(workdir)

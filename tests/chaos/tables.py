@@ -14,7 +14,7 @@ def of_kills(runs: Sequence[Runs]) -> str:
   """What was done and what was wrong; what was hit; how the processes ended."""
   kinds = [str(kind) for kind in KINDS]
   head = ['processes', 'runs finished', 'kills', *kinds, 'hangs']
-  head += ['failed starts', 'wrong ends', 'runs that differ']
+  head += ['failed starts', 'wrong ends', 'runs that differ', 'files left']
   rows = []
   for those in runs:
     by_kind = collections.Counter(str(kill.kind) for kill in those.kills)
@@ -22,7 +22,13 @@ def of_kills(runs: Sequence[Runs]) -> str:
     rows.append(
       [those.processes, those.finished, len(those.kills)]
       + [by_kind[kind] for kind in kinds]
-      + [len(those.hangs), len(those.failed), wrong, len(those.differing)]
+      + [
+        len(those.hangs),
+        len(those.failed),
+        wrong,
+        len(those.differing),
+        len(those.litter),
+      ]
     )
   rows.append(['all', *(sum(column) for column in list(zip(*rows, strict=True))[1:])])
   kills = [kill for those in runs for kill in those.kills]
