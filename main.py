@@ -15,7 +15,7 @@ from absl import logging
 from input_pipeline import DataError
 from mobilenet import command_line
 from mobilenet.models.rows import ModelError
-from mobilenet.training import mirror, processes
+from mobilenet.training import mirror, preemption, processes
 from mobilenet.training.allocator import keep_freed_memory
 from mobilenet.training.compile_cache import use_compile_cache
 from mobilenet.training.errors import TrainingError
@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
   several = given.flags.multihost and given.job not in ('sweep', 'compare')
   try:
     with (
+      preemption.ctrl_c_is_heard(),
       processes.joined(given.flags, mistakes) if several else contextlib.nullcontext(),
       mirror.entered(
         given.flags.workdir,

@@ -1,10 +1,13 @@
 """Being asked to stop, once and again."""
 
+import gc
 import hashlib
 import os
 import signal
+import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -32,6 +35,36 @@ def soon(condition):
   while not condition():
     assert time.monotonic() < deadline
     time.sleep(0.005)
+
+
+def test_ctrl_c_in_a_callback_is_heard():
+  left = [signal.SIGINT]
+
+  def callback(phase, info):
+    if left:
+      send(left.pop())
+
+  def work():
+    gc.collect()
+    assert not left, 'the callback was called'
+    time.sleep(10)
+
+  gc.callbacks.append(callback)
+  try:
+    with pytest.raises(KeyboardInterrupt), preemption.ctrl_c_is_heard():
+      work()
+  finally:
+    gc.callbacks.remove(callback)
+
+
+def test_what_else_a_callback_raises_is_told_as_before(monkeypatch):
+  told = []
+  monkeypatch.setattr(sys, 'unraisablehook', told.append)
+  hook = sys.unraisablehook
+  with preemption.ctrl_c_is_heard():
+    sys.unraisablehook(types.SimpleNamespace(exc_type=ValueError))
+  assert [one.exc_type for one in told] == [ValueError]
+  assert sys.unraisablehook is hook
 
 
 def test_sigterm_again_at_once_is_ignored_and_later_kills(ended):
