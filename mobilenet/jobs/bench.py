@@ -1,4 +1,4 @@
-"""Times networks against other frameworks on this machine.
+"""Times networks against other frameworks.
 
     python main.py --job=bench --models=mobilenet_v3_large --peers=timm
 

@@ -1,4 +1,4 @@
-"""Evaluates a run or imported weights on any split or data.
+"""Evaluates a run or imported weights on any data.
 
     python main.py --job=eval --workdir=runs/folder --data_dir=other_photos
 

@@ -1,4 +1,4 @@
-"""Lists every network by name, with its widths and counts.
+"""Lists every network with its widths and counts.
 
     python main.py --job=networks --match=v3
 

@@ -1,9 +1,10 @@
-"""Says whether a config fits a slice of TPUs, without one.
+"""Says whether a config fits a slice of TPUs.
 
     python main.py --job=plan --config=configs/v3_large.py --topology=v5e:16x16
 
-It compiles the training step and prints what a device needs: memory, what it sends to
-others, and, by the numbers that Google states of a chip, the least time of a step.
+No TPU is needed. It compiles the training step and prints what a device needs: memory,
+what it sends to others, and, by the numbers that Google states of a chip, the least
+time of a step.
 libtpu compiles on any Linux machine: pip install -r requirements-plan.txt. Data is not
 read. docs/scaling.md says more.
 """

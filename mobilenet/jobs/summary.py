@@ -1,4 +1,4 @@
-"""Prints a network's shapes, parameters and multiply-adds.
+"""Prints the shapes and counts of a network's layers.
 
     python main.py --job=summary --config=configs/v3_large.py
 

@@ -36,7 +36,7 @@ def ctrl_c_is_heard() -> Iterator[None]:
   def hook(unraisable) -> None:
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
       # Not at once: it would be raised in here, and be swallowed as well.
-      again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+      again = threading.Timer(_AGAIN_SECONDS, _interrupt)
       again.daemon = True
       again.start()
     else:
@@ -47,6 +47,14 @@ def ctrl_c_is_heard() -> Iterator[None]:
     yield
   finally:
     sys.unraisablehook = before
+
+
+def _interrupt() -> None:
+  """Ctrl-C for the main thread, which it wakes where the system can do that."""
+  if hasattr(signal, 'pthread_kill'):
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+  else:
+    _thread.interrupt_main()
 
 
 class StopRequest:
