@@ -1,4 +1,4 @@
-"""tests/chaos, in short: its own rules, then a few kills and a launch with a delay."""
+"""tests/chaos: its own rules and one kill; more kills, and delays, are heavy."""
 
 import signal
 import time
@@ -69,6 +69,7 @@ def test_what_is_drawn_depends_on_the_seed_and_the_number():
 
 
 ABORTED = "terminate called after throwing an instance of 'nanobind::python_error'\n"
+LOST = 'Exception ignored in: <function _xla_gc_callback at 0x7f>\nTraceback\n'
 SAVED = 'SIGTERM: saved at step 3; the same command goes on from there\n'
 
 
@@ -87,6 +88,10 @@ SAVED = 'SIGTERM: saved at step 3; the same command goes on from there\n'
     (INT, (STARTING, STARTING), [-6], ABORTED, ''),
     (INT, (STARTING, STARTING), [-6], 'F0000', 'exit codes [-6]'),
     (INT, (BETWEEN, BETWEEN), [-6], ABORTED, 'exit codes [-6]'),
+    (INT, (STARTING, STARTING), [0], LOST, ''),
+    (INT, (STARTING, STARTING), [0], LOST + 'Traceback', 'a traceback'),
+    (INT, (STARTING, STARTING), [0], '1 x cpu\n' + LOST, 'a traceback'),
+    (TERM, (STARTING, STARTING), [0], LOST, 'a traceback'),
     (KILL, (BETWEEN, BETWEEN), [-9, -6], '', ''),
     (KILL, (BETWEEN, BETWEEN), [75], SAVED, 'exit codes [75]'),
     (KILL, (BETWEEN, BETWEEN), [-9, 75], SAVED, 'stopped with codes'),
@@ -167,6 +172,7 @@ def test_a_run_that_ends_otherwise_is_found(tmp_path):
   assert remains.difference(one, {}).startswith('2 of 2 differ: ./params')
 
 
+@pytest.mark.heavy
 def test_two_processes_that_start_apart_find_each_other(tmp_path):
   with Start(short(tmp_path), tmp_path / 'run', '1', 2, [2.0, 0.0]) as start:
     assert start.wait(), start.said()

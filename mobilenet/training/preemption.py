@@ -50,10 +50,10 @@ def ctrl_c_is_heard() -> Iterator[None]:
 
 
 def _interrupt() -> None:
-  """Ctrl-C for the main thread, which it wakes where the system can do that."""
+  """Ctrl-C for the main thread, which a signal also wakes from waiting."""
   if hasattr(signal, 'pthread_kill'):
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-  else:
+  else:  # Windows
     _thread.interrupt_main()
 
 
