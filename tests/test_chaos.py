@@ -1,4 +1,4 @@
-"""tests/chaos: its own rules and one kill; more kills, and delays, are heavy."""
+"""tests/chaos: its own rules and two kills; more kills, and delays, are heavy."""
 
 import signal
 import time
