@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from mobilenet.models import anchors, trunks, zoo
 from mobilenet.models.classifier import Backbone
 from mobilenet.models.layers import Conv, ConvNorm, depthwise
-from mobilenet.models.rows import ModelError, Network
+from mobilenet.models.rows import ModelError, Network, Separable
 from mobilenet.models.trunks import Tap
 
 ACT = 'relu6'  # of all that is added, whatever the trunk has
@@ -87,10 +87,7 @@ class Detector(nn.Module):
 
   def maps(self, images: jax.Array, *, train: bool = False) -> list[jax.Array]:
     """The six feature maps, the finest first."""
-    last, endpoints = self.backbone(
-      images.astype(self.network.style.dtype), train=train
-    )
-    del last
+    _, endpoints = self.backbone(images.astype(self.network.style.dtype), train=train)
     maps = [endpoints[tap] for tap in self.taps]
     for n in range(len(MORE_MAPS)):
       maps.append(getattr(self, f'map_{n}')(maps[-1], train=train))
@@ -136,7 +133,7 @@ class PredictionHead(nn.Module):
 def default_taps(network: Network) -> tuple[Tap, Tap]:
   """What goes into the first depthwise convolution of stride 32, and the last map."""
   first = trunks.first_row(network, 32)
-  if type(network.rows[first]).__name__ == 'Separable':
+  if isinstance(network.rows[first], Separable):
     before = Tap(first - 1)  # it has no expansion
   else:
     before = Tap(first, 'expand')

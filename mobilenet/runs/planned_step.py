@@ -7,11 +7,11 @@ from ml_collections import ConfigDict
 
 from mobilenet import experiment
 from mobilenet.models import counting
+from mobilenet.runs import preparation
 from mobilenet.scaling import cost
 from mobilenet.training import sharding
 from mobilenet.training.plan import make_plan
 from mobilenet.training.programs import compile_anew
-from mobilenet.training.schedules import make_schedule
 from mobilenet.training.state import create, described, layout
 from mobilenet.training.step import make_train_step
 
@@ -31,17 +31,12 @@ def measure(
     TrainingError, ModelError: a wrong field, or a batch that cannot be divided.
     JaxRuntimeError: the compiler finds that it does not fit.
   """
-  sharding.local_batch_size(mesh, config.batch_size, parts=config.accumulate)
+  preparation.check_batch(config, mesh)
   task = experiment.make_task(config)
   model = experiment.make_model(config, ('',) * num_outputs)
   layers, shapes = counting.layers_and_variables(model, config.resolution)
   plan = make_plan(config, num_examples=num_examples)
-  schedule = make_schedule(
-    config.schedule,
-    total_steps=plan.total_steps,
-    steps_per_epoch=plan.steps_per_epoch,
-    batch_size=config.batch_size,
-  )
+  schedule = preparation.schedule_of(config, plan)
   tx = experiment.make_optimizer(config, model, schedule)
   zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
   state = described(

@@ -92,14 +92,8 @@ def open_run(
       be opened or learned from.
   """
   mesh = sharding.make_mesh(shards=config.shards)
-  sharding.local_batch_size(mesh, config.batch_size, parts=config.accumulate)
+  check_batch(config, mesh)
   sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
-  together, group = config.batch_size // config.accumulate, config.model.norm_group
-  require(
-    not group or together % group == 0,
-    f'--config.model.norm_group={group} does not divide the {together} images that are '
-    'computed together (batch_size / accumulate)',
-  )
   # These raise for a wrong name or option before data is opened.
   task = experiment.make_task(config)
   experiment.make_model(config, ('',))
@@ -113,6 +107,21 @@ def open_run(
   task = task.for_training(source)
   teacher = teaching.fitted(teacher, outputs, source)
   return Found(mesh, data, plan, task, outputs, teacher)
+
+
+def check_batch(config: ConfigDict, mesh: Mesh) -> None:
+  """Checks that a batch can be divided over devices, parts and groups of norms.
+
+  Raises:
+    TrainingError: it cannot; the line names the field.
+  """
+  sharding.local_batch_size(mesh, config.batch_size, parts=config.accumulate)
+  together, group = config.batch_size // config.accumulate, config.model.norm_group
+  require(
+    not group or together % group == 0,
+    f'--config.model.norm_group={group} does not divide the {together} images that are '
+    'computed together (batch_size / accumulate)',
+  )
 
 
 def schedule_of(config: ConfigDict, plan: Plan) -> Schedule:

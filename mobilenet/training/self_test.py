@@ -29,8 +29,8 @@ def check(
   if not processes.several():
     return
   if sharding.is_sharded(mesh):
-    gather = jax.jit(lambda tree: tree, out_shardings=sharding.replicated(mesh))
-    variables = processes.together('all of the weights', gather)(variables)
+    gather = processes.together('all of the weights', sharding.gather(mesh))
+    variables = gather(variables)
   same = {'the step': step, 'the checksum of the weights': checksum(variables)}
   processes.check_alike('the first step', same, {'the first batch': checksum(batch)})
   # Each device brings the number of its process, from 1.

@@ -85,11 +85,16 @@ def gathered(mesh: Mesh, tree: Any) -> Any:
   return lax.with_sharding_constraint(tree, replicated(mesh))
 
 
+def gather(mesh: Mesh):
+  """The jitted function that gives every device all of each array."""
+  return jax.jit(lambda given: given, out_shardings=replicated(mesh))
+
+
 def whole(mesh: Mesh, tree: Any) -> Any:
   """The arrays of a state, every device holding all of each."""
   if not is_sharded(mesh):
     return tree
-  return jax.jit(lambda given: given, out_shardings=replicated(mesh))(tree)
+  return gather(mesh)(tree)
 
 
 def local_batch_size(

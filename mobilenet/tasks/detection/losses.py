@@ -7,8 +7,9 @@ which weighs images with few boxes otherwise.
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
-from jax.nn import log_sigmoid, one_hot
+from jax.nn import one_hot
 
 from mobilenet.models import boxes as geometry
 from mobilenet.models.detectors import BACKGROUND
@@ -38,9 +39,7 @@ def focal(logits: jax.Array, wanted: jax.Array, matches: Matches) -> jax.Array:
     matches: whose anchors these are.
   """
   logits = logits.astype(jnp.float32)
-  missed = jnp.exp(log_sigmoid(jnp.where(wanted > 0, -logits, logits)))
-  weight = jnp.where(wanted > 0, ALPHA, 1 - ALPHA) * missed**GAMMA
-  each = weight * sigmoid_cross_entropy(logits, wanted)
+  each = optax.sigmoid_focal_loss(logits, wanted, alpha=ALPHA, gamma=GAMMA)
   return jnp.sum(each * matches.counts[..., None]) / _positives(matches)
 
 
@@ -71,17 +70,9 @@ def localisation(
   truth = jnp.take_along_axis(boxes, matches.box[..., None], axis=-2)
   wanted = lax.stop_gradient(geometry.encode(truth, anchors))
   wanted = jnp.where(matches.positive[..., None], wanted, 0.0)
-  apart = (
-    jnp.where(matches.positive[..., None], codes.astype(jnp.float32), 0.0) - wanted
-  )
-  size = jnp.abs(apart)
-  each = jnp.where(size < 1, 0.5 * jnp.square(apart), size - 0.5)
+  found = jnp.where(matches.positive[..., None], codes.astype(jnp.float32), 0.0)
+  each = optax.huber_loss(found, wanted, delta=1.0)
   return jnp.sum(each) / 4 / _positives(matches)
-
-
-def sigmoid_cross_entropy(logits: jax.Array, wanted: jax.Array) -> jax.Array:
-  """-log of the probability of what is wanted, 0 or 1, for each logit."""
-  return -(wanted * log_sigmoid(logits) + (1 - wanted) * log_sigmoid(-logits))
 
 
 def _positives(matches: Matches) -> jax.Array:
