@@ -111,6 +111,7 @@ def short(folder):
   return Trial(folder, epochs=4, report=False, hang_seconds=300, join_seconds=150)
 
 
+@pytest.mark.heavy
 def test_one_process_is_disturbed_and_ends_as_undisturbed(tmp_path, capsys):
   trial, reference = short(tmp_path), tmp_path / 'reference'
   began = time.monotonic()

@@ -47,6 +47,35 @@ def imports(path, *, top_level_only=False):
   return names
 
 
+def of_each(paths):
+  """Makes a test of one file a test of all: thousands cost more than what they do."""
+
+  def make(test):
+    def test_all():
+      assert paths
+      for path in paths:
+        try:
+          test(path)
+        except AssertionError as error:
+          error.add_note(f'in {path}')
+          raise
+
+    test_all.__name__, test_all.__doc__ = test.__name__, test.__doc__
+    return test_all
+
+  return make
+
+
+def test_the_file_that_breaks_a_rule_is_named():
+  @of_each([MAIN, EXPERIMENT])
+  def check(path):
+    assert path == MAIN
+
+  with pytest.raises(AssertionError) as found:
+    check()
+  assert found.value.__notes__ == [f'in {EXPERIMENT}']
+
+
 def packages(path, **kwargs):
   return {name.split('.')[0] for name in imports(path, **kwargs)}
 
@@ -63,7 +92,7 @@ def test_there_is_something_to_check():
   assert len(under('configs')) > 5
 
 
-@pytest.mark.parametrize('path', under('mobilenet', 'models'), ids=str)
+@of_each(under('mobilenet', 'models'))
 def test_models_import_jax_linen_and_themselves(path):
   allowed = STANDARD | {'jax', 'flax', 'numpy', 'mobilenet'}
   assert packages(path) <= allowed
@@ -74,7 +103,7 @@ def test_models_import_jax_linen_and_themselves(path):
       assert name.split('.')[1] in ('linen', 'struct')
 
 
-@pytest.mark.parametrize('path', under('mobilenet', 'training'), ids=str)
+@of_each(under('mobilenet', 'training'))
 def test_training_gets_iterators(path):
   assert not packages(path) & {
     'tensorflow',
@@ -86,27 +115,25 @@ def test_training_gets_iterators(path):
   assert not [n for n in imports(path) if n.startswith('mobilenet.reports')]
 
 
-@pytest.mark.parametrize('path', under('input_pipeline'), ids=str)
+@of_each(under('input_pipeline'))
 def test_data_knows_nothing_of_models(path):
   forbidden = {'jax', 'flax', 'optax', 'mobilenet', 'configs', 'main'}
   assert not packages(path) & forbidden
 
 
-@pytest.mark.parametrize('path', under('configs'), ids=str)
+@of_each(under('configs'))
 def test_reading_a_config_starts_no_device(path):
   assert packages(path) <= STANDARD | {'ml_collections', 'configs'}
 
 
-@pytest.mark.parametrize(
-  'path', under('mobilenet', 'weights') + under('mobilenet', 'export'), ids=str
-)
+@of_each(under('mobilenet', 'weights') + under('mobilenet', 'export'))
 def test_foreign_frameworks_are_imported_where_they_are_needed(path):
   heavy = {'tensorflow', 'keras', 'torch', 'onnx', 'onnxruntime', 'openvino'}
   heavy |= {'litert_converter', 'ai_edge_litert'}
   assert not packages(path, top_level_only=True) & heavy
 
 
-@pytest.mark.parametrize('path', under('mobilenet'), ids=str)
+@of_each(under('mobilenet'))
 def test_configs_models_and_data_meet_in_few_places_only(path):
   """In the experiment, what is trained of it, the jobs, and what shows photos."""
   rooms = [
@@ -128,7 +155,7 @@ def test_the_experiment_takes_any_config_and_the_package_of_the_data():
   assert data == {'input_pipeline'}
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_only_runs_and_jobs_import_the_experiment_and_nobody_imports_a_job(path):
   """The command line imports the package, which finds the one that is asked for."""
   names = imports(path)
@@ -200,7 +227,7 @@ BELOW = {
 }
 
 
-@pytest.mark.parametrize('path', under('mobilenet'), ids=str)
+@of_each(under('mobilenet'))
 def test_rooms_import_those_below_them_alone(path):
   parts = path.relative_to(ROOT / 'mobilenet').with_suffix('').parts
   if parts[0] in ('__init__', 'jobs'):
@@ -209,7 +236,7 @@ def test_rooms_import_those_below_them_alone(path):
   assert {name[1] for name in own} <= {parts[0], *BELOW[parts[0]]}
 
 
-@pytest.mark.parametrize('path', under('mobilenet', 'tasks'), ids=str)
+@of_each(under('mobilenet', 'tasks'))
 def test_a_task_imports_no_other_task(path):
   own = path.relative_to(ROOT / 'mobilenet' / 'tasks').parts[0]
   others = {folder for folder in tasks.TASKS if folder != own}
@@ -231,7 +258,7 @@ GENERAL = [
 ]
 
 
-@pytest.mark.parametrize('path', GENERAL, ids=lambda path: path.stem)
+@of_each(GENERAL)
 def test_what_works_for_any_task_names_no_class_and_no_label(path):
   words = set()
   for node in ast.walk(tree_of(path)):
@@ -242,7 +269,7 @@ def test_what_works_for_any_task_names_no_class_and_no_label(path):
   assert not words & named
 
 
-@pytest.mark.parametrize('path', JOBS, ids=lambda path: path.stem)
+@of_each(JOBS)
 def test_a_job_has_what_main_looks_for(path):
   name, job = path.stem, jobs.load(path.stem)
   assert jobs.describe(name).flags == tuple(flag.name for flag in job.FLAGS)
@@ -250,7 +277,7 @@ def test_a_job_has_what_main_looks_for(path):
   assert callable(job.run)
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_all_but_sweeps_runs_on_windows(path):
   posix_only = {'fcntl', 'grp', 'pty', 'pwd', 'resource', 'syslog', 'termios', 'tty'}
   if path in under('mobilenet', 'sweeps'):
@@ -262,7 +289,7 @@ def test_all_but_sweeps_runs_on_windows(path):
   assert not {name for name in at_once if name.startswith('mobilenet.sweeps')}
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_a_peer_of_the_benchmark_is_imported_by_its_worker_alone(path):
   bench = ROOT / 'mobilenet' / 'bench'
   peers = {f'{peer.stem}' for peer in bench.glob('*_peer.py')}
@@ -275,24 +302,24 @@ def test_a_peer_of_the_benchmark_is_imported_by_its_worker_alone(path):
     assert packages(path) <= STANDARD | {'numpy'}
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_nobody_imports_main(path):
   assert 'main' not in packages(path)
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_no_wildcards_and_no_rooms_for_everything(path):
   assert not [name for name in imports(path) if name.endswith('.*')]
   assert path.stem not in ('utils', 'util', 'helpers', 'misc', 'base')
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_only_linen_and_struct_of_flax(path):
   for name in imports(path):
     assert not name.startswith(('flax.training', 'flax.jax_utils', 'flax.metrics'))
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_train_is_keyword_only_and_false_by_default(path):
   """The flag of models; the data room's `train` is a folder."""
   if path.is_relative_to(ROOT / 'input_pipeline'):
@@ -310,7 +337,7 @@ def test_train_is_keyword_only_and_false_by_default(path):
         assert default.value is False
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_importing_does_nothing(path):
   """Modules define; they don't call at import."""
   for node in tree_of(path).body:
@@ -321,7 +348,7 @@ def test_importing_does_nothing(path):
       assert name.endswith('.defvjp'), f'{path} calls {name} at import'
 
 
-@pytest.mark.parametrize('path', [MAIN, *under('mobilenet')], ids=str)
+@of_each([MAIN, *under('mobilenet')])
 def test_only_the_data_imports_tensorflow(path):
   """Summaries and tables run on a machine with JAX and Flax only."""
   foreign = under('mobilenet', 'weights') + under('mobilenet', 'export')
@@ -331,7 +358,7 @@ def test_only_the_data_imports_tensorflow(path):
     assert not packages(path) & {'tensorflow', 'tensorflow_datasets'}
 
 
-@pytest.mark.parametrize('path', FILES, ids=str)
+@of_each(FILES)
 def test_one_file_writes_csv(path):
   """It keeps names from being formulas; a second way to write one would not."""
   if path.name != 'csv_file.py' and 'csv' in packages(path):

@@ -113,10 +113,6 @@ def _local(values: jax.Array) -> np.ndarray:
   return np.concatenate([np.asarray(shard.data) for shard in shards])
 
 
-def _first_row(shard) -> int:
-  return shard.index[0].start or 0
-
-
 def _in_order(kept: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
   """One array per field over all batches and processes, sorted by example index."""
   if not kept:

@@ -33,6 +33,7 @@ def two(tmp_path_factory):
   return folder
 
 
+@pytest.mark.heavy
 def test_finished_runs_become_a_table_and_a_page(two, tmp_path):
   done = tiny.run('--job=compare', two / 'one', two / 'other', f'--workdir={tmp_path}')
   assert done.returncode == 0, done.stderr
@@ -56,6 +57,7 @@ def test_finished_runs_become_a_table_and_a_page(two, tmp_path):
   assert f'comparison: {tmp_path / "compare.html"}' in done.stdout
 
 
+@pytest.mark.heavy
 def test_without_checkpoints_the_times_can_be_left_out(two, tmp_path):
   runs = two / 'one', two / 'other'
   done = tiny.run('--job=compare', *runs, '--nolatency', f'--workdir={tmp_path}')
@@ -65,6 +67,7 @@ def test_without_checkpoints_the_times_can_be_left_out(two, tmp_path):
   assert 'Times of one image: not measured' in (tmp_path / 'compare.md').read_text()
 
 
+@pytest.mark.heavy
 def test_a_config_trains_its_items_and_compares_them(two):
   """Both are done already: the comparison is the sweep's folder's."""
   config = two / 'list.py'
@@ -106,6 +109,7 @@ def test_mistakes_are_one_line(arguments, line):
   assert line in done.stderr
 
 
+@pytest.mark.heavy
 def test_the_same_run_twice_is_no_comparison(two):
   done = tiny.run('--job=compare', two / 'one', two / 'one')
   assert 'named twice' in done.stderr

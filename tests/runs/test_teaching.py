@@ -98,6 +98,7 @@ def test_a_run_says_who_taught_it_and_resumes_to_the_bit(student, teacher, tmp_p
   jax.tree.map(np.testing.assert_array_equal, whole, parts)
 
 
+@pytest.mark.heavy
 def test_another_teacher_is_not_resumed_with(student, teacher, tmp_path):
   assert student(tmp_path / 's', f'--config.teacher.weights={teacher}').returncode == 0
   other = student(
@@ -121,6 +122,7 @@ def test_a_sweep_knows_its_students_again(student, teacher, photos, tmp_path):
   assert [' not started ' in line for line in statuses] == [False, True, True]
 
 
+@pytest.mark.heavy
 def test_the_teacher_changes_what_is_learned(student, teacher, tmp_path):
   learned = []
   for name, fields in (

@@ -284,6 +284,7 @@ def test_a_run_on_them_resumes_and_is_a_run_of_the_whole_network(config, tmp_pat
   assert run.model.apply(run.variables, images).shape == (2, len(CLASSES))
 
 
+@pytest.mark.heavy
 def test_the_classifier_learns_first(config, tmp_path, capsys):
   config.model.trained = 'last 2'
   config.data.train_ops = 'flip|{contract}'
