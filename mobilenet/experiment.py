@@ -28,7 +28,7 @@ from mobilenet.training import optimizer, parts, sharding
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
-from mobilenet.weights.starting import start_from
+from mobilenet.weights.starting import start_from, trunk_from
 
 # Fields that may differ when a run resumes: they change no number of the training, or
 # only by rounding, as another number of devices does.
@@ -112,6 +112,8 @@ def initial_variables(
   drawn = init_variables(model, shape, config.seed)
   if weights is None:
     return drawn
+  if weights.model['name'] != config.model.name:
+    return trunk_from(weights, drawn)
   new_head = config.new_head if new_head is None else new_head
   ranges = {}
   if isinstance(model, Rounded):
@@ -123,18 +125,23 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   """A copy of the config, completed from weights: network, contract, resolution.
 
   The network's name and width are those of the weights; a config that names another
-  is an error. Images are prepared by the contract: all of the evaluation, and the end
-  of the training's op string. Only `data.own_ops` keeps the config's op strings. Other
-  fields keep the values that the config sets.
+  is an error. A detector or segmenter may start from weights of its trunk. Images are
+  prepared by the contract: all of the evaluation (of those two, which look at whole
+  pictures, the values alone), and the end of the training's op string. Only
+  `data.own_ops` keeps the config's op strings. Other fields keep the values that the
+  config sets.
 
   Raises:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
   """
   config = copy.deepcopy(config)
-  model = weights.network()
-  if config.model.name:
+  task, model = make_task(config), weights.network()
+  if name := config.model.name:
+    if weights.model['name'] != name:
+      name = task.trunk(name)
     asked, there = (
-      f'{m["name"]} x{m["width"]:g}' for m in (config.model, weights.model)
+      f'{name} x{m["width"]:g}'
+      for name, m in ((name, config.model), (model['name'], model))
     )
     if asked != there:
       raise TrainingError(f'the config asks for {asked}, {weights.origin} is {there}')
@@ -147,7 +154,11 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   if config.resolution is None:
     config.resolution = contract.resolution
   if not config.data.own_ops:
-    config.data.eval_ops = '{contract}'
+    config.data.eval_ops = (
+      '{contract}'
+      if task.takes_crops
+      else _normalized_as_the_weights(config.data.eval_ops)
+    )
     config.data.train_ops = _normalized_as_the_weights(config.data.train_ops)
   return config
 

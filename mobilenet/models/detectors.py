@@ -6,6 +6,7 @@ correction of its box and a logit for each class and the background.
 """
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -22,6 +23,10 @@ ACT = 'relu6'  # of all that is added, whatever the trunk has
 MORE_MAPS = (512, 256, 256, 128)  # their channels, which the width multiplies
 LEAST_CHANNELS = 16
 BACKGROUND = 0  # the column of its logits
+# Where the biases of classes start: a sigmoid of 0.01, since nearly all anchors find
+# nothing (1708.02002, section 4.1). TensorFlow's configs ask for it as well, which its
+# heads with depthwise convolutions forget.
+RARE = math.log(0.01 / 0.99)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,17 +49,20 @@ class Boxes(NamedTuple):
   """What a detector says of images, for every anchor.
 
   codes: (N, A, 4) float32, see `boxes.decode`. logits: (N, A, 1 + num_classes) float32;
-  column 0 is the background's.
+  column 0 is the background's. anchors: (A, 4) float32, the same for images of one
+  size, see `anchors`.
   """
 
   codes: jax.Array
   logits: jax.Array
+  anchors: jax.Array
 
 
 class Detector(nn.Module):
   """Images (N, H, W, 3) to `Boxes`. Static and hashable; `apply` is pure.
 
-  Class 0 of the data has column 1: nobody but the loss and the decoding knows.
+  Class 0 of the data has column 1: nobody but the loss and the decoding knows. Of the
+  first `frozen` rows of the trunk nothing trains (see `freezing`).
   """
 
   network: Network
@@ -72,18 +80,27 @@ class Detector(nn.Module):
       )
     for n, count in enumerate(anchors.PER_CELL[self.ssd.anchors]):
       for kind, values in (('boxes', 4), ('classes', 1 + self.num_classes)):
-        head = PredictionHead(self.network, count * values, self.ssd)
+        start = RARE if kind == 'classes' else 0.0
+        head = PredictionHead(self.network, count * values, self.ssd, start)
         setattr(self, f'{kind}_{n}', head)
 
   def __call__(self, images: jax.Array, *, train: bool = False) -> Boxes:
     found = {'boxes': [], 'classes': []}
-    for n, x in enumerate(self.maps(images, train=train)):
+    maps = self.maps(images, train=train)
+    for n, x in enumerate(maps):
       for kind, values in (('boxes', 4), ('classes', 1 + self.num_classes)):
         y = getattr(self, f'{kind}_{n}')(x, train=train)
         found[kind].append(y.reshape(y.shape[0], -1, values))
-    return Boxes(
-      *(jnp.concatenate(each, 1).astype(jnp.float32) for each in found.values())
+    codes, logits = (
+      jnp.concatenate(each, 1).astype(jnp.float32) for each in found.values()
     )
+    grid = anchors.ANCHORS[self.ssd.anchors]([x.shape[1:3] for x in maps])
+    return Boxes(codes, logits, jnp.asarray(grid))
+
+  @nn.nowrap
+  def learns(self, path: tuple[str, ...]) -> bool:
+    """Whether the variable below modules of these names learns."""
+    return trunks.learns(self.network, self.frozen, path)
 
   def maps(self, images: jax.Array, *, train: bool = False) -> list[jax.Array]:
     """The six feature maps, the finest first."""
@@ -121,13 +138,21 @@ class PredictionHead(nn.Module):
   network: Network
   features: int
   ssd: Ssd
+  bias_start: float
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     style, kernel = self.network.style, self.ssd.kernel
     if self.ssd.separable:
       x, kernel = depthwise(x, 3, style, ACT, train=train), 1
-    return Conv(self.features, kernel, style, use_bias=True, name='predict')(x)
+    return Conv(
+      self.features,
+      kernel,
+      style,
+      use_bias=True,
+      bias_start=self.bias_start,
+      name='predict',
+    )(x)
 
 
 def default_taps(network: Network) -> tuple[Tap, Tap]:
@@ -170,12 +195,26 @@ def create(name: str, *, num_classes: int, **options) -> Detector:
   Raises:
     ModelError: an unknown name (with the nearest ones), option or value.
   """
-  if name not in DETECTORS:
-    raise ModelError(
-      f'detector {name!r} does not exist; {zoo.nearest(name, DETECTORS)}'
-    )
+  _check(name)
   trunk, is_reduced, ssd = DETECTORS[name]
   made = zoo.create(trunk, **options)
   network = trunks.without_least_width(made.network)
   network = trunks.reduced(network) if is_reduced else network
   return Detector(network, num_classes, ssd, made.frozen)
+
+
+def trunk(name: str) -> str:
+  """The network that a named detector is put on: a key of `zoo.NETWORKS`.
+
+  Raises:
+    ModelError: there is no such detector.
+  """
+  _check(name)
+  return DETECTORS[name][0]
+
+
+def _check(name: str) -> None:
+  if name not in DETECTORS:
+    raise ModelError(
+      f'detector {name!r} does not exist; {zoo.nearest(name, DETECTORS)}'
+    )

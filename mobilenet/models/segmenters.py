@@ -79,6 +79,11 @@ class Segmenter(nn.Module):
     finer = [endpoints[tap] for tap in self.taps]
     return self.segmentation(last, *finer, train=train).astype(jnp.float32)
 
+  @nn.nowrap
+  def learns(self, path: tuple[str, ...]) -> bool:
+    """Whether the variable below modules of these names learns."""
+    return trunks.learns(self.network, self.frozen, path)
+
 
 class LrAsppModule(nn.Module):
   """An `LrAspp`."""
@@ -180,10 +185,7 @@ def create(
   Raises:
     ModelError: an unknown name (with the nearest ones), option or value.
   """
-  if name not in SEGMENTERS:
-    raise ModelError(
-      f'segmenter {name!r} does not exist; {zoo.nearest(name, SEGMENTERS)}'
-    )
+  _check(name)
   trunk, change, stride, head = SEGMENTERS[name]
   stride = output_stride or stride
   if stride not in (8, 16, 32):
@@ -198,3 +200,20 @@ def create(
   if filters is not None:
     head = dataclasses.replace(head, filters=filters)
   return Segmenter(network, num_classes, head, made.frozen)
+
+
+def trunk(name: str) -> str:
+  """The network that a named segmenter is put on: a key of `zoo.NETWORKS`.
+
+  Raises:
+    ModelError: there is no such segmenter.
+  """
+  _check(name)
+  return SEGMENTERS[name][0]
+
+
+def _check(name: str) -> None:
+  if name not in SEGMENTERS:
+    raise ModelError(
+      f'segmenter {name!r} does not exist; {zoo.nearest(name, SEGMENTERS)}'
+    )

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+from mobilenet.models import freezing
 from mobilenet.models.rows import Conv, Inverted, ModelError, Network
 
 
@@ -115,3 +116,8 @@ def dilated(network: Network, output_stride: int, *, at_once: bool = False) -> N
       row = dataclasses.replace(row, dilation=own)
     rows.append(row)
   return dataclasses.replace(network, rows=tuple(rows))
+
+
+def learns(network: Network, frozen: int, path: tuple[str, ...]) -> bool:
+  """Whether the variable below modules of these names learns: all but frozen rows."""
+  return path[0] != 'backbone' or freezing.learns(network, frozen, path)

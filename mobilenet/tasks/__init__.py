@@ -19,7 +19,10 @@ from mobilenet.training.errors import unknown_name
 from mobilenet.training.evaluation import Evaluation
 
 # config.task -> the module whose `make_task(config)` makes it.
-TASKS = {'classification': 'mobilenet.tasks.classification'}
+TASKS = {
+  name: f'mobilenet.tasks.{name}'
+  for name in ('classification', 'detection', 'segmentation')
+}
 
 Batch = dict[str, jax.Array]
 Sums = dict[str, jax.Array]
@@ -127,8 +130,11 @@ class Task(Protocol):
   """What the rest of the code asks of a task; a frozen dataclass, hashable.
 
   metric: the one that counts.
-  fields: names of the batch's arrays that it needs besides 'image'; evaluation keeps
-    them for every example, along with the predictions.
+  fields: names of the batch's arrays that evaluation keeps for every example, along
+    with what `kept` gives.
+  needs_examples: whether its metric is known only from all examples (see `finish`):
+    every evaluation keeps them then, not only that of a report.
+  takes_crops: whether the crop that belongs to given weights suits its evaluation.
 
   A task that can learn from a teacher has the names of two arrays in a training batch
   besides: `taught_by` holds the teacher's outputs, `embedded_by` its embeddings. A
@@ -137,6 +143,8 @@ class Task(Protocol):
 
   metric: Metric
   fields: tuple[str, ...]
+  needs_examples: bool
+  takes_crops: bool
 
   def outputs(self, source) -> tuple[str, ...]:
     """What the network's outputs stand for, in their order; the run stores it.
@@ -171,6 +179,9 @@ class Task(Protocol):
       count: of the outputs.
     """
 
+  def trunk(self, name: str) -> str:
+    """The network whose weights a network of that name may start from."""
+
   def loss(self, params, outputs, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar."""
 
@@ -191,7 +202,10 @@ class Task(Protocol):
     """Metrics that say nothing if the network has `count` outputs."""
 
   def predictions(self, outputs) -> dict[str, jax.Array]:
-    """Per example: what evaluation keeps and `predict` shows."""
+    """Per example: what `predict` shows."""
+
+  def kept(self, outputs, batch: Batch) -> dict[str, jax.Array]:
+    """Per example: what evaluation keeps, the predictions or how right they are."""
 
   def finish(
     self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
@@ -200,7 +214,8 @@ class Task(Protocol):
 
     Args:
       metrics: of the sums.
-      kept: predictions and fields of all examples, in their order; None if not kept.
+      kept: what `kept` gave, and fields, of all examples in their order; None if they
+        were not kept.
 
     Returns:
       The metrics, with those that need all examples at once (such as mean average

@@ -19,7 +19,7 @@ class Evaluation:
   not say what is right, so that the task could not measure them.
 
   predictions: if they were kept, arrays of one entry per example, in the order of the
-  split: index, the batch's fields that the task names, and what it predicts.
+  split: index, the batch's fields that the task names, and what it keeps.
   """
 
   metrics: dict[str, float]

@@ -132,7 +132,7 @@ def all_finite(tree) -> jax.Array:
 def make_eval_step(
   model: nn.Module, task, mesh: Mesh, layout: Any = None
 ) -> Callable[[dict, dict], tuple]:
-  """Jits (variables, batch) -> (sums over the whole batch, predictions per example).
+  """Jits (variables, batch) -> (sums over the whole batch, what is kept per example).
 
   `layout` is the variables' sharding, None if every device has all of them.
   """
@@ -143,7 +143,7 @@ def make_eval_step(
     sums = task.sums(outputs, batch)
     sums['seen'] = jnp.sum((batch['index'] >= 0).astype(jnp.float32))
     sums['read'] = jnp.sum(batch['mask'])
-    return sums, task.predictions(outputs)
+    return sums, task.kept(outputs, batch)
 
   everywhere, over_devices = sharding.replicated(mesh), sharding.split(mesh)
   return jax.jit(

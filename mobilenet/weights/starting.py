@@ -23,6 +23,43 @@ def folded(weights: Weights) -> Weights:
   )
 
 
+def trunk_from(weights: Weights, initial: dict[str, Any]) -> dict[str, Any]:
+  """The initial variables of a detector or segmenter on a trunk that is loaded.
+
+  Args:
+    weights: of the trunk's network.
+    initial: {'params', 'batch_stats'} as drawn. Rows that its table changes (half of
+      the channels of V3's last ones) stay so, and so does all that is not the trunk.
+
+  Raises:
+    WeightsError: nothing before those rows may be missing or of another shape.
+  """
+  loaded, drawn = flatten(weights.variables), flatten(initial)
+  fits = {
+    name: name in loaded and loaded[name].shape == value.shape
+    for name, value in drawn.items()
+    if _OF_TRUNK.match(name)
+  }
+  differences = [name for name, fit in fits.items() if not fit]
+  last_kept = max(map(_row, fits)) - _CHANGED_ROWS
+  if any(_row(name) <= last_kept for name in differences):
+    lines = [f'- {name} {drawn[name].shape}' for name in differences]
+    raise WeightsError(diff(weights.origin, 'the trunk of the config', lines))
+  return unflatten(
+    {name: loaded[name] if fits.get(name) else value for name, value in drawn.items()}
+  )
+
+
+_OF_TRUNK = re.compile(r'\w+/backbone/')
+_CHANGED_ROWS = 4  # at most: V3's last three blocks and its last convolution
+
+
+def _row(name: str) -> int:
+  """'params/backbone/block_03/...' -> 4; the stem is 0."""
+  part = name.split('/')[2]
+  return 0 if part == 'stem' else 1 + int(part.removeprefix('block_'))
+
+
 def start_from(
   weights: Weights, initial: dict[str, Any], *, new_head: bool
 ) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Colour:
 
   metric: ClassVar = tasks.Metric('median_error', 'Median error', '')
   fields: ClassVar = ('colour',)
+  needs_examples: ClassVar = False
 
   def loss(self, params, outputs, batch):
     return jnp.mean((outputs - batch['colour']) ** 2)
@@ -51,6 +52,9 @@ class Colour:
 
   def predictions(self, outputs):
     return {'said': outputs}
+
+  def kept(self, outputs, batch):
+    return self.predictions(outputs)
 
   def finish(self, metrics, kept):
     if kept is None:

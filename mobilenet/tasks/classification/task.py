@@ -61,6 +61,8 @@ class Classification:
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
+  takes_crops: ClassVar[bool] = True
+  needs_examples: ClassVar[bool] = False
   taught_by: ClassVar[str] = 'teacher_logits'
   embedded_by: ClassVar[str] = 'teacher_embeddings'
 
@@ -105,6 +107,9 @@ class Classification:
 
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return zoo.create(num_classes=count, **options)
+
+  def trunk(self, name: str) -> str:
+    return name
 
   def loss(self, params, outputs: jax.Array | Answer, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar.
@@ -175,6 +180,9 @@ class Classification:
       'prediction': jnp.argmax(logits, axis=-1),
       'probabilities': jax.nn.softmax(logits, axis=-1),
     }
+
+  def kept(self, logits: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+    return self.predictions(logits)
 
   def finish(
     self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None

@@ -83,7 +83,7 @@ def test_focal_loss_by_hand():
     p = 1 / (1 + np.exp(-z))
     right = p if t else 1 - p
     total += (0.75 if t else 0.25) * (1 - right) ** 2 * -np.log(right)
-  assert float(losses.focal(logits, wanted, found)) == pytest.approx(total, rel=1e-5)
+  assert float(losses.focal(logits, wanted, found)[0]) == pytest.approx(total, rel=1e-5)
 
 
 def test_hard_negatives_by_hand():
@@ -92,7 +92,7 @@ def test_hard_negatives_by_hand():
   probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum(-1, keepdims=True)
   positive = -np.log(probabilities[0, 1 + 1])
   negatives = -np.log(probabilities[1:, 0])  # three for one positive: all
-  got = float(losses.hard_negatives(logits, jnp.array([[1]]), found))
+  got = float(losses.hard_negatives(logits, jnp.array([[1]]), found)[0])
   assert got == pytest.approx(positive + negatives.sum(), rel=1e-5)
 
 
@@ -104,7 +104,7 @@ def test_hard_negatives_are_the_worst():
   logits = np.zeros((1, 5, 2), np.float32)
   logits[0, :, 1] = [0, 5, -5, 3, 4]
   cost = np.log1p(np.exp(logits[0, :, 1]))  # of the background
-  got = float(losses.hard_negatives(logits, jnp.array([[0]]), found))
+  got = float(losses.hard_negatives(logits, jnp.array([[0]]), found)[0])
   assert got == pytest.approx(np.log(2) + cost[[1, 3, 4]].sum(), rel=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_an_image_without_boxes_costs_and_has_finite_gradients():
   def total(codes, logits):
     wanted = losses.targets(found, jnp.array([[0]]), 3)
     place = losses.localisation(codes, ANCHORS, empty, found)
-    return losses.focal(logits, wanted, found) + place
+    return jnp.sum(losses.focal(logits, wanted, found) + place)
 
   value, gradients = jax.value_and_grad(total, (0, 1))(
     jnp.ones((1, 4, 4)), jnp.zeros((1, 4, 3))
@@ -129,7 +129,7 @@ def test_the_right_codes_cost_nothing_and_wrong_ones_as_huber_says():
   truth = np.array([[box(0.2, 0.2, 0.2, 0.18)]], np.float32)
   found = match(ANCHORS, truth, np.ones((1, 1), bool), np.zeros((1, 1), bool))
   right = geometry.encode(jnp.broadcast_to(jnp.asarray(truth), (1, 4, 4)), ANCHORS)
-  assert float(losses.localisation(right, ANCHORS, truth, found)) == pytest.approx(0)
+  assert float(losses.localisation(right, ANCHORS, truth, found)[0]) == pytest.approx(0)
   wrong = right.at[0, 0].add(jnp.array([0.5, 3.0, 0, 0]))
-  got = float(losses.localisation(wrong, ANCHORS, truth, found))
+  got = float(losses.localisation(wrong, ANCHORS, truth, found)[0])
   assert got == pytest.approx((0.5 * 0.25 + 2.5) / 4, rel=1e-5)

@@ -1,0 +1,149 @@
+"""Segmentation for the loop: pixel losses, and a confusion matrix of every picture."""
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mobilenet.models import segmenters
+from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
+from mobilenet.tasks.losses import l2_penalty
+from mobilenet.tasks.segmentation import overlap
+from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.optimizer import path_mask
+
+IGNORED = 255  # in 'segmentation': the pixel does not count
+_SUMS = ('loss', 'right', 'pixels', 'count')
+
+
+@dataclasses.dataclass(frozen=True)
+class Segmentation:
+  """Softmax cross-entropy of pixels; mean intersection over union (mIoU) at the end.
+
+  A batch has 'segmentation' (N, H, W), of the images' size: the class of each pixel,
+  255 where it does not count. Logits are enlarged to that size (bilinear).
+
+  class_weights: how much a pixel of each class counts in the loss; () for one each.
+  l2, l2_depthwise: as those of `Classification`.
+  """
+
+  class_weights: tuple[float, ...] = ()
+  l2: float = 0.0
+  l2_depthwise: bool = False
+
+  metric: ClassVar[Metric] = Metric('mIoU', 'Mean IoU', '%')
+  fields: ClassVar[tuple[str, ...]] = ()
+  takes_crops: ClassVar[bool] = False
+  needs_examples: ClassVar[bool] = True
+
+  def outputs(self, source) -> tuple[str, ...]:
+    count = len(self.class_weights)
+    require(
+      count in (0, source.num_classes),
+      f'--config.segmentation.class_weights has {count} weights, {source.name} has '
+      f'{source.num_classes} classes: give one for each, or none',
+    )
+    return source.class_names
+
+  def check_training(self, source, split_flag: str) -> None:
+    del split_flag
+    if not getattr(source, 'has_masks', False):
+      raise TrainingError(
+        f'{source.name} has no masks to learn from: set --config.data.name=masks for a '
+        'folder of pictures with a mask each'
+      )
+
+  def for_training(self, source) -> 'Segmentation':
+    return self
+
+  def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
+    return segmenters.create(num_classes=count, **options)
+
+  def trunk(self, name: str) -> str:
+    return segmenters.trunk(name)
+
+  def loss(self, params, outputs: jax.Array, batch: Batch) -> jax.Array:
+    """Mean over the pixels that count, over all images of the batch."""
+    each, weights = self._by_pixel(outputs, batch['segmentation'])
+    loss = jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), 1e-8)
+    if self.l2:
+      loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
+    return loss
+
+  def _by_pixel(self, logits, truth):
+    """Cross-entropy and weight of each pixel, (N, H, W) float32."""
+    logits = segmenters.resize(logits.astype(jnp.float32), truth.shape[1:3])
+    there = truth != IGNORED
+    # Of a class that does not exist the loss is NaN: it must not pass for a small one.
+    known = jnp.where(there, truth, 0).astype(jnp.int32)
+    chosen = jnp.take_along_axis(
+      jax.nn.log_softmax(logits), known[..., None], axis=-1, mode='fill'
+    )[..., 0]
+    weights = there.astype(jnp.float32)
+    if self.class_weights:
+      own = jnp.asarray(self.class_weights, jnp.float32)
+      weights *= jnp.take(own, known, mode='clip')
+    return jnp.where(there, -chosen, 0.0), weights
+
+  def sums(self, outputs: jax.Array, batch: Batch) -> Sums:
+    """Sums over pixels; 'count' is of images. Class weights are left out."""
+    truth = batch['segmentation']
+    mask = batch.get('mask', jnp.ones(len(truth), jnp.float32))
+    each, _ = self._by_pixel(outputs, truth)
+    there = (truth != IGNORED) & (mask > 0)[:, None, None]
+    right = there & (self._labels(outputs, truth.shape[1:3]) == truth)
+    return {
+      'loss': jnp.sum(jnp.where(there, each, 0.0)),
+      # In float32: an image's pixels are no more than it can count, a batch's may be.
+      'right': jnp.sum(jnp.sum(right, axis=(1, 2)).astype(jnp.float32)),
+      'pixels': jnp.sum(jnp.sum(there, axis=(1, 2)).astype(jnp.float32)),
+      'count': jnp.sum(mask),
+    }
+
+  def zero_sums(self) -> dict[str, np.ndarray]:
+    return {name: np.zeros((), np.float32) for name in _SUMS}
+
+  def metrics(self, sums) -> dict[str, float]:
+    """The mean loss of a pixel in nats, and the share of right ones in percent."""
+    pixels = float(sums['pixels']) or math.nan
+    return {
+      'loss': float(sums['loss']) / pixels,
+      'pixel_accuracy': 100.0 * float(sums['right']) / pixels,
+    }
+
+  def unshown(self, count: int) -> tuple[str, ...]:
+    return ()
+
+  def predictions(self, outputs: jax.Array) -> dict[str, jax.Array]:
+    """Per image: 'logits' (N, h, w, K), of the network's own size."""
+    return {'logits': outputs}
+
+  def _labels(self, logits, size) -> jax.Array:
+    return jnp.argmax(segmenters.resize(logits, size), axis=-1)
+
+  def kept(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+    """Per image: 'confusion' (N, K, K) int32, pixels by (class, predicted class)."""
+    truth = batch['segmentation']
+    labels = self._labels(outputs, truth.shape[1:3])
+    return {'confusion': overlap.confusion(truth, labels, outputs.shape[-1])}
+
+  def finish(
+    self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
+  ) -> dict[str, float]:
+    if kept is None:
+      return metrics
+    return {**metrics, **overlap.numbers(overlap.total(kept['confusion']))}
+
+  def write_report(self, evaluated: Evaluated) -> Written:
+    from mobilenet.tasks.segmentation import pages  # figures, not for the loop
+
+    return pages.write_report(evaluated)
+
+  def show_predictions(self, photos: list, predicted: dict, shown: Shown) -> None:
+    from mobilenet.tasks.segmentation import photo_pages
+
+    photo_pages.show_predictions(photos, predicted, shown)
