@@ -31,6 +31,7 @@ FLAGS = (
   Flag('out', str, None, 'A folder for predictions as CSV and JSON.'),
   Flag('cam', bool, False, 'Draw where the network sees the first answer.'),
   Flag('own_size', bool, False, 'With --cam: also over the photo at its own size.'),
+  Flag('score', float, None, 'Of a detector: the least score that is shown.'),
 )
 
 
@@ -44,6 +45,7 @@ def run(given: Given) -> int:
       runtime=flags.runtime,
       top=flags.top,
       out=out,
+      score=flags.score,
     )
     return 0
   require(flags.runtime is None, '--runtime is for an --exported file: name it')
@@ -54,6 +56,7 @@ def run(given: Given) -> int:
     out=out,
     activation=given.flags.cam,
     own_size=given.flags.own_size,
+    score=given.flags.score,
   )
   return 0
 
@@ -66,6 +69,7 @@ def predict(
   out: pathlib.Path | None = None,
   activation: bool = False,
   own_size: bool = False,
+  score: float | None = None,
 ) -> None:
   """Prints what is in photos; TensorFlow is not needed.
 
@@ -77,6 +81,7 @@ def predict(
       pictures.
     activation: draw where in each photo the first answer is seen (Grad-CAM).
     own_size: with `activation`, also over the photo at its own size.
+    score: of a detector, the least that is shown; None for the report's choice.
 
   Raises:
     TrainingError, ModelError, DataError: no run, no photos, or none that can be read.
@@ -111,6 +116,7 @@ def predict(
     out=out,
     activation=activation,
     own_size=own_size,
+    score=score,
   )
   task.show_predictions(predicted.photos, predicted.outputs, shown)
 
@@ -129,7 +135,11 @@ def check_out(
     TrainingError: `out` is, or lies in, the folder that the run was trained on.
   """
   place = out.resolve()
-  if config is not None and config.data.name == 'folder' and config.data.dir:
+  if (
+    config is not None
+    and config.data.name in ('folder', 'boxes', 'masks')
+    and config.data.dir
+  ):
     data = workdir.local_path(config.data.dir).resolve()
     require(
       not place.is_relative_to(data),
@@ -151,13 +161,14 @@ def predict_exported(
   runtime: str | None = None,
   top: int = 5,
   out: pathlib.Path | None = None,
+  score: float | None = None,
 ) -> None:
   """Prints what an exported file says of photos, in its own runtime.
 
   Args:
     file: of `--job=export`.
     runtime: a key of `formats.RUNTIMES`; None for the format's first.
-    photos, top, out: see `predict`.
+    photos, top, out, score: see `predict`.
 
   Raises:
     TrainingError, ModelError, DataError: no such file or runtime, no photos, or none
@@ -179,5 +190,6 @@ def predict_exported(
     top=top,
     out=out,
     decision=found.decision,
+    score=score,
   )
   found.task.show_predictions(predicted.photos, predicted.outputs, shown)

@@ -112,7 +112,8 @@ class Shown(NamedTuple):
   photo. top: outputs per photo. out: the folder to write into, or None. run:
   `trained.Run`; None for an exported file. decision: what such a file says of how its
   answers are to be read; None if nothing. activation: whether to draw where the network
-  looks. own_size: whether to draw that at the photo's own size, too.
+  looks. own_size: whether to draw that at the photo's own size, too. score: the least
+  that an object is shown with; None for what the run's report chose.
   """
 
   title: str
@@ -124,6 +125,7 @@ class Shown(NamedTuple):
   decision: Mapping[str, Any] | None = None
   activation: bool = False
   own_size: bool = False
+  score: float | None = None
 
 
 class Task(Protocol):
