@@ -10,8 +10,8 @@ for, and the training takes days of several GPUs.
 Recipe: DeepLab's for this model, from scratch: crops of 769 px at scales of 0.5 to 2,
 SGD with momentum 0.9, a polynomial of power 0.9. It does not print rate and length for
 V3; 0.007 is its rate for other networks, and 90,000 steps of batch 16 are our choice.
-Evaluation is at 1025 x 1025 px, on pictures squeezed from 1024 x 2048; the paper's is
-on whole ones.
+Evaluation is on whole pictures of 1024 x 2048 px, with a row and a column added, as
+DeepLab's.
 """
 
 from configs import common, segmentation
@@ -27,7 +27,7 @@ def get_config(arg=None):
   config.resolution = arg['resolution']
   config.data.name = 'cityscapes/semantic_segmentation'
   segmentation.scaled_crops(config, 0.5, 2.0)
-  config.data.eval_ops = 'resize(1025)|value_range(-1, 1)'
+  config.data.eval_ops = 'pad((1025, 2049))|value_range(-1, 1)'
   segmentation.deeplab(config, batch_size=16, steps=90_000, examples=CITYSCAPES_TRAIN)
   return segmentation.quick(config) if arg['quick'] else config
 

@@ -12,8 +12,8 @@ the same. Pictures are squeezed to a square of `resolution` pixels.
 from configs import common, segmentation
 
 KINDS = {
-  'natural': 'scale_crop({resolution}, 0.75, 1.5)|flip|color',
-  'microscopy': 'scale_crop({resolution}, 0.75, 1.5)|turn|color',
+  'natural': 'resize({resolution})|scale_crop({resolution}, 0.75, 1.5)|flip|color',
+  'microscopy': 'resize({resolution})|scale_crop({resolution}, 0.75, 1.5)|turn|color',
 }
 
 

@@ -51,6 +51,9 @@ class Examples(Protocol):
     They come in an order of their own: large ones need not all fit into memory.
     """
 
+  def masks(self, indexes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """(index, the classes of its pixels, uint8 (height, width)), of data with masks."""
+
 
 class Evaluated(NamedTuple):
   """An evaluation and what is known around it, for a report.
