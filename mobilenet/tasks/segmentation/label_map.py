@@ -1,4 +1,4 @@
-"""Label maps of pictures: from a network's logits to the pixels of a photo, and drawn."""
+"""The classes of a picture's pixels: made of a network's logits, written and drawn."""
 
 import io
 
@@ -23,7 +23,7 @@ def on_picture(
       reach beyond (see `photos.seen_window`).
     shape: (H, W, ...) of the picture.
   """
-  y, x, height, width = (int(round(side)) for side in window)
+  y, x, height, width = (round(side) for side in window)
   enlarged = array_ops.resize_to(np.asarray(logits, np.float32), (height, width))
   labels = enlarged.argmax(axis=-1).astype(np.uint8)
   whole = np.full(shape[:2], NOWHERE, np.uint8)

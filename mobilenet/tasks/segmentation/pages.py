@@ -50,11 +50,7 @@ def write_report(evaluated: Evaluated) -> Written:
     ('Each class', [_table(rows)]),
     (
       'What is taken for what',
-      [
-        page.figure(
-          drawn, 'Of the pixels of each class (rows), what they are taken for'
-        )
-      ],
+      [page.figure(drawn, 'Of the pixels of a class (rows), what they are taken for')],
     ),
     ('Where it fails', _worst(evaluated, kept, scores)),
   ]
