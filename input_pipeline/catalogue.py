@@ -13,6 +13,9 @@ from input_pipeline.errors import DataError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# What comes from outside of an image on a larger canvas: its mean, 0..255.
+MEAN_PIXEL = tuple(round(255 * share) for share in IMAGENET_MEAN)
+UNCOUNTED = 255  # the value of a mask where nothing counts
 
 RESIZE_METHODS = ('bilinear', 'bicubic', 'nearest', 'area')
 ERASE_FILLS = ('noise', 'black', 'grey')
@@ -237,6 +240,70 @@ def shift(pixels, fill=0):
   return {'pixels': pixels, 'fill': fill}
 
 
+def ssd_crop(
+  covered=(0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0),
+  area=(0.1, 1.0),
+  aspect=(0.5, 2.0),
+  whole=0.15,
+):
+  """A part that holds at least a share of some object, the share drawn from `covered`.
+
+  Of the parts of these areas and aspects (width / height) the first of 100 that does;
+  with probability `whole`, or where none does, all of the image. Boxes stay of which
+  that share is inside. https://arxiv.org/abs/1512.02325, section 2.2, with the numbers
+  of ssd_random_crop in TensorFlow's Object Detection API. `resize` comes after it.
+  """
+  if not isinstance(covered, (tuple, list)) or not covered:
+    raise DataError(f'covered={covered!r} must be a tuple of shares')
+  for share in covered:
+    _number('covered', share, 0, 1)
+  _pair('area', area, 0.0001, 1)
+  _pair('aspect', aspect, 0.01)
+  _number('whole', whole, 0, 1)
+  return {'covered': tuple(covered), 'area': area, 'aspect': aspect, 'whole': whole}
+
+
+def expand(largest=4.0, prob=0.5):
+  """The image somewhere on a canvas of up to `largest` times its sides: small objects.
+
+  The canvas has the mean colour. https://arxiv.org/abs/1512.02325, section 3.6.
+  """
+  _number('largest', largest, 1, 16)
+  _number('prob', prob, 0, 1)
+  return {'largest': largest, 'prob': prob}
+
+
+def scale_crop(size, low=0.5, high=2.0):
+  """Scaled by a factor of low..high, then a random part of `size`; for segmentation.
+
+  A smaller image gets the mean colour below and to the right, its mask "do not count".
+  `size` is a side in pixels or (height, width). As DeepLab trains, but for its factors,
+  which go in steps: https://arxiv.org/abs/1606.00915.
+  """
+  _number('low', low, 0.01)
+  _number('high', high, low)
+  return {**pad(size), 'low': low, 'high': high}
+
+
+def pad(size):
+  """`size` pixels, or (height, width), by the mean colour below and to the right.
+
+  The mask does not count there. The image must not be larger.
+  """
+  for side in sides_of(size):
+    _whole('size', side, 1)
+  return {'size': size}
+
+
+def sides_of(size) -> tuple[int, int]:
+  """(height, width) of a size that is one number or both."""
+  if not isinstance(size, (tuple, list)):
+    return size, size
+  if len(size) != 2:
+    raise DataError(f'size={size!r} must be a side or (height, width)')
+  return tuple(size)
+
+
 def grey():
   """Luma (ITU-R BT.601) in three equal channels."""
   return {}
@@ -289,16 +356,20 @@ IMAGE_OPS = {
   'central_square': central_square,
   'color': color,
   'erase': erase,
+  'expand': expand,
   'flip': flip,
   'grey': grey,
   'inception_crop': inception_crop,
   'normalize': normalize,
+  'pad': pad,
   'randaug': randaug,
   'random_crop': random_crop,
   'resize': resize,
   'resize_small': resize_small,
   'rotate': rotate,
+  'scale_crop': scale_crop,
   'shift': shift,
+  'ssd_crop': ssd_crop,
   'turn': turn,
   'value_range': value_range,
 }
@@ -312,6 +383,7 @@ FIXED_OPS = (
   'central_square',
   'grey',
   'normalize',
+  'pad',
   'resize',
   'resize_small',
   'value_range',

@@ -1,4 +1,4 @@
-"""Opens a split of a data set by name: folder, digits, made, or any TFDS name."""
+"""Opens a split of a data set by name: a folder, digits, made, or any TFDS name."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,8 @@ def open_source(
   holdout: float = 0.2,
   group: str = '',
   fold: str = '',
+  annotations: str = '',
+  wants: str = 'label',
   made_examples: int = 1024,
   made_size: int = 256,
   made_classes: int = 10,
@@ -25,9 +27,10 @@ def open_source(
   """Opens one split.
 
   Args:
-    name: 'folder' (images in class folders under `data_dir`), 'digits' (5,000 MNIST
-      digits, built on first use, nothing is downloaded), 'made' (random images that
-      can be learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
+    name: 'folder' (images in class folders under `data_dir`), 'boxes' or 'masks'
+      (images there with boxes, or with a mask each), 'digits' (5,000 MNIST digits,
+      built on first use, nothing is downloaded), 'made', 'made_boxes' or 'made_masks'
+      (random images that can be learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
       'oxford_flowers102:2.*.*', prepared before.
     split: 'train', 'validation' or 'test'; a folder knows 'val' too, 'all' and sums
       ('train+val'), and TFDS all that its own API takes ('train[:90%]+test', 'all').
@@ -36,6 +39,9 @@ def open_source(
     holdout: share of a folder without train/ that becomes validation.
     group: of such a folder, which images stay on one side; see `photo_groups.group_of`.
     fold: of such a folder, '2/5' makes the second of five parts validation instead.
+    annotations: of 'boxes' and 'masks', the file or folder that holds them; '' looks
+      for what is there.
+    wants: what is to be learned of a TFDS set: 'label', 'boxes' or 'masks'.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
@@ -67,6 +73,24 @@ def open_source(
       dir_flag=dir_flag,
       split_flag=split_flag,
     )
+  if name in ('boxes', 'masks'):
+    from input_pipeline import box_folder, folder_split, mask_folder
+
+    open_marked = {'boxes': box_folder.open_boxes, 'masks': mask_folder.open_masks}
+    return open_marked[name](
+      split,
+      data_dir,
+      annotations_at=annotations,
+      split_by=folder_split.Split(seed, holdout, group, fold),
+      whole=whole,
+      only=only,
+      dir_flag=dir_flag,
+      split_flag=split_flag,
+    )
+  if name in ('made_boxes', 'made_masks'):
+    from input_pipeline.made_shapes import open_shapes
+
+    return open_shapes(name, split, seed=seed, examples=made_examples, size=made_size)
   if name == 'made':
     from input_pipeline.made import open_made
 
@@ -79,7 +103,7 @@ def open_source(
     return open_digits(split, data_dir, dir_flag)
   from input_pipeline.tfds_source import open_tfds
 
-  return open_tfds(name, split, data_dir, dir_flag)
+  return open_tfds(name, split, data_dir, dir_flag, wants)
 
 
 def hide_accelerators() -> None:

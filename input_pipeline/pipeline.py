@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import decoding, keys, mixing, record_files, recovery
+from input_pipeline import decoding, keys, marks, mixing, record_files, recovery
 from input_pipeline.errors import DataError, some
 from input_pipeline.op_string import parse_ops
 from input_pipeline.order import eval_order, neighbour_of, train_order
@@ -97,7 +97,8 @@ def train_batches(
   _check_numbers(batch_size, start_step, process_index, process_count)
   if shuffle_buffer < 1:
     raise DataError(f'shuffle_buffer={shuffle_buffer} must be at least 1')
-  prepare = _preparation(source, ops, image_ops, keys.named_seed(seed, 'augment'))
+  seed_of_ops = keys.named_seed(seed, 'augment')
+  prepare = _preparation(source, ops, image_ops, seed_of_ops, fixed=False)
   if mix_ops and 'label' not in _example_spec(source):
     raise DataError(f'op string {batch_ops!r} mixes labels, and {source.name} has none')
   # Shares of a batch are mixed as the whole is: each needs the row before it as well.
@@ -154,6 +155,7 @@ def train_batches(
         )
       labels = batch.pop(_CLASS, batch.get('label'))
       _check_labels(source, step, index, labels, lowest=0)
+      _check_pixels(source, step, index, batch)
       yield batch
 
   return Batches(batches(), unreadable)
@@ -190,7 +192,7 @@ def eval_batches(
   """
   image_ops = parse_ops(ops, 'eval')
   _check_numbers(batch_size, 0, process_index, process_count)
-  prepare = _preparation(source, ops, image_ops, 0)
+  prepare = _preparation(source, ops, image_ops, 0, fixed=True)
   _, largest = eval_order(
     source, start=0, process_index=process_index, process_count=process_count
   )
@@ -225,12 +227,13 @@ def eval_batches(
       recovery.note(unreadable, source, index[~ok], corrupt_limit)
       if 'label' in batch:
         _check_labels(source, step, index[ok], batch['label'][ok], lowest=-1)
+      _check_pixels(source, step, index, batch)
       shape = batch['image'].shape[1:]
       yield _padded({**batch, 'mask': ok.astype(np.float32)}, batch_size)
       done += 1
     shape = prepare.output_shape if shape is None else shape
     for _ in range(done, count):
-      yield _padded(_nothing(shape, prepare.fields), batch_size)
+      yield _padded(_nothing(shape, prepare.output_fields), batch_size)
 
   return Batches(batches(), unreadable)
 
@@ -282,7 +285,23 @@ def _check_labels(source, step, index, labels, lowest):
   )
 
 
-def _preparation(source, string, ops, base):
+def _check_pixels(source, step, index, batch):
+  """Raises for pixels of a class that is not there."""
+  if (masks := batch.get('segmentation')) is None:
+    return
+  if not (wrong := masks >= source.num_classes).any():
+    return
+  wrong &= masks != marks.UNCOUNTED
+  rows = np.flatnonzero(wrong.any(axis=(1, 2)))
+  if rows.size:
+    raise DataError(
+      f'the mask of {source.describe(int(index[rows[0]]))}, met at step {step}, has an '
+      f'id that is none of the {source.num_classes:,} classes: --job=check_data lists '
+      'such masks; add the id to the label map, or repair the mask'
+    )
+
+
+def _preparation(source, string, ops, base, fixed):
   """(guarded, epoch, index, item) -> what a batch holds of one example.
 
   That is 'image', the source's fields, 'epoch', 'index' and 'ok'.
@@ -292,8 +311,15 @@ def _preparation(source, string, ops, base):
   spec = _example_spec(source)
   encoded = 'encoded' in spec
   fields = {name: spec[name] for name in spec if name not in ('encoded', 'image')}
+  marked = marks.of(fields)
+  try:
+    marks.check_ops(ops, marked, fixed)
+  except DataError as error:
+    raise DataError(f'op string {string!r}: {error}') from None
   in_size = source.image_size
-  if decoding.starts_with_window(ops, encoded):
+  # An op that moves marks needs the whole picture.
+  windowed = decoding.starts_with_window(ops, encoded) and not marked
+  if windowed:
     in_size = (None, None)
 
   @tf.function(
@@ -301,10 +327,13 @@ def _preparation(source, string, ops, base):
     input_signature=[
       tf.TensorSpec((*in_size, 3), tf.uint8),
       tf.TensorSpec((2,), tf.int64),
+      marked,
     ],
   )
-  def augment(image, key):
-    return decoding.apply_ops(image, ops, key, encoded)
+  def augment(image, key, own):
+    if own:
+      return marks.apply_ops(image, own, ops, key)
+    return decoding.apply_ops(image, ops, key, encoded), own
 
   try:
     traced = augment.get_concrete_function()
@@ -312,33 +341,56 @@ def _preparation(source, string, ops, base):
     raise DataError(
       f'op string {string!r} fails: {recovery.first_line(error)}'
     ) from None
-  shape = traced.output_shapes
+  shape, moved_shapes = traced.output_shapes
   if not shape.is_fully_defined():
     raise DataError(
       f'op string {string!r} leaves images of different sizes; add resize(size), '
       'central_crop(size) or inception_crop(size)'
     )
+  moved = {
+    name: tf.TensorSpec(
+      shape[:2] if name == 'segmentation' else moved_shapes[name], marked[name].dtype
+    )
+    for name in marked
+  }
+  out = {**fields, **moved}
+  if 'boxes' in marked:
+    out['size'] = tf.TensorSpec([2], tf.int32)
 
   def read(epoch, index, item):
     example = source.read(item)
     key = keys.position_key(base, epoch, index)
     return (
-      decoding.read_image(example, ops, key),
+      decoding.read_image(example, ops if windowed else (), key),
       {name: example[name] for name in fields},
       key,
     )
 
-  def finished(image, key):
-    return traced(tf.ensure_shape(image, (*in_size, 3)), key)
+  def finished(image, found, key):
+    image = tf.ensure_shape(image, (*in_size, 3))
+    prepared, own = traced(image, key, marks.of(found))
+    found = {**found, **own}
+    if 'size' in out:
+      found['size'] = tf.shape(image)[:2]
+    return prepared, found
+
+  def nothing(found):
+    return tf.zeros(shape), {
+      name: found[name] if name in fields and name not in marked else _filled(name, out)
+      for name in out
+    }
 
   @tf.autograph.experimental.do_not_convert
   def prepare(guarded, epoch, index, item):
     if not guarded:
       image, found, key = read(epoch, index, item)
-      image, ok = finished(image, key), tf.constant(True)
+      (image, found), ok = finished(image, found, key), tf.constant(True)
     else:
       ok, image, found, key = recovery.attempt(read, fields, epoch, index, item)
-      image = tf.cond(ok, lambda: finished(image, key), lambda: tf.zeros(shape))
+      image, found = tf.cond(
+        ok, lambda: finished(image, found, key), lambda: nothing(found)
+      )
+    found = {name: tf.ensure_shape(found[name], out[name].shape) for name in out}
     return {
       **found,
       'image': tf.ensure_shape(image, shape),
@@ -347,15 +399,25 @@ def _preparation(source, string, ops, base):
       'ok': ok,
     }
 
-  prepare.output_shape, prepare.fields, prepare.read = tuple(shape), fields, read
+  prepare.output_shape, prepare.output_fields, prepare.read = tuple(shape), out, read
   return prepare
 
 
+def _filled(name, specs):
+  """A field of an example that is not there."""
+  return tf.fill(
+    specs[name].shape, tf.cast(marks.NOTHING.get(name, 0), specs[name].dtype)
+  )
+
+
 def _example_spec(source):
-  """The keys of what `source.read` returns."""
+  """What `source.read` returns: name -> tf.TensorSpec."""
   item = tf.TensorSpec([], tf.int64 if source.slices is None else tf.string)
   read = tf.function(source.read, autograph=False)
-  return read.get_concrete_function(item).structured_outputs
+  example = read.get_concrete_function(item).structured_outputs
+  return {
+    name: tf.TensorSpec(value.shape, value.dtype) for name, value in example.items()
+  }
 
 
 def _calls(threads):
@@ -397,6 +459,6 @@ def _padded(batch, size):
   padded = {}
   for name, array in batch.items():
     width = [(0, missing)] + [(0, 0)] * (array.ndim - 1)
-    fill = -1 if name == 'index' else 0
+    fill = -1 if name == 'index' else marks.NOTHING.get(name, 0)
     padded[name] = np.pad(array, width, constant_values=fill)
   return padded

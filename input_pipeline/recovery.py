@@ -154,7 +154,11 @@ def attempt(read, fields, epoch, index, item):
     (
       False,
       tf.zeros([1, 1, 3], tf.uint8),
-      {name: tf.zeros(spec.shape, spec.dtype) for name, spec in fields.items()},
+      {
+        # As of the image, one pixel of a mask stands for any number.
+        name: tf.zeros([side or 1 for side in spec.shape], spec.dtype)
+        for name, spec in fields.items()
+      },
       tf.zeros([2], tf.int64),
     )
   )

@@ -31,7 +31,9 @@ class Source:
     describe: index -> file name, or 'cifar10/test[17]': what a person can look up.
     read: what `slices` yields, or an index, -> {'encoded': string} or {'image': uint8
       (height, width, channels)}, and the fields of the example by name ('label': int32
-      for a class), each of one shape, which batches carry as they are.
+      for a class), each of one shape, which batches carry as they are. 'boxes',
+      'classes' and 'crowd', or 'segmentation', uint8 (height, width), go through the
+      ops with the image; see `marks`.
     image_size: (height, width), None where it differs between images.
     slices: (process_index, process_count) -> that process's `FileSlice`s; None for a
       source with random access, whose `read` takes an index.
@@ -42,6 +44,9 @@ class Source:
     by_seed: whether a seed made the split, and not whoever made the data.
     unlabelled: those of the parts of a split whose first example has no label (-1).
     notes: on the data, a line each, that a person should see before a run.
+    class_counts: of data with boxes, how many each class has in this split; None where
+      only reading tells.
+    category_ids: of COCO files, their number of each class.
   """
 
   name: str
@@ -59,3 +64,5 @@ class Source:
   by_seed: bool = False
   unlabelled: tuple[str, ...] = ()
   notes: tuple[str, ...] = ()
+  class_counts: tuple[int, ...] | None = None
+  category_ids: tuple[int, ...] | None = None

@@ -100,7 +100,8 @@ def test_catalogue_and_implementation_agree():
 
 def test_every_op_is_random_or_fixed_on_purpose():
   random = {
-    'autoaug', 'color', 'erase', 'flip', 'inception_crop', 'randaug', 'random_crop',
+    'autoaug', 'color', 'erase', 'expand', 'flip', 'inception_crop', 'randaug',
+    'random_crop', 'scale_crop', 'ssd_crop',
     'rotate', 'shift', 'turn',
   }  # fmt: skip
   assert set(catalogue.FIXED_OPS) | random == set(catalogue.IMAGE_OPS)

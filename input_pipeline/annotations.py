@@ -1,0 +1,168 @@
+"""What every reader of boxes gives: pictures with their boxes, and what was wrong.
+
+Files say where a box is in their own ways: corners, centres, pixels or shares. Readers
+turn all of them into (top, left, bottom, right) as shares 0..1 of the picture, and
+nothing after them converts again.
+"""
+
+import collections
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from input_pipeline.errors import some
+
+# What can be wrong -> how it is counted: of one, of several.
+FAULTS = {
+  'no size': ('box of no size dropped', 'boxes of no size dropped'),
+  'inverted': (
+    'box dropped whose right or bottom comes first',
+    'boxes dropped whose right or bottom comes first',
+  ),
+  'no number': ('box without numbers dropped', 'boxes without numbers dropped'),
+  'outside': (
+    'box outside its picture dropped',
+    'boxes outside their pictures dropped',
+  ),
+  'clipped': ('box cut off at the border', 'boxes cut off at the border'),
+  'unknown class': (
+    'box of an unknown class dropped',
+    'boxes of unknown classes dropped',
+  ),
+  'no annotation': (
+    'picture without an annotation left out',
+    'pictures without annotations left out',
+  ),
+  'no labels file': (
+    'picture has no labels file: taken for one without objects',
+    'pictures have no labels file: taken for ones without objects',
+  ),
+  'no picture': (
+    'annotation without a picture left out',
+    'annotations without pictures left out',
+  ),
+  'in no list': ('picture in no list left out', 'pictures in no list left out'),
+  'twice': (
+    'picture annotated twice: the first is used',
+    'pictures annotated twice: the first is used',
+  ),
+  'no mask': ('picture without a mask left out', 'pictures without masks left out'),
+  'other size': (
+    'mask of another size than its picture left out',
+    'masks of other sizes than their pictures left out',
+  ),
+  'unknown id': (
+    'mask with ids that the label map lacks',
+    'masks with ids that the label map lacks',
+  ),
+}
+_REACH = 0.005  # share of a side by which a box may reach out without being counted
+
+
+class Fault(NamedTuple):
+  """Something wrong. file: where. kind: of `FAULTS`. detail: for a list; '' for none."""
+
+  file: str
+  kind: str
+  detail: str = ''
+
+
+class Picture(NamedTuple):
+  """A picture and its boxes.
+
+  name: its path relative to the data's folder. boxes: float32 (n, 4), (top, left,
+  bottom, right) as shares 0..1. classes: int32 (n,). crowd: bool (n,). part: 'train',
+  'val' or 'test' where somebody said; '' for a split by the seed. file: that holds the
+  annotation, for messages.
+  """
+
+  name: str
+  boxes: np.ndarray
+  classes: np.ndarray
+  crowd: np.ndarray
+  part: str = ''
+  file: str = ''
+
+
+class Annotations(NamedTuple):
+  """All that a folder says of its pictures.
+
+  category_ids: of COCO files, their number of each class; None of other formats.
+  """
+
+  format: str
+  pictures: tuple[Picture, ...]
+  class_names: tuple[str, ...]
+  faults: tuple[Fault, ...] = ()
+  category_ids: tuple[int, ...] | None = None
+
+
+def make_picture(
+  name: str,
+  file: str,
+  rows: Sequence[tuple],
+  part: str,
+  faults: list[Fault],
+) -> Picture:
+  """A picture with the boxes that can be learned from.
+
+  Args:
+    name: of the picture.
+    file: that holds the annotation.
+    rows: (top, left, bottom, right, class, crowd) of each box, in shares; class None
+      for one that is unknown.
+    part: of the split, '' for none.
+    faults: gets what is wrong.
+  """
+  corners = np.array([row[:4] for row in rows], np.float64).reshape(-1, 4)
+  labels = np.array([-1 if row[4] is None else row[4] for row in rows], np.int32)
+  clipped = np.clip(corners, 0, 1)
+  kinds = _faults(corners, clipped, labels)
+  for place in np.flatnonzero(kinds != ''):
+    shown = ', '.join(f'{corner:.4g}' for corner in corners[place])
+    detail = f'{name}: top, left, bottom, right = {shown}'
+    faults.append(Fault(file, str(kinds[place]), detail))
+  kept = (kinds == '') | (kinds == 'clipped')
+  crowd = np.array([row[5] for row in rows], bool)
+  boxes = clipped[kept].astype(np.float32)
+  return Picture(name, boxes, labels[kept], crowd[kept], part, file)
+
+
+def _faults(corners, clipped, labels) -> np.ndarray:
+  """Of each box the first kind of fault that it has, '' for none."""
+  # In float32, which is what learns from them.
+  with np.errstate(invalid='ignore', over='ignore'):
+    sides = np.float32(corners[:, 2:]) - np.float32(corners[:, :2])
+    inside = np.float32(clipped[:, 2:]) - np.float32(clipped[:, :2])
+    reach = np.abs(corners - clipped).max(axis=1, initial=0)
+  first_to_last = {
+    'unknown class': labels < 0,
+    'no number': ~np.isfinite(corners).all(axis=1),
+    'inverted': (sides < 0).any(axis=1),
+    'no size': (sides <= 0).any(axis=1),
+    'outside': (inside <= 0).any(axis=1),
+    'clipped': reach > _REACH,
+  }
+  kinds = np.full(len(corners), '', object)
+  for kind, found in reversed(first_to_last.items()):
+    kinds[found] = kind
+  return kinds
+
+
+def notes(faults: Iterable[Fault]) -> tuple[str, ...]:
+  """A line for each kind of fault, with the first files."""
+  files = collections.defaultdict(list)
+  for fault in faults:
+    files[fault.kind].append(fault.file.rpartition('/')[2])
+  return tuple(
+    f'{len(files[kind]):,} {FAULTS[kind][len(files[kind]) > 1]} '
+    f'({some(list(dict.fromkeys(files[kind])))}): --job=check_data lists them'
+    for kind in FAULTS
+    if kind in files
+  )
+
+
+def most_boxes(pictures: Iterable[Picture]) -> int:
+  """The boxes of the picture with the most, at least 1."""
+  return max((len(picture.boxes) for picture in pictures), default=1) or 1

@@ -1,0 +1,3 @@
+"""x"""
+
+open_masks = None
