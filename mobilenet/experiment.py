@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet.export.aware import STATISTICS, Rounded
+from mobilenet.models import named
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
 from mobilenet.tasks import make_task
@@ -132,6 +133,9 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   """
   config = copy.deepcopy(config)
   model = weights.network()
+  task, kind = config.get('task', 'classification'), named.kind(model['name'])
+  if task != kind:
+    raise TrainingError(f'{weights.origin} is for {kind}, the config for {task}')
   if config.model.name:
     asked, there = (
       f'{m["name"]} x{m["width"]:g}' for m in (config.model, weights.model)
