@@ -135,7 +135,10 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   model = weights.network()
   task, kind = config.get('task', 'classification'), named.kind(model['name'])
   if task != kind:
-    raise TrainingError(f'{weights.origin} is for {kind}, the config for {task}')
+    raise TrainingError(
+      f'{weights.origin} is a network for {kind}, the config is for {task}: '
+      'give weights of a classifier, or make a workdir of these with --job=import'
+    )
   if config.model.name:
     asked, there = (
       f'{m["name"]} x{m["width"]:g}' for m in (config.model, weights.model)
