@@ -10,6 +10,7 @@ def base():
 
   config.segmentation = common.ConfigDict()
   config.segmentation.class_weights = ()  # how much a pixel of each class counts
+  config.segmentation.auxiliary_weight = 0.5  # of a second head, where there is one
 
   config.data.annotations = ''  # of a folder: the masks' folder, '' looks for it
   config.data.shuffle_buffer = 2_000

@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet.export.aware import STATISTICS, Rounded
+from mobilenet.models import named
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
 from mobilenet.tasks import make_task
@@ -135,10 +136,15 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
   """
   config = copy.deepcopy(config)
-  task, model = make_task(config), weights.network()
+  model, task = weights.network(), config.get('task', 'classification')
+  kind = named.kind(model['name'])
+  if kind not in (task, 'classification'):
+    raise TrainingError(
+      f'{weights.origin} is a network for {kind}, the config is for {task}: give '
+      'weights of a classifier, or make a workdir of these with --job=import'
+    )
   if name := config.model.name:
-    if weights.model['name'] != name:
-      name = task.trunk(name)
+    name = name if kind == task else named.trunk(name)
     asked, there = (
       f'{name} x{m["width"]:g}'
       for name, m in ((name, config.model), (model['name'], model))
@@ -156,7 +162,7 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   if not config.data.own_ops:
     config.data.eval_ops = (
       '{contract}'
-      if task.takes_crops
+      if make_task(config).takes_crops
       else _normalized_as_the_weights(config.data.eval_ops)
     )
     config.data.train_ops = _normalized_as_the_weights(config.data.train_ops)
@@ -260,6 +266,8 @@ def open_source(
     holdout=config.data.holdout,
     group=config.data.get('group', ''),  # runs of older versions have neither
     fold=config.data.get('fold', ''),
+    annotations=config.data.get('annotations', ''),  # of boxes and masks alone
+    wants=make_task(config).wants,
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),
     made_classes=config.data.made_classes,
@@ -305,6 +313,9 @@ class EvaluatedExamples:
 
   def pictures(self, indexes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     return input_pipeline.originals(self._source, indexes)
+
+  def masks(self, indexes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    return input_pipeline.originals(self._source, indexes, 'segmentation')
 
 
 def check_ops(config: ConfigDict) -> None:

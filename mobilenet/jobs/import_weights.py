@@ -7,6 +7,7 @@ preprocessing are read from the file. No config is needed; what a given one sets
 network and the preprocessing stays.
 """
 
+import copy
 import dataclasses
 import json
 import pathlib
@@ -17,7 +18,8 @@ from ml_collections import ConfigDict
 import input_pipeline
 from mobilenet import config_files, experiment, limits, trained
 from mobilenet.command_line import Flag, Given
-from mobilenet.models import counting
+from mobilenet.models import counting, named
+from mobilenet.tasks import TASKS
 from mobilenet.training import files, workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import own_file
@@ -71,8 +73,17 @@ def import_weights(
     f'--config=configs/finetune.py --config.init={config.init}',
   )
   names, notes = class_names(weights, class_file), experiment.notes(config, weights)
+  config = copy.deepcopy(config)
+  config.task = named.kind(weights.model['name'])
   config = experiment.with_weights(config, weights)
-  model = experiment.make_model(config, names)
+  if config.task in TASKS:
+    model = experiment.make_model(config, names)
+  else:
+    model = named.create(**weights.model)
+    notes += (
+      f'{config.task} is not trained or evaluated here: only --job=export '
+      'takes this workdir, with --format=torchvision or own',
+    )
   parameters, multiply_adds = counting.count(model, config.resolution)
   ops = experiment.ops(config, 'eval_ops')
   input_pipeline.check_ops(ops, 'eval')

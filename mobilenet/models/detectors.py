@@ -2,12 +2,14 @@
 
 As TensorFlow's Object Detection API builds them: six maps, two of the trunk and four
 more, each half as large as the one before; for every anchor of a map's cell a
-correction of its box and a logit for each class and the background.
+correction of its box and a logit for each class and the background. torchvision's
+SSDLite is the same with other anchors and another style.
 """
 
 import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -169,18 +171,41 @@ def _scaled(channels: int, width: float = 1.0) -> int:
   return max(int(channels * width), LEAST_CHANNELS)
 
 
-# Name -> the trunk's network, whether its tail is reduced, and how SSD is put on it.
+class Named(NamedTuple):
+  """A detector of the table.
+
+  trunk: a key of `zoo.NETWORKS`. is_reduced: whether its tail is. style: options of
+  `zoo.create` that are its own; those of a caller go before them.
+  """
+
+  trunk: str
+  is_reduced: bool
+  ssd: Ssd
+  style: Mapping[str, Any] = {}
+
+
+# torchvision/models/detection/ssdlite.py. PyTorch's momentum is 1 - ours.
+_TORCHVISION = {
+  'padding': 'torch',
+  'norm_momentum': 0.97,
+  'norm_epsilon': 1e-3,
+  'init': 'ssdlite',
+}
+
 DETECTORS = {
-  'ssd_mobilenet_v1': ('mobilenet_v1', False, Ssd(separable=False)),
-  'ssdlite_mobilenet_v1': ('mobilenet_v1', False, Ssd()),
-  'ssd_mobilenet_v2': ('mobilenet_v2', False, Ssd(separable=False)),
-  'ssdlite_mobilenet_v2': ('mobilenet_v2', False, Ssd()),
-  'ssdlite_mobilenet_v3_large': ('mobilenet_v3_large', False, Ssd()),
-  'ssdlite_mobilenet_v3_large_reduced': ('mobilenet_v3_large', True, Ssd()),
-  'ssdlite_mobilenet_v3_small': ('mobilenet_v3_small', False, Ssd()),
-  'ssdlite_mobilenet_v3_small_reduced': ('mobilenet_v3_small', True, Ssd()),
-  'ssdlite_mobilenet_v4_conv_small': ('mobilenet_v4_conv_small', False, Ssd()),
-  'ssdlite_mobilenet_v4_conv_medium': ('mobilenet_v4_conv_medium', False, Ssd()),
+  'ssd_mobilenet_v1': Named('mobilenet_v1', False, Ssd(separable=False)),
+  'ssdlite_mobilenet_v1': Named('mobilenet_v1', False, Ssd()),
+  'ssd_mobilenet_v2': Named('mobilenet_v2', False, Ssd(separable=False)),
+  'ssdlite_mobilenet_v2': Named('mobilenet_v2', False, Ssd()),
+  'ssdlite_mobilenet_v3_large': Named('mobilenet_v3_large', False, Ssd()),
+  'ssdlite_mobilenet_v3_large_reduced': Named('mobilenet_v3_large', True, Ssd()),
+  'ssdlite_mobilenet_v3_small': Named('mobilenet_v3_small', False, Ssd()),
+  'ssdlite_mobilenet_v3_small_reduced': Named('mobilenet_v3_small', True, Ssd()),
+  'ssdlite_mobilenet_v4_conv_small': Named('mobilenet_v4_conv_small', False, Ssd()),
+  'ssdlite_mobilenet_v4_conv_medium': Named('mobilenet_v4_conv_medium', False, Ssd()),
+  'ssdlite_mobilenet_v3_large_torchvision': Named(
+    'mobilenet_v3_large', True, Ssd(anchors='torchvision'), _TORCHVISION
+  ),
 }
 
 
@@ -195,26 +220,13 @@ def create(name: str, *, num_classes: int, **options) -> Detector:
   Raises:
     ModelError: an unknown name (with the nearest ones), option or value.
   """
-  _check(name)
-  trunk, is_reduced, ssd = DETECTORS[name]
-  made = zoo.create(trunk, **options)
-  network = trunks.without_least_width(made.network)
-  network = trunks.reduced(network) if is_reduced else network
-  return Detector(network, num_classes, ssd, made.frozen)
-
-
-def trunk(name: str) -> str:
-  """The network that a named detector is put on: a key of `zoo.NETWORKS`.
-
-  Raises:
-    ModelError: there is no such detector.
-  """
-  _check(name)
-  return DETECTORS[name][0]
-
-
-def _check(name: str) -> None:
   if name not in DETECTORS:
     raise ModelError(
       f'detector {name!r} does not exist; {zoo.nearest(name, DETECTORS)}'
     )
+  trunk, is_reduced, ssd, style = DETECTORS[name]
+  made = zoo.create(trunk, **zoo.over(style, options))
+  network = trunks.without_least_width(made.network)
+  network = trunks.reduced(network) if is_reduced else network
+  return Detector(network, num_classes, ssd, made.frozen)
+

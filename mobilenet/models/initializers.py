@@ -56,6 +56,19 @@ class TruncatedNormal(_Initializer):
 
 
 @dataclasses.dataclass(frozen=True)
+class Normal(_Initializer):
+  """A normal of any shape, with tails: torchvision's for SSDLite."""
+
+  stddev: float
+
+  def sample(self, key, shape, dtype):
+    return jax.random.normal(key, shape, dtype) * self.stddev
+
+  def draw(self, generator: np.random.Generator, shape) -> np.ndarray:
+    return generator.standard_normal(shape, np.float32) * np.float32(self.stddev)
+
+
+@dataclasses.dataclass(frozen=True)
 class FanOutNormal(_Initializer):
   """He et al. by fan-out, MnasNet's for convolutions: N(0, 2 groups / (k * k * O))."""
 
@@ -107,6 +120,7 @@ SCHEMES = {
   'slim': (lambda groups: TruncatedNormal(0.09), TruncatedNormal(0.09)),
   'fan_out': (FanOutNormal, FanOutUniform()),
   'fan_in': (lambda groups: FanInNormal(), FanInNormal()),
+  'ssdlite': (lambda groups: Normal(0.03), Normal(0.03)),
 }
 
 # What is not a kernel starts as a constant.

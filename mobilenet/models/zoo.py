@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
 from mobilenet.models import (
   alexnet,
@@ -132,6 +134,12 @@ def create(
     raise ModelError(f"model expansion is {expansion!r}: it must be 'printed' or None")
   frozen = freezing.frozen_parts(network, trained)
   return Classifier(network, num_classes, dropout, stochastic_depth, frozen)
+
+
+def over(own: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+  """A caller's options over those that a table has; None keeps the table's."""
+  kept = {name for name in own if options.get(name) is None}
+  return {**own, **{name: options[name] for name in options if name not in kept}}
 
 
 def widths(name: str) -> str:

@@ -139,6 +139,7 @@ class Task(Protocol):
     with what `kept` gives.
   needs_examples: whether its metric is known only from all examples (see `finish`):
     every evaluation keeps them then, not only that of a report.
+  wants: what it needs of a data set that has several: 'label', 'boxes' or 'masks'.
   takes_crops: whether the crop that belongs to given weights suits its evaluation.
 
   A task that can learn from a teacher has the names of two arrays in a training batch
@@ -149,6 +150,7 @@ class Task(Protocol):
   metric: Metric
   fields: tuple[str, ...]
   needs_examples: bool
+  wants: str
   takes_crops: bool
 
   def outputs(self, source) -> tuple[str, ...]:
@@ -183,9 +185,6 @@ class Task(Protocol):
       options: the fields of the section.
       count: of the outputs.
     """
-
-  def trunk(self, name: str) -> str:
-    """The network whose weights a network of that name may start from."""
 
   def loss(self, params, outputs, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar."""

@@ -121,6 +121,15 @@ def channels_first(kernel: np.ndarray, side: int) -> np.ndarray:
   return np.ascontiguousarray(rows.transpose(2, 0, 1, 3)).reshape(kernel.shape)
 
 
+def y_first(values: np.ndarray) -> np.ndarray:
+  """(..., 4 n) of kernels and biases, by (x, y, width, height), as by (y, x, ...).
+
+  Its own inverse.
+  """
+  boxes = values.reshape(*values.shape[:-1], -1, 4)[..., [1, 0, 3, 2]]
+  return np.ascontiguousarray(boxes).reshape(values.shape)
+
+
 def layer_names(dialect: str, tensors: Mapping[str, np.ndarray]) -> list[str]:
   """The layers that the arrays of a file belong to, in the order of the file."""
   return list(dict.fromkeys(split(dialect, name)[0] for name in tensors))

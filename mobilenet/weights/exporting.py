@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from mobilenet.models import counting, zoo
-from mobilenet.weights import dialects, fitting, keras_file, own_file, torch_file
+from mobilenet.models import counting, named, zoo
+from mobilenet.weights import (
+  dense,
+  dialects,
+  fitting,
+  keras_file,
+  own_file,
+  torch_file,
+)
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.sources import SOURCES, Source
 from mobilenet.weights.weight_file import WeightsError
@@ -110,6 +117,8 @@ def _to_torchvision(weights: Weights, path: pathlib.Path) -> list[str]:
   model = weights.model
   name, width = model['name'], model['width']
   source = _source('torchvision', model)
+  if isinstance(source, dense.DenseSource):
+    return _whole_to_torchvision(weights, source, path)
   arguments = [f'num_classes={model["num_classes"]}']
   if name == 'shufflenet_v2':
     call = f'shufflenet_v2_x{width:.1f}'.replace('.', '_')
@@ -129,6 +138,20 @@ def _to_torchvision(weights: Weights, path: pathlib.Path) -> list[str]:
   _write_torch(weights, source, path, {})
   return [
     f'model = torchvision.models.{call}({", ".join(arguments)})',
+    f"model.load_state_dict(safetensors.torch.load_file('{path.name}'))",
+  ]
+
+
+def _whole_to_torchvision(weights, source: dense.DenseSource, path) -> list[str]:
+  """A detector or a segmenter, trunk and head."""
+  model = weights.model
+  options = ['stem_width', 'act', 'expansion', 'filters', 'output_stride']
+  _refuse(model, 'torchvision', options)
+  if model['width'] != 1.0:
+    _refuse(model, 'torchvision', ['width'])
+  _write_torch(weights, source, path, {})
+  return [
+    f'model = {source.call(model["num_classes"])}',
     f"model.load_state_dict(safetensors.torch.load_file('{path.name}'))",
   ]
 
@@ -194,7 +217,8 @@ FRAMEWORKS: dict[str, Callable[[Weights, pathlib.Path], list[str]]] = {
 
 def _source(framework: str, model: dict[str, Any], *, any_style=False) -> Source:
   """The framework's network that computes what ours does."""
-  sources = {s.network: s for s in reversed(SOURCES) if framework in s.framework}
+  known = (*dense.SOURCES, *reversed(SOURCES))
+  sources = {s.network: s for s in known if framework in s.framework}
   # Minimalistic V3 has timm's names but no weights of timm's own.
   source = sources.get(model['name'])
   if source is None:
@@ -214,7 +238,7 @@ def _source(framework: str, model: dict[str, Any], *, any_style=False) -> Source
 
 
 def _style(model: dict[str, Any]):
-  return zoo.create(**model).network.style
+  return named.create(**model).network.style
 
 
 def _stem(model: dict[str, Any]) -> int:
@@ -258,8 +282,8 @@ def _write_torch(weights: Weights, source: Source, path, metadata) -> None:
 
 def _tensors(weights: Weights, source: Source) -> dict[str, np.ndarray]:
   """Their name -> array in their layout, in the order of a forward pass."""
-  classifier = zoo.create(**weights.model)
-  layers = counting.layers(classifier, fitting.RESOLUTION)
+  made = named.create(**weights.model)
+  layers = counting.layers(made, fitting.RESOLUTION)
   layers = [layer for layer in layers if layer.kind != 'attention']
   body, head = source.body_and_head()
   flat, tensors = own_file.flatten(weights.variables), {}
@@ -271,7 +295,9 @@ def _tensors(weights: Weights, source: Source) -> dict[str, np.ndarray]:
     kind = dialects.kind_of(layer.kind)
     for array, value in arrays[layer.name]:
       if f'{layer.name}/{array}' == fitting.FLATTENED:
-        value = dialects.channels_first(value, classifier.network.head.size)
+        value = dialects.channels_first(value, made.network.head.size)
+      if re.match(source.boxes, name):
+        value = dialects.y_first(value)
       tensors[dialects.theirs(source.dialect, kind, array, name)] = dialects.to_theirs(
         source.dialect, kind, array, value, as_conv=not re.match(source.linear, name)
       )

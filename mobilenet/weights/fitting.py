@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilenet.models import counting, rows, zoo
+from mobilenet.models import counting, named, rows, zoo
 from mobilenet.weights import additions, dialects, keras_computation, tops
 from mobilenet.weights.outputs import as_softmax
 from mobilenet.weights.sources import Source
@@ -29,7 +29,7 @@ MOST_LINES = 12  # of a diff
 class Fitted:
   """A file's arrays as the variables of a network.
 
-  model: arguments of `zoo.create`.
+  model: arguments of `named.create`.
   variables: {'params', 'batch_stats'} of NumPy arrays, float32; without what is missing
     of the head.
   has_head: whether there is a classifier.
@@ -91,7 +91,7 @@ def fit(source: Source, file: WeightFile) -> Fitted | Misfit:
   notes += additions.complete(source.dialect, tensors, pairs)
   misfits = []
   for trial, exactly in _trials(source, model, names, tensors):
-    variables, differences = _pair(source, trial, names, tensors)
+    variables, differences = pair(source, trial, names, tensors)
     if not differences:
       style = keras_computation.options(file, zoo.create(**trial), ours)
       unsaid = keras_computation.UNSAID if style is None else ()
@@ -221,15 +221,22 @@ def _weighted(layers: list[counting.Layer]) -> list[counting.Layer]:
   return [layer for layer in layers if layer.kind != 'attention']
 
 
-def _pair(
+def pair(
   source: Source,
   model: dict[str, Any],
   names: list[str],
   tensors: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, Any], list[str]]:
-  """(variables, differences) of the file's arrays and a model's."""
-  classifier = zoo.create(**model)
-  layers, shapes = counting.layers_and_variables(classifier, RESOLUTION)
+  """(variables, differences) of the file's arrays and a model's.
+
+  Args:
+    source: whose arrays these are.
+    model: arguments of `named.create`.
+    names: of the file's layers, in the order of ours; of a part of them at least.
+    tensors: the file's.
+  """
+  made = named.create(**model)
+  layers, shapes = counting.layers_and_variables(made, RESOLUTION)
   variables, differences, used = {}, [], set()
   # Without a head there are fewer names than layers.
   for layer, name in zip(_weighted(layers), names, strict=False):
@@ -246,7 +253,9 @@ def _pair(
         differences.append(f'~ {theirs} is {value.shape}, ours is {shape}')
         continue
       if f'{layer.name}/{array}' == FLATTENED:
-        ours = dialects.channels_last(ours, classifier.network.head.size)
+        ours = dialects.channels_last(ours, made.network.head.size)
+      if re.match(source.boxes, name):
+        ours = dialects.y_first(ours)
       node = variables.setdefault(collection, {})
       for part in path:
         node = node.setdefault(part, {})

@@ -1,7 +1,7 @@
 """Loads a weight file of any framework: a network, its variables and their contract.
 
 weights = load('mobilenet_v2-b0353104.pth')
-model = zoo.create(**weights.model)
+model = named.create(**weights.model)
 model.apply(weights.variables, images)  # the same logits as torchvision's
 """
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mobilenet.models import zoo
+from mobilenet.models import named
 from mobilenet.training import array_sums, workdir
 from mobilenet.weights import torch_file
 from mobilenet.weights.contract import Contract, make_contract
@@ -31,7 +31,7 @@ class Weights:
   """A trained network with all that is needed to use it.
 
   origin: whose weights these are, for people.
-  model: arguments of `zoo.create`.
+  model: arguments of `named.create`.
   variables: {'params', 'batch_stats'} of NumPy arrays, float32.
   class_names: in the order of the outputs; None if unknown.
   has_head: False where `variables` has no classifier.
@@ -115,7 +115,7 @@ def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
 def exported(weights: Weights) -> dict[str, str]:
   """Metadata for what a framework's arrays don't say; `of_export` reads it."""
   # Of the network as it is: what a run leaves to its default, the reader may not.
-  style = zoo.create(**weights.model).network.style
+  style = named.create(**weights.model).network.style
   said = {
     'model': {'padding': style.padding, 'norm_epsilon': style.norm_epsilon},
     'contract': weights.contract and weights.contract.as_dict(),

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from mobilenet.weights import dialects, fitting, wrapped
+from mobilenet.weights import dense, dialects, fitting, wrapped
 from mobilenet.weights.sources import SOURCES, Source
 from mobilenet.weights.weight_file import WeightFile, WeightsError
 
@@ -27,6 +27,8 @@ def recognise(file: WeightFile, framework: str | None = None) -> fitting.Fitted:
     file = dataclasses.replace(file, tensors=tensors)
   if file.dialect == 'torch':
     file = dataclasses.replace(file, tensors=wrapped.without_loss(file.tensors))
+  if whole := dense.recognise(file):
+    return whole
   readings = list(_readings(file))
   best = max(reading.overlap for reading in readings)
   if best < 0.5:

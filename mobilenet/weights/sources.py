@@ -31,6 +31,7 @@ class Source:
   linear: pattern of the layers that are dense there; our other dense ones are 1x1
     convolutions.
   ignored: pattern of layers that a file may have besides.
+  boxes: pattern of the layers whose outputs are boxes, x before y; ours have y first.
   """
 
   framework: str
@@ -42,6 +43,7 @@ class Source:
   norm_epsilon: float | None = None
   linear: str = '(?!)'  # nothing
   ignored: str = '(?!)'
+  boxes: str = '(?!)'
 
   @property
   def label(self) -> str:

@@ -1,5 +1,7 @@
 """Detectors have the published sizes, and boxes where they should be."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from mobilenet.models import anchors, counting, detectors, trunks, zoo
 from mobilenet.models.classifier import Backbone
+from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import Conv, Inverted, ModelError, Network
 from mobilenet.models.trunks import Tap
 
@@ -28,6 +31,14 @@ SIZES = [
   (
     *('ssdlite_mobilenet_v3_large_reduced', 320, 91, 1.0),
     *(3_248_255, 3_215_311, 506_563_904),
+  ),
+  (
+    *('ssdlite_mobilenet_v3_large_torchvision', 320, 91, 1.0),  # as it is published
+    *(3_440_060, None, 583_171_904),
+  ),
+  (
+    *('ssdlite_mobilenet_v3_large_torchvision', 320, 21, 1.0),
+    *(2_469_860, None, 527_056_304),
   ),
   ('ssdlite_mobilenet_v3_small', 320, 91, 1.0, 2_518_271, 2_493_487, 210_417_856),
   (
@@ -157,6 +168,37 @@ def test_dilated_rows_see_what_strided_rows_see():
   large, _ = other.apply(variables, images)
   assert large.shape[1:3] == (17, 17)
   np.testing.assert_allclose(large[:, ::2, ::2], small, rtol=1e-4, atol=1e-5)
+
+
+def test_the_style_of_torchvision():
+  """A caller's options go before the table's; None leaves them."""
+  name = 'ssdlite_mobilenet_v3_large_torchvision'
+  model = detectors.create(name, num_classes=3, norm_epsilon=None, dtype='bfloat16')
+  style = model.network.style
+  assert (style.padding, style.norm_momentum, style.norm_epsilon) == (
+    'torch',
+    0.97,
+    1e-3,
+  )
+  assert (style.init, style.dtype) == ('ssdlite', 'bfloat16')
+  other = detectors.create(name, num_classes=3, norm_epsilon=0.1).network.style
+  assert other.norm_epsilon == 0.1
+  # The paper's network, and what it has of it, differ in anchors and style alone.
+  paper = detectors.create('ssdlite_mobilenet_v3_large_reduced', num_classes=3)
+  assert detectors.default_taps(model.network) == (Tap(13, 'expand'), Tap(16))
+  assert model.network.rows == paper.network.rows
+  assert model.clone(network=paper.network, ssd=paper.ssd) == paper
+
+
+def test_kernels_of_ssdlite_start_as_in_torchvision():
+  network = dataclasses.replace(
+    TRUNK, style=dataclasses.replace(TRUNK.style, init='ssdlite')
+  )
+  variables = init_variables(detectors.Detector(network, num_classes=9), (64, 64, 3), 0)
+  kernel = variables['params']['classes_1']['predict']['kernel']
+  assert kernel.shape == (1, 1, 24, 60)
+  np.testing.assert_allclose([kernel.mean(), kernel.std()], [0, 0.03], atol=0.003)
+  assert np.abs(kernel).max() > 0.066  # it is not cut at two deviations
 
 
 def test_mistakes():

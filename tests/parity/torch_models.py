@@ -58,8 +58,11 @@ def arrays_of(model) -> dict[str, np.ndarray]:
   return {n: v.numpy().copy() for n, v in state if v.is_floating_point()}
 
 
-def fill(model, size: int, rng) -> None:
-  """Gives a network random arrays; images of `size` px make the statistics."""
+def fill(model, size: int, rng, forward=None) -> None:
+  """Gives a network random arrays; images of `size` px make the statistics.
+
+  forward: what goes through all of the network, where calling it does not.
+  """
   torch = frameworks.load('torch')
   norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
   with torch.no_grad():
@@ -72,7 +75,8 @@ def fill(model, size: int, rng) -> None:
     for norm in norms:
       norm.momentum = 1.0
     images = rng.uniform(-1, 1, (BATCH, 3, size, size)).astype(np.float32)
-    model.train()(torch.from_numpy(images))
+    model.train()
+    (forward or model)(torch.from_numpy(images))
     model.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
       norm.momentum = momentum

@@ -6,7 +6,7 @@ import zlib
 import jax
 import numpy as np
 
-from mobilenet.models import counting, zoo
+from mobilenet.models import counting, named
 from mobilenet.weights import exporting, own_file
 from mobilenet.weights.contract import Contract
 from mobilenet.weights.own_file import Weights
@@ -33,7 +33,7 @@ def source(framework: str, network: str) -> Source:
 def made(name: str, *, width=1.0, num_classes=7, contract=None, **options) -> Weights:
   """Weights of a network, each array different and the same in every call."""
   model = {'name': name, 'width': width, 'num_classes': num_classes, **options}
-  _, shapes = counting.layers_and_variables(zoo.create(**model), 224)
+  _, shapes = counting.layers_and_variables(named.create(**model), 224)
 
   def draw(path, leaf):
     place = '/'.join(key.key for key in path)

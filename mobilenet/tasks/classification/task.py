@@ -61,6 +61,7 @@ class Classification:
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
+  wants: ClassVar[str] = 'label'
   takes_crops: ClassVar[bool] = True
   needs_examples: ClassVar[bool] = False
   taught_by: ClassVar[str] = 'teacher_logits'
@@ -107,9 +108,6 @@ class Classification:
 
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return zoo.create(num_classes=count, **options)
-
-  def trunk(self, name: str) -> str:
-    return name
 
   def loss(self, params, outputs: jax.Array | Answer, batch: Batch) -> jax.Array:
     """The objective of a training batch, a scalar.

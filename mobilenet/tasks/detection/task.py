@@ -49,6 +49,7 @@ class Detection:
 
   metric: ClassVar[Metric] = Metric('mAP', 'mAP (IoU 0.5 to 0.95)', '%')
   fields: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'crowd', 'size')
+  wants: ClassVar[str] = 'boxes'
   takes_crops: ClassVar[bool] = False
   needs_examples: ClassVar[bool] = True
 
@@ -84,9 +85,6 @@ class Detection:
 
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return detectors.create(num_classes=count, **options)
-
-  def trunk(self, name: str) -> str:
-    return detectors.trunk(name)
 
   def loss(self, params, outputs: Boxes, batch: Batch) -> jax.Array:
     sums = self.sums(outputs, batch)

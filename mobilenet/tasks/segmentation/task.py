@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mobilenet.models import segmenters
+from mobilenet.models.segmenters import Answer
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.losses import l2_penalty
 from mobilenet.tasks.segmentation import overlap
@@ -28,15 +29,18 @@ class Segmentation:
   255 where it does not count. Logits are enlarged to that size (bilinear).
 
   class_weights: how much a pixel of each class counts in the loss; () for one each.
+  auxiliary_weight: of the loss of a second head, where the network has one.
   l2, l2_depthwise: as those of `Classification`.
   """
 
   class_weights: tuple[float, ...] = ()
+  auxiliary_weight: float = 0.5
   l2: float = 0.0
   l2_depthwise: bool = False
 
   metric: ClassVar[Metric] = Metric('mIoU', 'Mean IoU', '%')
   fields: ClassVar[tuple[str, ...]] = ()
+  wants: ClassVar[str] = 'masks'
   takes_crops: ClassVar[bool] = False
   needs_examples: ClassVar[bool] = True
 
@@ -63,16 +67,19 @@ class Segmentation:
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     return segmenters.create(num_classes=count, **options)
 
-  def trunk(self, name: str) -> str:
-    return segmenters.trunk(name)
-
-  def loss(self, params, outputs: jax.Array, batch: Batch) -> jax.Array:
+  def loss(self, params, outputs: jax.Array | Answer, batch: Batch) -> jax.Array:
     """Mean over the pixels that count, over all images of the batch."""
-    each, weights = self._by_pixel(outputs, batch['segmentation'])
-    loss = jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), 1e-8)
+    loss = self._mean(_logits(outputs), batch['segmentation'])
+    if isinstance(outputs, Answer):
+      early = self._mean(outputs.auxiliary, batch['segmentation'])
+      loss += self.auxiliary_weight * early
     if self.l2:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
+
+  def _mean(self, logits, truth):
+    each, weights = self._by_pixel(logits, truth)
+    return jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), 1e-8)
 
   def _by_pixel(self, logits, truth):
     """Cross-entropy and weight of each pixel, (N, H, W) float32."""
@@ -89,13 +96,13 @@ class Segmentation:
       weights *= jnp.take(own, known, mode='clip')
     return jnp.where(there, -chosen, 0.0), weights
 
-  def sums(self, outputs: jax.Array, batch: Batch) -> Sums:
+  def sums(self, outputs: jax.Array | Answer, batch: Batch) -> Sums:
     """Sums over pixels; 'count' is of images. Class weights are left out."""
-    truth = batch['segmentation']
+    truth, logits = batch['segmentation'], _logits(outputs)
     mask = batch.get('mask', jnp.ones(len(truth), jnp.float32))
-    each, _ = self._by_pixel(outputs, truth)
+    each, _ = self._by_pixel(logits, truth)
     there = (truth != IGNORED) & (mask > 0)[:, None, None]
-    right = there & (self._labels(outputs, truth.shape[1:3]) == truth)
+    right = there & (self._labels(logits, truth.shape[1:3]) == truth)
     return {
       'loss': jnp.sum(jnp.where(there, each, 0.0)),
       # In float32: an image's pixels are no more than it can count, a batch's may be.
@@ -147,3 +154,7 @@ class Segmentation:
     from mobilenet.tasks.segmentation import photo_pages
 
     photo_pages.show_predictions(photos, predicted, shown)
+
+
+def _logits(outputs: jax.Array | Answer) -> jax.Array:
+  return outputs.logits if isinstance(outputs, Answer) else outputs
