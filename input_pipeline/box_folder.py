@@ -159,6 +159,7 @@ def _source(root, parts, found, pictures, by_seed):
 
   counted = collections.Counter(int(n) for p in pictures for n in p.classes)
   return Source(
+    marks=('boxes',),
     name='boxes',
     split='+'.join(parts),
     num_examples=len(names),

@@ -65,6 +65,7 @@ def open_shapes(
     read=read,
     image_size=(size, size),
     origin=name,
+    marks=('boxes',) if with_boxes else ('segmentation',),
   )
 
 

@@ -13,16 +13,17 @@ from input_pipeline.source import Source
 
 
 def originals(
-  source: Source, indexes: Sequence[int]
+  source: Source, indexes: Sequence[int], field: str = 'image'
 ) -> Iterator[tuple[int, np.ndarray]]:
   """Pictures of some examples, one in memory at a time, in the order of the split.
 
   Args:
     source: an opened split.
     indexes: places in the split, of examples that can be read.
+    field: 'image', or 'segmentation' for the masks.
 
   Yields:
-    (index, uint8 (height, width, 3)).
+    (index, uint8 (height, width, 3)), of masks (height, width).
 
   Raises:
     DataError: by then one cannot be read.
@@ -32,7 +33,9 @@ def originals(
     for index, item in _items(source, wanted):
       yield (
         index,
-        recovery.patiently(functools.partial(_picture, source, item), source, index),
+        recovery.patiently(
+          functools.partial(_picture, source, item, field), source, index
+        ),
       )
   except tf.errors.OpError as error:  # of a record file
     raise DataError(
@@ -40,8 +43,10 @@ def originals(
     ) from error
 
 
-def _picture(source, item):
+def _picture(source, item, field):
   example = source.read(item)
+  if field != 'image':
+    return example[field].numpy()
   if 'encoded' in example:
     return decoding.decode(example['encoded']).numpy()
   return decoding.three_channels(example['image']).numpy()

@@ -46,6 +46,7 @@ class Source:
     notes: on the data, a line each, that a person should see before a run.
     class_counts: of data with boxes, how many each class has in this split; None where
       only reading tells.
+    marks: what reading gives besides a label: 'boxes' or 'segmentation'.
     category_ids: of COCO files, their number of each class.
   """
 
@@ -66,3 +67,4 @@ class Source:
   notes: tuple[str, ...] = ()
   class_counts: tuple[int, ...] | None = None
   category_ids: tuple[int, ...] | None = None
+  marks: tuple[str, ...] = ()

@@ -19,7 +19,6 @@ import input_pipeline
 from mobilenet import config_files, experiment, limits, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting, named
-from mobilenet.tasks import TASKS
 from mobilenet.training import files, workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import own_file
@@ -75,15 +74,10 @@ def import_weights(
   names, notes = class_names(weights, class_file), experiment.notes(config, weights)
   config = copy.deepcopy(config)
   config.task = named.kind(weights.model['name'])
+  if config.task != 'classification':
+    config.data.eval_ops = 'resize({resolution})'  # it looks at whole pictures
   config = experiment.with_weights(config, weights)
-  if config.task in TASKS:
-    model = experiment.make_model(config, names)
-  else:
-    model = named.create(**weights.model)
-    notes += (
-      f'{config.task} is not trained or evaluated here: only --job=export '
-      'takes this workdir, with --format=torchvision or own',
-    )
+  model = experiment.make_model(config, names)
   parameters, multiply_adds = counting.count(model, config.resolution)
   ops = experiment.ops(config, 'eval_ops')
   input_pipeline.check_ops(ops, 'eval')

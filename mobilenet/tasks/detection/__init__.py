@@ -14,5 +14,5 @@ def make_task(config: ConfigDict) -> Detection:
   return Detection(
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,
-    **config.detection,
+    **config.get('detection', {}),  # imported runs have none
   )

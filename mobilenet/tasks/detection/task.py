@@ -74,7 +74,7 @@ class Detection:
 
   def check_training(self, source, split_flag: str) -> None:
     del split_flag
-    if not getattr(source, 'max_boxes', 0):
+    if 'boxes' not in source.marks:
       raise TrainingError(
         f'{source.name} has no boxes to learn from: set --config.data.name=boxes for a '
         'folder of pictures with COCO, Pascal VOC or YOLO annotations'

@@ -11,10 +11,10 @@ def make_task(config: ConfigDict) -> Segmentation:
   Raises:
     TrainingError: a wrong field.
   """
-  fields = dict(config.segmentation)
+  fields = dict(config.get('segmentation', {}))  # imported runs have none
   return Segmentation(
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,
-    class_weights=tuple(fields.pop('class_weights')),
+    class_weights=tuple(fields.pop('class_weights', ())),
     **fields,
   )

@@ -55,7 +55,7 @@ class Segmentation:
 
   def check_training(self, source, split_flag: str) -> None:
     del split_flag
-    if not getattr(source, 'has_masks', False):
+    if 'segmentation' not in source.marks:
       raise TrainingError(
         f'{source.name} has no masks to learn from: set --config.data.name=masks for a '
         'folder of pictures with a mask each'
