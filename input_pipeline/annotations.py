@@ -13,6 +13,7 @@ import numpy as np
 
 from input_pipeline.errors import some
 
+FIELD = '--config.data.annotations'
 # What can be wrong -> how it is counted: of one, of several.
 FAULTS = {
   'no size': ('box of no size dropped', 'boxes of no size dropped'),
@@ -48,6 +49,7 @@ FAULTS = {
     'pictures annotated twice: the first is used',
   ),
   'no mask': ('picture without a mask left out', 'pictures without masks left out'),
+  'no photo': ('mask without a picture left out', 'masks without pictures left out'),
   'other size': (
     'mask of another size than its picture left out',
     'masks of other sizes than their pictures left out',

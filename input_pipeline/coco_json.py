@@ -168,8 +168,8 @@ def _row(file, annotation, height, width, label_of):
     x, y, across, down = (float(side) for side in box)
   except (TypeError, ValueError):
     raise DataError(
-      f'{file}: bbox of annotation {annotation.get("id")} is {box!r}, not [x, y, width, '
-      'height]'
+      f'{file}: bbox of annotation {annotation.get("id")} is {box!r}, not [x, y, '
+      'width, height]'
     ) from None
   label = label_of.get(_field(file, annotation, 'category_id'))
   corners = (y / height, x / width, (y + down) / height, (x + across) / width)

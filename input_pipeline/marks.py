@@ -14,7 +14,6 @@ from input_pipeline import catalogue, image_ops, keys
 from input_pipeline.errors import DataError
 
 OF_BOXES = ('boxes', 'classes', 'crowd')
-NAMES = (*OF_BOXES, 'segmentation')
 UNCOUNTED = catalogue.UNCOUNTED
 # What a mark is where there is none.
 NOTHING = {'boxes': 0, 'classes': -1, 'crowd': False, 'segmentation': UNCOUNTED}
@@ -22,8 +21,10 @@ _LEAST_SIDE = 1e-3  # of the image: what is narrower is no box any more
 
 
 def of(example: dict) -> dict:
-  """The marks among the fields of an example."""
-  return {name: example[name] for name in NAMES if name in example}
+  """The marks among the fields of an example; of boxes all three, or none."""
+  boxed = all(name in example for name in OF_BOXES)
+  names = (*OF_BOXES, 'segmentation') if boxed else ('segmentation',)
+  return {name: example[name] for name in names if name in example}
 
 
 def padded(own: dict, most: int) -> dict:

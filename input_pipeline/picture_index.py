@@ -92,7 +92,7 @@ def folder_part(path: str) -> str:
 
 
 def listed(index: Index, folders=('ImageSets/Main', '')) -> dict[str, str]:
-  """Stem -> part, of lists such as ImageSets/Main/train.txt; {} where there are none."""
+  """Stem -> part, of lists such as ImageSets/Main/train.txt; {} without any."""
   for folder in folders:
     part_by_stem = {}
     for part, names in folder_layout.PARTS.items():

@@ -17,7 +17,7 @@ _LISTS = ('train.txt', 'val.txt', 'valid.txt', 'test.txt', 'README.txt')
 
 
 def find(index: Index, files: list[str]) -> list[str]:
-  """Text files that may hold boxes: those of a picture's stem, or in folders labels/."""
+  """Text files that may hold boxes: of a picture's stem, or in folders labels/."""
   stems = {posixpath.splitext(name)[0] for name in index.pictures}
   bases = {posixpath.basename(stem) for stem in stems}
   found = []

@@ -247,8 +247,9 @@ def open_source(
     data_dir=config.data.dir if data_dir is None else data_dir,
     seed=config.seed,
     holdout=config.data.holdout,
-    group=config.data.get('group', ''),  # runs of older versions have neither
+    group=config.data.get('group', ''),  # runs of older versions lack some
     fold=config.data.get('fold', ''),
+    annotations=config.data.get('annotations', ''),
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),
     made_classes=config.data.made_classes,
