@@ -63,7 +63,7 @@ _REACH = 0.005  # share of a side by which a box may reach out without being cou
 
 
 class Fault(NamedTuple):
-  """Something wrong. file: where. kind: of `FAULTS`. detail: for a list; '' for none."""
+  """Something wrong. file: where. kind: of `FAULTS`. detail: for a list, or ''."""
 
   file: str
   kind: str
