@@ -93,13 +93,19 @@ def of_set(builder, name: str, wants: str) -> Marked:
   return _boxes(builder, name) if wants == 'boxes' else _masks(builder, name)
 
 
-def _boxes(builder, name):
+def _features(builder) -> dict:
+  """By name; of a set that has one without a name, none."""
   features = builder.info.features
+  return dict(features.items()) if hasattr(features, 'items') else {}
+
+
+def _boxes(builder, name):
+  features = _features(builder)
   objects = getattr(features.get('objects'), 'feature', None)
   if not hasattr(objects, 'keys') or not {'bbox', 'label'} <= set(objects):
     raise DataError(
       f"{name} has no boxes: it needs a feature 'objects' with 'bbox' and 'label', and "
-      f'has {", ".join(features)}'
+      f'has {", ".join(sorted(features))}'
     )
   total = sum(split.num_examples for split in builder.info.splits.values())
   notes = ()
@@ -143,12 +149,12 @@ def _most_of(builder, split):
 
 
 def _masks(builder, name):
-  features = builder.info.features
+  features = _features(builder)
   known = MASKED.get(builder.name) or _labelled_image(features)
   if known is None or not {known.image, known.mask} <= set(features):
     raise DataError(
       f'{name} has no masks that are known here: those of {", ".join(MASKED)} are, and '
-      f'features of the kind LabeledImage; it has {", ".join(features)}'
+      f'features of the kind LabeledImage; it has {", ".join(sorted(features))}'
     )
   table = np.full(256, marks.UNCOUNTED, np.uint8)
   for label, (identity, _) in enumerate(known.classes):
