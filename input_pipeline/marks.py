@@ -10,7 +10,7 @@ centre has left the image (https://arxiv.org/abs/1512.02325, section 2.2).
 
 import tensorflow as tf
 
-from input_pipeline import catalogue, image_ops, keys
+from input_pipeline import canvas_ops, catalogue, image_ops, keys
 from input_pipeline.errors import DataError
 
 OF_BOXES = ('boxes', 'classes', 'crowd')
@@ -107,7 +107,7 @@ def _seen_through(marks, shape, window, threshold=None):
   """
   moved = dict(marks)
   if 'segmentation' in marks:
-    moved['segmentation'] = image_ops.window_of(
+    moved['segmentation'] = canvas_ops.window_of(
       marks['segmentation'], window, [UNCOUNTED]
     )
   if 'boxes' not in marks:
@@ -211,7 +211,7 @@ def _windowed(name):
     shape = tf.shape(image)
     window = window_of(shape, key, **args)
     marks = _seen_through(marks, shape, window)
-    image = finish(image_ops.window_of(image, window, catalogue.MEAN_PIXEL), **args)
+    image = finish(canvas_ops.window_of(image, window, catalogue.MEAN_PIXEL), **args)
     if name == 'inception_crop':
       marks = _resized(marks, args['size'], args['size'])
     return image, marks
@@ -237,26 +237,26 @@ def ssd_crop(image, marks, key, covered, area, aspect, whole):
   shape, boxes = tf.shape(image), marks.get('boxes')
   if boxes is not None:
     boxes = tf.boolean_mask(boxes, marks['classes'] >= 0)
-  window, threshold = image_ops.ssd_window(
+  window, threshold = canvas_ops.ssd_window(
     shape, key, covered, area, aspect, whole, boxes
   )
-  image = image_ops.window_of(image, window, catalogue.MEAN_PIXEL)
+  image = canvas_ops.window_of(image, window, catalogue.MEAN_PIXEL)
   return image, _seen_through(marks, shape, window, threshold)
 
 
 def scale_crop(image, marks, key, size, low, high):
-  scaled = image_ops.scaled_sides(tf.shape(image), key, low, high)
-  window = image_ops.scale_window(scaled, key, size)
+  scaled = canvas_ops.scaled_sides(tf.shape(image), key, low, high)
+  window = canvas_ops.scale_window(scaled, key, size)
   marks = _resized(marks, scaled[0], scaled[1])
-  moved = image_ops.scale_crop(image, key, size, low, high)
+  moved = canvas_ops.scale_crop(image, key, size, low, high)
   marks = _seen_through(marks, scaled, window)
   return moved, _of_size(marks, size)
 
 
 def pad(image, marks, key, size):
-  window = image_ops.pad_window(tf.shape(image), size)
+  window = canvas_ops.pad_window(tf.shape(image), size)
   marks = _seen_through(marks, tf.shape(image), window)
-  return image_ops.pad(image, key, size), _of_size(marks, size)
+  return canvas_ops.pad(image, key, size), _of_size(marks, size)
 
 
 def _of_size(marks, size):
