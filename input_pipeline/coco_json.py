@@ -84,7 +84,7 @@ def read(index: Index, files: list[str], part_known: bool = True) -> Annotations
   taken, unique = set(), []
   for picture in pictures:
     if picture.name in taken:
-      faults.append(Fault(picture.file, 'twice', picture.name))
+      faults.append(Fault(picture.name, 'twice'))
     else:
       unique.append(picture)
     taken.add(picture.name)
@@ -154,10 +154,11 @@ def _pictures(index, file, content, part, label_of, faults):
       faults.append(Fault(file, 'no picture', named))
       continue
     height, width = image.get('height'), image.get('width')
-    if not (height and width):
+    said = (height, width) if height and width else None
+    if said is None:
       height, width = picture_index.sides(index.path(name))
     boxes = [_row(file, annotation, height, width, label_of) for annotation in own]
-    yield make_picture(name, file, boxes, part, faults)
+    yield make_picture(name, name, boxes, part, faults, said)
   for identity, own in rows.items():
     faults += [Fault(file, 'no picture', f'image_id {identity}') for _ in own]
 
