@@ -88,6 +88,9 @@ def read(index: Index, files: list[str], part_known: bool = True) -> Annotations
     else:
       unique.append(picture)
     taken.add(picture.name)
+  faults += [
+    Fault(name, 'no annotation') for name in index.beside(taken) if name not in taken
+  ]
   return Annotations(
     'COCO',
     tuple(unique),

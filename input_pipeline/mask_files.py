@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from input_pipeline import exif_ops
+from input_pipeline import exif_ops, photo_reader
 from input_pipeline.catalogue import UNCOUNTED
 from input_pipeline.errors import DataError
 
@@ -111,6 +111,7 @@ def pixels(data: bytes) -> np.ndarray:
     DataError: it is no PNG of ids from 0 to 255; the message does not say which file.
   """
   try:
+    photo_reader.check_png(data)
     with Image.open(io.BytesIO(data), formats=('PNG',)) as image:
       image.load()
       mode, values = image.mode, np.asarray(image)

@@ -57,6 +57,11 @@ class Index:
           return name
     return _only(found, folders)
 
+  def beside(self, names) -> list[str]:
+    """The pictures in the folders of some: others may be masks, or other data."""
+    folders = {posixpath.dirname(name) for name in names}
+    return [name for name in self.pictures if posixpath.dirname(name) in folders]
+
   def path(self, name: str) -> str:
     return os.path.join(self.root, *name.split('/'))
 

@@ -80,7 +80,7 @@ def read(index: Index, files: list[str], class_names=None) -> Annotations:
       continue
     pictures.append(make_picture(name, file, rows, part, faults, said))
   faults += [
-    Fault(name, 'no annotation') for name in index.pictures if name not in found
+    Fault(name, 'no annotation') for name in index.beside(found) if name not in found
   ]
   return Annotations('VOC', tuple(pictures), tuple(class_names), tuple(faults))
 

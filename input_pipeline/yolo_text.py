@@ -100,7 +100,7 @@ def read(index: Index, files: list[str], class_names) -> Annotations:
     most = max((row[0] for _, rows in found.values() for row in rows), default=0)
     class_names = tuple(str(number) for number in range(most + 1))
   parts, pictures = picture_index.listed(index), []
-  for name in index.pictures:
+  for name in index.beside(found):
     file, lines = found.get(name, (name, []))
     if name not in found:
       faults.append(Fault(name, 'no labels file'))
