@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from input_pipeline import (
   DataError,
@@ -255,3 +256,45 @@ def test_made_pictures_are_what_their_marks_say():
   pictures = dict(originals(boxes, [3, 5]))
   assert set(pictures) == {3, 5}
   assert pictures[3].shape == (64, 64, 3)
+
+
+def _write_pictures(folder):
+  """Four pictures of their own heights; of the third the end is missing."""
+  folder.mkdir()
+  for number in range(4):
+    Image.new('RGB', (12, 8 + number)).save(folder / f'{number}.png')
+  broken = folder / '2.png'
+  broken.write_bytes(broken.read_bytes()[:40])
+  return str(broken)
+
+
+def test_a_broken_picture_is_replaced_with_its_boxes(tmp_path):
+  broken = _write_pictures(tmp_path / 'images')
+  (tmp_path / 'labels').mkdir()
+  for number in range(4):
+    text = f'{number} 0.5 0.5 0.{number + 2} 0.5\n'
+    (tmp_path / 'labels' / f'{number}.txt').write_text(text)
+  source = open_source('boxes', 'all', data_dir=str(tmp_path))
+  batches = train_batches(source, ops='resize(8)', batch_size=4, seed=0)
+  batch = next(batches)
+  assert batches.corrupt == [broken]
+  labels = batch['classes'][:, 0]
+  assert sorted(set(labels)) == [0, 1, 3]
+  for label, size, box in zip(labels, batch['size'], batch['boxes'][:, 0], strict=True):
+    assert size.tolist() == [8 + label, 12]
+    assert box[3] - box[1] == pytest.approx((label + 2) / 10, abs=1e-6)
+
+
+def test_a_broken_picture_is_evaluated_with_a_mask_that_does_not_count(tmp_path):
+  broken = _write_pictures(tmp_path / 'images')
+  (tmp_path / 'masks').mkdir()
+  (tmp_path / 'classes.txt').write_text('a\nb\nc\nd\n')
+  for number in range(4):
+    mask = Image.new('L', (12, 8 + number), number)
+    mask.save(tmp_path / 'masks' / f'{number}.png')
+  source = open_source('masks', 'all', data_dir=str(tmp_path))
+  batches = eval_batches(source, ops='resize(8)', batch_size=4)
+  (batch,) = list(batches)
+  assert batches.corrupt == [broken]
+  assert batch['mask'].tolist() == [1, 1, 0, 1]
+  assert batch['segmentation'][:, 0, 0].tolist() == [0, 1, 255, 3]
