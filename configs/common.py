@@ -65,8 +65,11 @@ def base() -> ConfigDict:
   config.contract.label_offset = placeholder(int)
 
   config.data = ConfigDict()
-  config.data.name = 'imagenet2012'  # a TFDS name, 'folder', 'digits' or 'made'
+  config.data.name = (
+    'imagenet2012'  # TFDS' name, 'folder', 'boxes', 'masks', 'made', ...
+  )
   config.data.dir = ''  # the folder, or TFDS' directory ('' is TFDS' default)
+  config.data.annotations = ''  # of 'boxes' and 'masks': their file or folder
   config.data.train_split = 'train'
   config.data.eval_split = 'validation'
   config.data.holdout = 0.2  # of a folder without train/: the share for evaluation

@@ -8,6 +8,7 @@ COCO_TRAIN = 118_287  # pictures of train2017
 def base():
   """`common.base` for the task of detection; the network stays to be named."""
   config = common.base()
+  config.model.frozen_norms = False  # the trunk keeps its running statistics
   config.task = 'detection'
   config.resolution = 320
 

@@ -6,6 +6,7 @@ from configs import common
 def base():
   """`common.base` for the task of segmentation; the network stays to be named."""
   config = common.base()
+  config.model.frozen_norms = False  # the trunk keeps its running statistics
   config.task = 'segmentation'
 
   config.segmentation = common.ConfigDict()

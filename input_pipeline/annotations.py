@@ -13,6 +13,7 @@ import numpy as np
 
 from input_pipeline.errors import some
 
+FIELD = '--config.data.annotations'
 # What can be wrong -> how it is counted: of one, of several.
 FAULTS = {
   'no size': ('box of no size dropped', 'boxes of no size dropped'),
@@ -48,10 +49,16 @@ FAULTS = {
     'pictures annotated twice: the first is used',
   ),
   'no mask': ('picture without a mask left out', 'pictures without masks left out'),
+  'no photo': ('mask without a picture left out', 'masks without pictures left out'),
   'other size': (
     'mask of another size than its picture left out',
     'masks of other sizes than their pictures left out',
   ),
+  'wrong shape': (
+    'picture of another shape than its annotation says',
+    'pictures of other shapes than their annotations say',
+  ),
+  'unreadable': ('file that cannot be read', 'files that cannot be read'),
   'unknown id': (
     'mask with ids that the label map lacks',
     'masks with ids that the label map lacks',
@@ -61,7 +68,7 @@ _REACH = 0.005  # share of a side by which a box may reach out without being cou
 
 
 class Fault(NamedTuple):
-  """Something wrong. file: where. kind: of `FAULTS`. detail: for a list; '' for none."""
+  """Something wrong. file: where. kind: of `FAULTS`. detail: for a list, or ''."""
 
   file: str
   kind: str
@@ -73,8 +80,8 @@ class Picture(NamedTuple):
 
   name: its path relative to the data's folder. boxes: float32 (n, 4), (top, left,
   bottom, right) as shares 0..1. classes: int32 (n,). crowd: bool (n,). part: 'train',
-  'val' or 'test' where somebody said; '' for a split by the seed. file: that holds the
-  annotation, for messages.
+  'val' or 'test' where somebody said; '' for a split by the seed. size: (height, width)
+  in pixels as the annotation has it; None where it has none.
   """
 
   name: str
@@ -82,7 +89,7 @@ class Picture(NamedTuple):
   classes: np.ndarray
   crowd: np.ndarray
   part: str = ''
-  file: str = ''
+  size: tuple[int, int] | None = None
 
 
 class Annotations(NamedTuple):
@@ -104,16 +111,18 @@ def make_picture(
   rows: Sequence[tuple],
   part: str,
   faults: list[Fault],
+  size: tuple[int, int] | None = None,
 ) -> Picture:
   """A picture with the boxes that can be learned from.
 
   Args:
     name: of the picture.
-    file: that holds the annotation.
+    file: that is named where something is wrong.
     rows: (top, left, bottom, right, class, crowd) of each box, in shares; class None
       for one that is unknown.
     part: of the split, '' for none.
     faults: gets what is wrong.
+    size: (height, width) in pixels that the file says, None for nothing.
   """
   corners = np.array([row[:4] for row in rows], np.float64).reshape(-1, 4)
   labels = np.array([-1 if row[4] is None else row[4] for row in rows], np.int32)
@@ -126,7 +135,7 @@ def make_picture(
   kept = (kinds == '') | (kinds == 'clipped')
   crowd = np.array([row[5] for row in rows], bool)
   boxes = clipped[kept].astype(np.float32)
-  return Picture(name, boxes, labels[kept], crowd[kept], part, file)
+  return Picture(name, boxes, labels[kept], crowd[kept], part, size)
 
 
 def _faults(corners, clipped, labels) -> np.ndarray:
@@ -150,17 +159,27 @@ def _faults(corners, clipped, labels) -> np.ndarray:
   return kinds
 
 
+def by_kind(faults: Iterable[Fault]) -> dict[str, list[Fault]]:
+  """Kind -> its faults, in the order of `FAULTS`."""
+  found = collections.defaultdict(list)
+  for fault in faults:
+    found[fault.kind].append(fault)
+  return {kind: found[kind] for kind in FAULTS if kind in found}
+
+
+def counted(kind: str, number: int) -> str:
+  """'2 boxes of no size dropped'."""
+  return f'{number:,} {FAULTS[kind][number > 1]}'
+
+
 def notes(faults: Iterable[Fault]) -> tuple[str, ...]:
   """A line for each kind of fault, with the first files."""
-  files = collections.defaultdict(list)
-  for fault in faults:
-    files[fault.kind].append(fault.file.rpartition('/')[2])
-  return tuple(
-    f'{len(files[kind]):,} {FAULTS[kind][len(files[kind]) > 1]} '
-    f'({some(list(dict.fromkeys(files[kind])))}): --job=check_data lists them'
-    for kind in FAULTS
-    if kind in files
-  )
+  lines = []
+  for kind, found in by_kind(faults).items():
+    files = dict.fromkeys(fault.file.rpartition('/')[2] for fault in found)
+    which = some(list(files))
+    lines.append(f'{counted(kind, len(found))} ({which}): --job=check_data lists them')
+  return tuple(lines)
 
 
 def most_boxes(pictures: Iterable[Picture]) -> int:

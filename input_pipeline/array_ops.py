@@ -7,6 +7,7 @@ rounding.
 
 import numpy as np
 
+from input_pipeline import catalogue
 from input_pipeline.errors import DataError
 
 # TensorFlow looks its cubic weights up in a table with this many steps a pixel.
@@ -230,11 +231,33 @@ def normalize(image, mean, std):
   return image.astype(np.float32) * scale - offset
 
 
-# Op that takes a part of the image -> which, by the shape and the arguments.
+def pad_window(shape, size):
+  """All of (height, width), and what `pad` adds below and to the right."""
+  del shape
+  return 0, 0, *catalogue.sides_of(size)
+
+
+def pad(image, size):
+  height, width = catalogue.sides_of(size)
+  rows, columns = image.shape[:2]
+  if rows > height or columns > width:
+    raise DataError(
+      f'pad({size}): an image is larger ({rows} x {columns} pixels); put a resize '
+      'before it'
+    )
+  canvas = np.empty((height, width, 3), image.dtype)
+  canvas[:] = catalogue.MEAN_PIXEL
+  canvas[:rows, :columns] = image
+  return canvas
+
+
+# Op that takes a part of the image, or more than all of it -> which, by the shape and
+# the arguments.
 WINDOWS = {
   'central_crop': crop_window,
   'central_fraction': central_window,
   'central_square': square_window,
+  'pad': pad_window,
 }
 
 # Op -> function; the names are those of `catalogue.FIXED_OPS`.
@@ -245,6 +268,7 @@ OPS = {
   'central_square': central_square,
   'grey': grey,
   'normalize': normalize,
+  'pad': pad,
   'resize': resize,
   'resize_small': resize_small,
   'value_range': value_range,

@@ -23,7 +23,6 @@ from input_pipeline.folder_split import Split
 from input_pipeline.picture_split import chosen
 from input_pipeline.source import Source
 
-_FIELD = '--config.data.annotations'
 # Ends of the names of files that can hold annotations.
 _READ = ('.json', '.xml', '.txt', '.yaml', '.names')
 
@@ -93,7 +92,7 @@ def _given(index, annotations_at) -> str:
     if os.path.exists(path):
       return os.path.abspath(path)
   raise DataError(
-    f'{_FIELD}={annotations_at}: no such file or folder, nor in {index.root}'
+    f'{annotations.FIELD}={annotations_at}: no such file or folder, nor in {index.root}'
   )
 
 
@@ -109,15 +108,17 @@ def _read(root, given, state):
   files = index.files
   if os.path.isfile(given):
     raise DataError(
-      f'{_FIELD}={given}: one file of boxes is a COCO file, .json; give the folder of '
-      'the other formats'
+      f'{annotations.FIELD}={given}: one file of boxes is a COCO file, '
+      '.json; give the folder of other formats'
     )
   if given:
     below = os.path.relpath(os.path.realpath(given), os.path.realpath(root))
     below = '' if below == '.' else below.replace(os.sep, '/') + '/'
     files = [name for name in files if name.startswith(below)]
     if not files:
-      raise DataError(f'{_FIELD}={given}: no files there, or it is not below {root}')
+      raise DataError(
+        f'{annotations.FIELD}={given}: no files there, or it is not below {root}'
+      )
   if found := coco_json.find(index, files):
     return coco_json.read(index, found)
   if found := voc_xml.find(files):
@@ -126,8 +127,8 @@ def _read(root, given, state):
     return yolo_text.read(index, found, yolo_text.class_names_of(index))
   raise DataError(
     f'no boxes found in {given or root}: they are read from a COCO file (train.json), '
-    'Pascal VOC files (annotations/NAME.xml) or YOLO files (labels/NAME.txt); see '
-    f'docs/data.md, or say where they are: {_FIELD}=FILE_OR_FOLDER'
+    'Pascal VOC files (annotations/NAME.xml) or YOLO files (labels/NAME.txt); '
+    f'or say where they are: {annotations.FIELD}=FILE_OR_FOLDER'
   )
 
 

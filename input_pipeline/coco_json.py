@@ -84,10 +84,13 @@ def read(index: Index, files: list[str], part_known: bool = True) -> Annotations
   taken, unique = set(), []
   for picture in pictures:
     if picture.name in taken:
-      faults.append(Fault(picture.file, 'twice', picture.name))
+      faults.append(Fault(picture.name, 'twice'))
     else:
       unique.append(picture)
     taken.add(picture.name)
+  faults += [
+    Fault(name, 'no annotation') for name in index.beside(taken) if name not in taken
+  ]
   return Annotations(
     'COCO',
     tuple(unique),
@@ -154,10 +157,11 @@ def _pictures(index, file, content, part, label_of, faults):
       faults.append(Fault(file, 'no picture', named))
       continue
     height, width = image.get('height'), image.get('width')
-    if not (height and width):
+    said = (height, width) if height and width else None
+    if said is None:
       height, width = picture_index.sides(index.path(name))
     boxes = [_row(file, annotation, height, width, label_of) for annotation in own]
-    yield make_picture(name, file, boxes, part, faults)
+    yield make_picture(name, name, boxes, part, faults, said)
   for identity, own in rows.items():
     faults += [Fault(file, 'no picture', f'image_id {identity}') for _ in own]
 
@@ -168,8 +172,8 @@ def _row(file, annotation, height, width, label_of):
     x, y, across, down = (float(side) for side in box)
   except (TypeError, ValueError):
     raise DataError(
-      f'{file}: bbox of annotation {annotation.get("id")} is {box!r}, not [x, y, width, '
-      'height]'
+      f'{file}: bbox of annotation {annotation.get("id")} is {box!r}, not [x, y, '
+      'width, height]'
     ) from None
   label = label_of.get(_field(file, annotation, 'category_id'))
   corners = (y / height, x / width, (y + down) / height, (x + across) / width)

@@ -10,11 +10,10 @@ centre has left the image (https://arxiv.org/abs/1512.02325, section 2.2).
 
 import tensorflow as tf
 
-from input_pipeline import catalogue, image_ops, keys
+from input_pipeline import canvas_ops, catalogue, image_ops, keys
 from input_pipeline.errors import DataError
 
 OF_BOXES = ('boxes', 'classes', 'crowd')
-NAMES = (*OF_BOXES, 'segmentation')
 UNCOUNTED = catalogue.UNCOUNTED
 # What a mark is where there is none.
 NOTHING = {'boxes': 0, 'classes': -1, 'crowd': False, 'segmentation': UNCOUNTED}
@@ -22,8 +21,10 @@ _LEAST_SIDE = 1e-3  # of the image: what is narrower is no box any more
 
 
 def of(example: dict) -> dict:
-  """The marks among the fields of an example."""
-  return {name: example[name] for name in NAMES if name in example}
+  """The marks among the fields of an example; of boxes all three, or none."""
+  boxed = all(name in example for name in OF_BOXES)
+  names = (*OF_BOXES, 'segmentation') if boxed else ('segmentation',)
+  return {name: example[name] for name in names if name in example}
 
 
 def padded(own: dict, most: int) -> dict:
@@ -106,7 +107,7 @@ def _seen_through(marks, shape, window, threshold=None):
   """
   moved = dict(marks)
   if 'segmentation' in marks:
-    moved['segmentation'] = image_ops.window_of(
+    moved['segmentation'] = canvas_ops.window_of(
       marks['segmentation'], window, [UNCOUNTED]
     )
   if 'boxes' not in marks:
@@ -210,7 +211,7 @@ def _windowed(name):
     shape = tf.shape(image)
     window = window_of(shape, key, **args)
     marks = _seen_through(marks, shape, window)
-    image = finish(image_ops.window_of(image, window, catalogue.MEAN_PIXEL), **args)
+    image = finish(canvas_ops.window_of(image, window, catalogue.MEAN_PIXEL), **args)
     if name == 'inception_crop':
       marks = _resized(marks, args['size'], args['size'])
     return image, marks
@@ -236,26 +237,26 @@ def ssd_crop(image, marks, key, covered, area, aspect, whole):
   shape, boxes = tf.shape(image), marks.get('boxes')
   if boxes is not None:
     boxes = tf.boolean_mask(boxes, marks['classes'] >= 0)
-  window, threshold = image_ops.ssd_window(
+  window, threshold = canvas_ops.ssd_window(
     shape, key, covered, area, aspect, whole, boxes
   )
-  image = image_ops.window_of(image, window, catalogue.MEAN_PIXEL)
+  image = canvas_ops.window_of(image, window, catalogue.MEAN_PIXEL)
   return image, _seen_through(marks, shape, window, threshold)
 
 
 def scale_crop(image, marks, key, size, low, high):
-  scaled = image_ops.scaled_sides(tf.shape(image), key, low, high)
-  window = image_ops.scale_window(scaled, key, size)
+  scaled = canvas_ops.scaled_sides(tf.shape(image), key, low, high)
+  window = canvas_ops.scale_window(scaled, key, size)
   marks = _resized(marks, scaled[0], scaled[1])
-  moved = image_ops.scale_crop(image, key, size, low, high)
+  moved = canvas_ops.scale_crop(image, key, size, low, high)
   marks = _seen_through(marks, scaled, window)
   return moved, _of_size(marks, size)
 
 
 def pad(image, marks, key, size):
-  window = image_ops.pad_window(tf.shape(image), size)
+  window = canvas_ops.pad_window(tf.shape(image), size)
   marks = _seen_through(marks, tf.shape(image), window)
-  return image_ops.pad(image, key, size), _of_size(marks, size)
+  return canvas_ops.pad(image, key, size), _of_size(marks, size)
 
 
 def _of_size(marks, size):

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from input_pipeline.errors import DataError
 from input_pipeline.source import Source
+
+WANTS = ('label', 'boxes', 'masks')
 
 
 def open_source(
@@ -30,8 +33,8 @@ def open_source(
     name: 'folder' (images in class folders under `data_dir`), 'boxes' or 'masks'
       (images there with boxes, or with a mask each), 'digits' (5,000 MNIST digits,
       built on first use, nothing is downloaded), 'made', 'made_boxes' or 'made_masks'
-      (random images that can be learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
-      'oxford_flowers102:2.*.*', prepared before.
+      (random images that can be learned, no files), or a TFDS name such as
+      'imagenet2012', 'cifar10' or 'oxford_flowers102:2.*.*', prepared before.
     split: 'train', 'validation' or 'test'; a folder knows 'val' too, 'all' and sums
       ('train+val'), and TFDS all that its own API takes ('train[:90%]+test', 'all').
     data_dir: the folder, or TFDS' directory; '' is TFDS' default.
@@ -56,6 +59,8 @@ def open_source(
   Raises:
     DataError: the set, the split or a file is not there, or cannot be used.
   """
+  if wants not in WANTS:
+    raise DataError(f'wants={wants!r} must be one of {", ".join(WANTS)}')
   hide_accelerators()
   # Imported here so that a folder does not wait for TFDS.
   if name == 'folder':

@@ -77,7 +77,7 @@ def _upright(data, image):
     block = image.info.get('exif') or b''
     orientation = exif.of_block(block.removeprefix(b'Exif\0\0'))
   if image.format == 'PNG':
-    _check_png(data)
+    check_png(data)
   image.load()  # which turns a TIFF
   if image.mode.startswith('I'):
     deep = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
@@ -90,7 +90,7 @@ def _upright(data, image):
   return exif.upright(flat, orientation)
 
 
-def _check_png(data):
+def check_png(data):
   """Raises where checksums are wrong or the end is missing: Pillow lets that pass."""
   with Image.open(io.BytesIO(data), formats=('PNG',)) as image:
     image.verify()

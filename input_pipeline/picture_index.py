@@ -57,6 +57,11 @@ class Index:
           return name
     return _only(found, folders)
 
+  def beside(self, names) -> list[str]:
+    """The pictures in the folders of some: others may be masks, or other data."""
+    folders = {posixpath.dirname(name) for name in names}
+    return [name for name in self.pictures if posixpath.dirname(name) in folders]
+
   def path(self, name: str) -> str:
     return os.path.join(self.root, *name.split('/'))
 
@@ -92,7 +97,7 @@ def folder_part(path: str) -> str:
 
 
 def listed(index: Index, folders=('ImageSets/Main', '')) -> dict[str, str]:
-  """Stem -> part, of lists such as ImageSets/Main/train.txt; {} where there are none."""
+  """Stem -> part, of lists such as ImageSets/Main/train.txt; {} without any."""
   for folder in folders:
     part_by_stem = {}
     for part, names in folder_layout.PARTS.items():

@@ -1,4 +1,4 @@
-"""Any image classification set of TFDS, read record by record from its TFRecord files.
+"""Any set of TFDS with labels, boxes or masks, read record by record.
 
 Nothing is ever downloaded here: a set that is not prepared is an error that says how.
 """
@@ -10,13 +10,28 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from input_pipeline import record_files
+from input_pipeline import record_files, tfds_marks
 from input_pipeline.errors import DataError, nearest
 from input_pipeline.source import FileSlice, Source
 
+# What is not in TFDS, for messages.
+OWN_NAMES = (
+  'folder',
+  'boxes',
+  'masks',
+  'digits',
+  'made',
+  'made_boxes',
+  'made_masks',
+)
+
 
 def open_tfds(
-  name: str, split: str, data_dir: str = '', dir_flag: str = '--config.data.dir'
+  name: str,
+  split: str,
+  data_dir: str = '',
+  dir_flag: str = '--config.data.dir',
+  wants: str = 'label',
 ) -> Source:
   """Opens a split of a prepared TFDS set.
 
@@ -25,15 +40,16 @@ def open_tfds(
     split: whatever TFDS' own API takes: 'test', 'train[:90%]', 'train+test', 'all'.
     data_dir: where TFDS sets are; '' is TFDS' default, ~/tensorflow_datasets.
     dir_flag: by which that is given, for messages.
+    wants: what is to be learned: 'label', 'boxes' or 'masks'.
 
   Raises:
-    DataError: unknown name or split, not prepared, or not images with labels.
+    DataError: unknown name or split, not prepared, or not images with what is wanted.
   """
   try:
     builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
   except tfds.core.DatasetNotFoundError:
     plain = name.split('/')[0].split(':')[0]
-    known = [*tfds.list_builders(), 'folder', 'digits', 'made']
+    known = [*tfds.list_builders(), *OWN_NAMES]
     raise DataError(f'unknown data set {name!r}: {nearest(plain, known)}') from None
   except (AssertionError, ValueError, RuntimeError) as error:
     reason = ' '.join(str(error).split())
@@ -41,13 +57,16 @@ def open_tfds(
   # Asked first because TFDS warns about a directory that is not there.
   if not (builder.data_path.exists() and builder.is_prepared()):
     raise DataError(_not_prepared(builder, name, dir_flag))
-  return source_of(builder, name, split)
+  return source_of(builder, name, split, wants)
 
 
-def source_of(builder, name: str, split: str) -> Source:
+def source_of(builder, name: str, split: str, wants: str = 'label') -> Source:
   """The source of one split of a prepared builder."""
-  features = builder.info.features
-  _check_features(features, name)
+  features, marked = builder.info.features, None
+  if wants == 'label':
+    _check_features(features, name)
+  else:
+    marked = tfds_marks.of_set(builder, name, wants)
   splits = builder.info.splits
   for part in split.split('+'):
     if (asked := part.partition('[')[0].strip()) not in (*splits, 'all'):
@@ -82,27 +101,35 @@ def source_of(builder, name: str, split: str) -> Source:
     first, stop = (n * share + min(n, rest) for n in (process_index, process_index + 1))
     return tuple(_between(files, first, stop))
 
+  image = marked.image if marked else 'image'
+
   def read(record):
     example = features.deserialize_example(
-      record, decoders={'image': tfds.decode.SkipDecoding()}
+      record, decoders={image: tfds.decode.SkipDecoding()}
     )
+    if marked:
+      return {'encoded': example[image], **marked.read(example)}
     return {
       'encoded': example['image'],
       'label': tf.cast(example['label'], tf.int32),
     }
 
+  class_names = tuple(marked.class_names if marked else features['label'].names)
+
   return Source(
     name=name,
     split=split,
     num_examples=count,
-    num_classes=features['label'].num_classes,
-    class_names=tuple(features['label'].names),
+    num_classes=len(class_names) if marked else features['label'].num_classes,
+    class_names=class_names,
     describe=lambda index: f'{name}/{split}[{index}]',
     read=read,
-    image_size=tuple(features['image'].shape[:2]),
+    image_size=tuple(features[image].shape[:2]),
     slices=slices,
     origin=builder.info.full_name,
-    unlabelled=tuple(_unlabelled(splits, files, read)),
+    unlabelled=() if marked else tuple(_unlabelled(splits, files, read)),
+    notes=marked.notes if marked else (),
+    marks={'boxes': ('boxes',), 'masks': ('segmentation',)}.get(wants, ()),
   )
 
 

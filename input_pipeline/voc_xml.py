@@ -59,7 +59,8 @@ def read(index: Index, files: list[str], class_names=None) -> Annotations:
   parts, pictures = picture_index.listed(index), []
   for name in sorted(found):
     file, objects, (height, width) = found[name]
-    if not (height and width):
+    said = (int(height), int(width)) if height and width else None
+    if said is None:
       height, width = picture_index.sides(index.path(name))
     rows = [
       (
@@ -77,9 +78,9 @@ def read(index: Index, files: list[str], class_names=None) -> Annotations:
     if parts and not part:
       faults.append(Fault(file, 'in no list', name))
       continue
-    pictures.append(make_picture(name, file, rows, part, faults))
+    pictures.append(make_picture(name, file, rows, part, faults, said))
   faults += [
-    Fault(name, 'no annotation') for name in index.pictures if name not in found
+    Fault(name, 'no annotation') for name in index.beside(found) if name not in found
   ]
   return Annotations('VOC', tuple(pictures), tuple(class_names), tuple(faults))
 

@@ -17,7 +17,7 @@ _LISTS = ('train.txt', 'val.txt', 'valid.txt', 'test.txt', 'README.txt')
 
 
 def find(index: Index, files: list[str]) -> list[str]:
-  """Text files that may hold boxes: those of a picture's stem, or in folders labels/."""
+  """Text files that may hold boxes: of a picture's stem, or in folders labels/."""
   stems = {posixpath.splitext(name)[0] for name in index.pictures}
   bases = {posixpath.basename(stem) for stem in stems}
   found = []
@@ -100,7 +100,7 @@ def read(index: Index, files: list[str], class_names) -> Annotations:
     most = max((row[0] for _, rows in found.values() for row in rows), default=0)
     class_names = tuple(str(number) for number in range(most + 1))
   parts, pictures = picture_index.listed(index), []
-  for name in index.pictures:
+  for name in index.beside(found):
     file, lines = found.get(name, (name, []))
     if name not in found:
       faults.append(Fault(name, 'no labels file'))

@@ -264,9 +264,9 @@ def open_source(
     data_dir=config.data.dir if data_dir is None else data_dir,
     seed=config.seed,
     holdout=config.data.holdout,
-    group=config.data.get('group', ''),  # runs of older versions have neither
+    group=config.data.get('group', ''),  # runs of older versions lack some
     fold=config.data.get('fold', ''),
-    annotations=config.data.get('annotations', ''),  # of boxes and masks alone
+    annotations=config.data.get('annotations', ''),
     wants=make_task(config).wants,
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),

@@ -76,6 +76,7 @@ NEEDED = (
   'keep_best',
   'data.name',
   'data.dir',
+  'data.annotations',
   'data.group',
   'data.fold',
   'data.train_split',

@@ -9,6 +9,11 @@ written to the folder --out: check.html with pictures, check.json with all names
 check.csv with a row for each photo. With --init, a trained network looks for wrong
 labels. With --config, the page shows what the augmentation makes of some photos.
 
+Of pictures with boxes or masks it is the annotations that are checked, and check.json
+is written alone:
+
+   python main.py --job=check_data --data_dir=cells --data=boxes
+
 The exit code is 0 if nothing serious was found and 3 if something was.
 """
 
@@ -24,6 +29,7 @@ from mobilenet.command_line import Flag, Given
 from mobilenet.data_check import (
   findings,
   listing,
+  marks,
   mislabelled,
   pages,
   scan,
@@ -36,12 +42,14 @@ from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 
 FINETUNE = 'configs/finetune.py'  # how photos are prepared for given weights
+KINDS = ('folder', 'boxes', 'masks')  # of folders
 SERIOUS_FOUND = 3  # the exit code
 SAMPLES, EPOCHS = 4, 6  # photos of which the page shows augmented ones, draws of each
 
 FLAGS = (
   Flag('data_dir', str, None, "The folder of photos; the config's by default."),
   Flag('other_dir', str, None, 'Another folder, to be searched for copies of them.'),
+  Flag('data', str, None, "'folder', 'boxes' or 'masks'; the config's by default."),
   Flag('init', str, None, 'A weight file or workdir that looks for wrong labels.'),
   Flag('resolution', int, None, "For --init: px; the weights' own by default."),
   Flag('out', str, None, 'A folder for the report; runs/check-NAME by default.'),
@@ -50,16 +58,20 @@ FLAGS = (
 
 def run(given: Given) -> int:
   config, flags = given.config, given.flags
+  kind = flags.data or (config.data.name if config else 'folder')
   require(
-    config is None or config.data.name == 'folder',
-    f'--job=check_data checks folders of photos, and the config has data.name='
-    f'{config and config.data.name!r}; give a folder: --data_dir=FOLDER without '
-    '--config, or --config=configs/folder.py',
+    kind in KINDS,
+    f'--job=check_data checks folders of photos, and the data is {kind!r}, none of '
+    f'{", ".join(KINDS)}; give a folder: --data_dir=FOLDER without --config, or '
+    '--config=configs/folder.py',
   )
   folder = flags.data_dir or (config and config.data.dir)
   require(bool(folder), 'which folder of photos? --data_dir=FOLDER')
   name = pathlib.Path(folder).expanduser().resolve().name or 'photos'
   out = workdir.local_path(flags.out or f'runs/check-{name}')
+  if kind != 'folder':
+    found = marks.check(kind, folder, *_annotated(config), out)
+    return _exit_code(found)
   found = check(
     folder,
     out,
@@ -68,8 +80,22 @@ def run(given: Given) -> int:
     init=flags.init or (config and config.init) or None,
     resolution=flags.resolution,
   )
+  return _exit_code(found)
+
+
+def _exit_code(found) -> int:
   serious = any(finding.severity == findings.SERIOUS for finding in found)
   return SERIOUS_FOUND if serious else 0
+
+
+def _annotated(config: ConfigDict | None) -> tuple[str, folder_split.Split]:
+  """Where a config's annotations are, and how it splits what nobody has split."""
+  if config is None:
+    return '', folder_split.Split()
+  split = folder_split.Split(
+    config.seed, config.data.holdout, config.data.group, config.data.fold
+  )
+  return config.data.get('annotations', ''), split
 
 
 def check(

@@ -64,13 +64,15 @@ class Detector(nn.Module):
   """Images (N, H, W, 3) to `Boxes`. Static and hashable; `apply` is pure.
 
   Class 0 of the data has column 1: nobody but the loss and the decoding knows. Of the
-  first `frozen` rows of the trunk nothing trains (see `freezing`).
+  first `frozen` rows of the trunk nothing trains (see `freezing`). With `frozen_norms`
+  the trunk keeps its running statistics, and normalises by them while it learns.
   """
 
   network: Network
   num_classes: int
   ssd: Ssd = Ssd()
   frozen: int = 0
+  frozen_norms: bool = False
 
   def setup(self):
     self.taps = self.ssd.taps or default_taps(self.network)
@@ -106,7 +108,8 @@ class Detector(nn.Module):
 
   def maps(self, images: jax.Array, *, train: bool = False) -> list[jax.Array]:
     """The six feature maps, the finest first."""
-    _, endpoints = self.backbone(images.astype(self.network.style.dtype), train=train)
+    images = images.astype(self.network.style.dtype)
+    _, endpoints = self.backbone(images, train=train and not self.frozen_norms)
     maps = [endpoints[tap] for tap in self.taps]
     for n in range(len(MORE_MAPS)):
       maps.append(getattr(self, f'map_{n}')(maps[-1], train=train))
@@ -209,12 +212,15 @@ DETECTORS = {
 }
 
 
-def create(name: str, *, num_classes: int, **options) -> Detector:
+def create(
+  name: str, *, num_classes: int, frozen_norms: bool = False, **options
+) -> Detector:
   """Makes a named detector: `create('ssdlite_mobilenet_v2', num_classes=3)`.
 
   Args:
     name: a key of `DETECTORS`.
     num_classes: of objects; the background is not counted.
+    frozen_norms: for small batches on a trunk that is loaded, see `Detector`.
     **options: of the trunk, see `zoo.create`.
 
   Raises:
@@ -228,5 +234,4 @@ def create(name: str, *, num_classes: int, **options) -> Detector:
   made = zoo.create(trunk, **zoo.over(style, options))
   network = trunks.without_least_width(made.network)
   network = trunks.reduced(network) if is_reduced else network
-  return Detector(network, num_classes, ssd, made.frozen)
-
+  return Detector(network, num_classes, ssd, made.frozen, frozen_norms)

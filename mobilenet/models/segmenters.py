@@ -85,8 +85,9 @@ class Segmenter(nn.Module):
   """Images (N, H, W, 3) to logits (N, h, w, num_classes), float32, before enlarging.
 
   h and w are the image's by 8 (`LrAspp`) or by the trunk's stride. `resize` makes them
-  those of the image. With an auxiliary head, training gives an `Answer`. Static and
-  hashable; `apply` is pure.
+  those of the image. With an auxiliary head, training gives an `Answer`. With
+  `frozen_norms` the trunk keeps its running statistics, and normalises by them while it
+  learns. Static and hashable; `apply` is pure.
   """
 
   network: Network
@@ -94,6 +95,7 @@ class Segmenter(nn.Module):
   head: LrAspp | Aspp = LrAspp()
   frozen: int = 0
   auxiliary: Auxiliary | None = None
+  frozen_norms: bool = False
 
   def setup(self):
     self.low, self.early = (), ()
@@ -126,7 +128,7 @@ class Segmenter(nn.Module):
 
   def _logits(self, images, *, train):
     images = images.astype(self.network.style.dtype)
-    last, maps = self.backbone(images, train=train)
+    last, maps = self.backbone(images, train=train and not self.frozen_norms)
     logits = self.segmentation(last, *(maps[tap] for tap in self.low), train=train)
     return logits.astype(jnp.float32), maps
 
@@ -291,6 +293,7 @@ def create(
   num_classes: int,
   output_stride: int | None = None,
   filters: int | None = None,
+  frozen_norms: bool = False,
   **options,
 ) -> Segmenter:
   """Makes a named segmenter: `create('lraspp_mobilenet_v3_large', num_classes=19)`.
@@ -300,6 +303,7 @@ def create(
     num_classes: outputs for each pixel; a background is one of them.
     output_stride: of the trunk's last map, 8, 16 or 32; None as published.
     filters: of the head; None as published.
+    frozen_norms: for small batches on a trunk that is loaded, see `Segmenter`.
     **options: of the trunk, see `zoo.create`.
 
   Raises:
@@ -322,4 +326,4 @@ def create(
   network = trunks.dilated(network, stride, at_once=row.at_once)
   if filters is not None:
     head = dataclasses.replace(head, filters=filters)
-  return Segmenter(network, num_classes, head, made.frozen, row.auxiliary)
+  return Segmenter(network, num_classes, head, made.frozen, row.auxiliary, frozen_norms)

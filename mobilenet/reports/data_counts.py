@@ -1,4 +1,4 @@
-"""How many examples of each class a run trains and is measured on, for a folder.
+"""How many examples or boxes of each class a run trains and is measured on.
 
 counts = per_class(source, eval_source)  # {'daisy': Counts(train=512, evaluation=121)}
 """
@@ -28,21 +28,35 @@ class Counts(NamedTuple):
 def per_class(source, eval_source) -> dict[str, Counts]:
   """Class -> its counts, in the order of the labels.
 
-  Empty where a source does not know its labels without reading, as all but folders.
+  Of data with boxes it is these that are counted. Empty where a source does not know
+  its labels without reading, as all but folders.
 
   Args:
     source, eval_source: the two opened splits (`input_pipeline.Source`).
   """
-  if source.labels is None or eval_source.labels is None:
+  train, evaluation = _counts(source), _counts(eval_source)
+  if train is None or evaluation is None:
     return {}
-  train, evaluation = Counter(source.labels), Counter(eval_source.labels)
   return {
     name: Counts(train[label], evaluation[label])
     for label, name in enumerate(source.class_names)
   }
 
 
-def imbalance(counts: Mapping[str, Counts]) -> str | None:
+def noun(source) -> str:
+  """What `per_class` counts: 'images' or 'boxes'."""
+  return 'boxes' if source.labels is None else 'images'
+
+
+def _counts(source) -> Counter | None:
+  if source.labels is not None:
+    return Counter(source.labels)
+  if source.class_counts is not None:
+    return Counter(dict(enumerate(source.class_counts)))
+  return None
+
+
+def imbalance(counts: Mapping[str, Counts], what: str = 'images') -> str | None:
   """A line, where the largest class has many times the examples of the smallest."""
   smallest = min(counts, key=lambda name: counts[name].train)
   largest = max(counts, key=lambda name: counts[name].train)
@@ -51,12 +65,12 @@ def imbalance(counts: Mapping[str, Counts]) -> str | None:
     return None
   times = f'{many / few:.0f} times' if few else 'and'
   return (
-    f'the classes are unbalanced: {largest} has {many:,} images for training, '
+    f'the classes are unbalanced: {largest} has {many:,} {what} for training, '
     f'{times} the {few:,} of {smallest}'
   )
 
 
-def on_one_side(counts: Mapping[str, Counts]) -> list[str]:
+def on_one_side(counts: Mapping[str, Counts], what: str = 'images') -> list[str]:
   """A line for each of the two splits that some classes are missing from."""
   lines = []
   for split, consequence in (
@@ -68,7 +82,7 @@ def on_one_side(counts: Mapping[str, Counts]) -> list[str]:
       shown = ', '.join(missing[:MOST_NAMES]) + ', ...' * (len(missing) > MOST_NAMES)
       which = 'class has' if len(missing) == 1 else 'classes have'
       lines.append(
-        f'{len(missing):,} {which} no images for {split} ({shown}): {consequence}'
+        f'{len(missing):,} {which} no {what} for {split} ({shown}): {consequence}'
       )
   return lines
 

@@ -9,7 +9,8 @@ from mobilenet.runs import overlap
 
 
 class Summary(NamedTuple):
-  """counts: 'training' and 'evaluation' -> class -> examples; None where unknown.
+  """counts: 'training' and 'evaluation' -> class -> examples, of data with boxes these;
+  None where unknown.
 
   copies: evaluated examples that are trained on too; None where unknown.
   """
@@ -31,13 +32,10 @@ def tell(source, eval_source, group: str = '') -> Summary:
     DataError: `group` says nothing of a photo.
   """
   counts = data_counts.per_class(source, eval_source)
-  if not counts:
+  if not counts and source.names is None:
     return Summary(None, None)
-  data_counts.show(counts)
-  if line := data_counts.imbalance(counts):
-    print(f'note: {line}')
-  for line in data_counts.on_one_side(counts):
-    print(f'warning: {line}')
+  if counts:
+    _tell_of_classes(counts, data_counts.noun(source))
   if group:
     _tell_of_groups(source, eval_source, group)
   found = overlap.between(source, eval_source)
@@ -46,11 +44,21 @@ def tell(source, eval_source, group: str = '') -> Summary:
       f'warning: {overlap.described(found, eval_source)}; --job=check_data finds '
       'changed copies too'
     )
+  if not counts:
+    return Summary(None, found.count)
   parts = {
     'training': {name: count.train for name, count in counts.items()},
     'evaluation': {name: count.evaluation for name, count in counts.items()},
   }
   return Summary(parts, found.count)
+
+
+def _tell_of_classes(counts, what: str) -> None:
+  data_counts.show(counts)
+  if line := data_counts.imbalance(counts, what):
+    print(f'note: {line}')
+  for line in data_counts.on_one_side(counts, what):
+    print(f'warning: {line}')
 
 
 def _tell_of_groups(source, eval_source, group: str) -> None:

@@ -14,8 +14,8 @@ CITYSCAPES = (1025, 2049)
 
 TV = {name: f'{name}_mobilenet_v3_large_torchvision' for name in ('lraspp', 'deeplab')}
 # V3's Table 7, rows 1, 5 to 8 and 11: its parameters to all printed digits, and our
-# multiply-adds, which are 0.3 to 6 % below its own. Then torchvision's, with and without
-# the head that only its training has. Its parameters are those that it publishes, and
+# multiply-adds, which are 0.3 to 6 % below its own. Then torchvision's, with and
+# without the head that only its training has. Its parameters are those that it publishes, and
 # its 10.452 G multiply-adds; its 2.086 G are 0.4 % more than ours, since it enlarges a
 # map before a 1x1 convolution and not after it.
 SIZES = [

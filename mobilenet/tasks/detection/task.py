@@ -128,7 +128,7 @@ class Detection:
     return {'loss': total, 'class_loss': by_class, 'box_loss': by_box}
 
   def unshown(self, count: int) -> tuple[str, ...]:
-    return ()
+    return tuple(n for n in average_precision.NAMES if n not in ('mAP', 'AP50'))
 
   def predictions(self, outputs: Boxes) -> dict[str, jax.Array]:
     """Per image, the best first: 'found_boxes' (N, D, 4), 'found_scores' (N, D) and

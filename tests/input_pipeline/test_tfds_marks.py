@@ -1,0 +1,151 @@
+"""Boxes and masks of TFDS sets, by made sets with the documented features."""
+
+import numpy as np
+import pytest
+
+from input_pipeline import DataError, eval_batches, tfds_marks
+from input_pipeline.tfds_source import source_of
+
+
+def _write(path, name, features, splits):
+  """A prepared set; splits are name -> examples."""
+  import tensorflow as tf
+  import tensorflow_datasets as tfds
+
+  root = path / name / '1.0.0'
+  root.mkdir(parents=True)
+  features, infos = tfds.features.FeaturesDict(features), []
+  for split, examples in splits.items():
+    file = f'{name}-{split}.tfrecord-00000-of-00001'
+    with tf.io.TFRecordWriter(str(root / file)) as writer:
+      for example in examples:
+        encoded = features.encode_example(example)
+        writer.write(features.serialize_example(encoded))
+    template = tfds.core.ShardedFileTemplate(
+      data_dir=root, dataset_name=name, split=split, filetype_suffix='tfrecord'
+    )
+    infos.append(
+      tfds.core.SplitInfo(
+        name=split,
+        shard_lengths=[len(examples)],
+        num_bytes=0,
+        filename_template=template,
+      )
+    )
+  tfds.folder_dataset.write_metadata(
+    data_dir=str(root), features=features, split_infos=infos
+  )
+  return tfds.builder_from_directory(str(root))
+
+
+def _picture(height=12, width=16):
+  return np.full((height, width, 3), 90, np.uint8)
+
+
+@pytest.fixture(scope='module')
+def objects(tmp_path_factory):
+  """As coco/2017 has them: no crowd in VOC."""
+  import tensorflow_datasets as tfds
+
+  def found(*rows):
+    return [
+      {'bbox': tfds.features.BBox(*box), 'label': label, 'is_crowd': crowd}
+      for box, label, crowd in rows
+    ]
+
+  features = {
+    'image': tfds.features.Image(encoding_format='jpeg'),
+    'objects': tfds.features.Sequence(
+      {
+        'bbox': tfds.features.BBoxFeature(),
+        'label': tfds.features.ClassLabel(names=['person', 'bicycle', 'car']),
+        'is_crowd': np.bool_,
+      }
+    ),
+  }
+  one = ((0.25, 0.5, 0.75, 1.0), 2, True)
+  flat = ((0.5, 0.5, 0.5, 0.6), 1, False)
+  splits = {
+    'train': [
+      {'image': _picture(), 'objects': found(one)},
+      {'image': _picture(10, 8), 'objects': found(flat, one)},
+      {'image': _picture(), 'objects': []},
+    ],
+    'validation': [{'image': _picture(), 'objects': found(one, one, one, flat)}],
+  }
+  return _write(tmp_path_factory.mktemp('tfds'), 'things', features, splits)
+
+
+def test_boxes_as_coco_has_them(objects):
+  source = source_of(objects, 'things', 'train', 'boxes')
+  assert source.class_names == ('person', 'bicycle', 'car')
+  (batch,) = eval_batches(source, ops='resize(8)', batch_size=3)
+  assert batch['boxes'].shape == (3, 4, 4)  # four in the other split
+  assert batch['classes'].tolist() == [[2, -1, -1, -1]] * 2 + [[-1] * 4]
+  assert batch['crowd'].tolist() == [[True] + [False] * 3] * 2 + [[False] * 4]
+  np.testing.assert_allclose(batch['boxes'][1, 0], [0.25, 0.5, 0.75, 1.0])
+  assert not batch['boxes'][:, 1:].any()
+  assert batch['size'].tolist() == [[12, 16], [10, 8], [12, 16]]
+
+
+def test_a_large_set_is_not_counted(objects, monkeypatch):
+  monkeypatch.setattr(tfds_marks, '_COUNTED', 2)
+  monkeypatch.setattr(tfds_marks, 'MOST_BOXES', 2)
+  source = source_of(objects, 'things', 'validation', 'boxes')
+  assert source.notes == ('of a picture with more than 2 boxes the first 2 are used',)
+  (batch,) = eval_batches(source, ops='resize(8)', batch_size=1)
+  assert batch['classes'].tolist() == [[2, 2]]
+
+
+def test_masks_of_cityscapes_are_the_classes_that_are_evaluated(tmp_path):
+  import tensorflow_datasets as tfds
+
+  ids = np.array([[7, 8, 0], [33, 4, 26]], np.uint8).repeat(4, 0).repeat(4, 1)
+  builder = _write(
+    tmp_path,
+    'cityscapes',
+    {
+      'image_left': tfds.features.Image(shape=(None, None, 3), encoding_format='png'),
+      'segmentation_label': tfds.features.Image(
+        shape=(None, None, 1), encoding_format='png'
+      ),
+    },
+    {'train': [{'image_left': _picture(8, 12), 'segmentation_label': ids[..., None]}]},
+  )
+  source = source_of(builder, 'cityscapes', 'train', 'masks')
+  assert source.num_classes == 19
+  assert source.class_names[:2] == ('road', 'sidewalk')
+  (batch,) = eval_batches(source, ops='pad((8, 12))', batch_size=1)
+  assert batch['segmentation'][0, ::4, ::4].tolist() == [[0, 1, 255], [18, 255, 13]]
+
+
+def test_the_border_of_a_pet_does_not_count(tmp_path):
+  import tensorflow_datasets as tfds
+
+  mask = np.array([[1, 2, 3]], np.uint8).repeat(4, 0).repeat(4, 1)
+  builder = _write(
+    tmp_path,
+    'oxford_iiit_pet',
+    {
+      'image': tfds.features.Image(),
+      'label': tfds.features.ClassLabel(num_classes=37),
+      'segmentation_mask': tfds.features.Image(
+        shape=(None, None, 1), encoding_format='png'
+      ),
+    },
+    {'train': [
+      {'image': _picture(4, 12), 'label': 3, 'segmentation_mask': mask[..., None]}
+    ]},
+  )  # fmt: skip
+  source = source_of(builder, 'oxford_iiit_pet', 'train', 'masks')
+  assert source.class_names == ('background', 'pet')
+  (batch,) = eval_batches(source, ops='pad((4, 12))', batch_size=1)
+  assert batch['segmentation'][0, 0, ::4].tolist() == [1, 0, 255]
+  assert source_of(builder, 'oxford_iiit_pet', 'train').num_classes == 37
+  with pytest.raises(DataError, match="has no boxes: it needs a feature 'objects'"):
+    source_of(builder, 'oxford_iiit_pet', 'train', 'boxes')
+
+
+def test_a_set_without_masks_says_what_it_has(objects):
+  with pytest.raises(DataError, match=r'things has no masks .* has image, objects'):
+    source_of(objects, 'things', 'train', 'masks')
