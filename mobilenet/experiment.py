@@ -24,7 +24,7 @@ from mobilenet.export.aware import STATISTICS, Rounded
 from mobilenet.models import named
 from mobilenet.models.initial import init_variables
 from mobilenet.models.rows import ModelError
-from mobilenet.tasks import make_task
+from mobilenet.tasks import TASKS, make_task
 from mobilenet.training import optimizer, parts, sharding
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights.contract import Contract, make_contract
@@ -74,6 +74,19 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
     options['norm'] = False
   model = make_task(config).make_model(options, len(outputs))
   return Rounded.like(model) if rounded else model
+
+
+def task_of(config: Mapping[str, Any]) -> str:
+  """What the network of a config is for; runs of older versions have no such field."""
+  return config.get('task', 'classification')
+
+
+def has_task(config: Mapping[str, Any]) -> bool:
+  """Whether that is trained and evaluated here.
+
+  Networks of other tasks are only imported and exported.
+  """
+  return task_of(config) in TASKS
 
 
 def make_optimizer(
@@ -133,7 +146,7 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
   """
   config = copy.deepcopy(config)
   model = weights.network()
-  task, kind = config.get('task', 'classification'), named.kind(model['name'])
+  task, kind = task_of(config), named.kind(model['name'])
   if task != kind:
     raise TrainingError(
       f'{weights.origin} is a network for {kind}, the config is for {task}: '

@@ -23,7 +23,6 @@ from mobilenet import experiment
 from mobilenet.export import aware
 from mobilenet.export.calibration import Ranges
 from mobilenet.models import folding
-from mobilenet.tasks import TASKS
 from mobilenet.training import averages, best, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
@@ -140,8 +139,7 @@ def weights_of(folder: pathlib.Path) -> Weights:
   Raises:
     TrainingError, ModelError: see `load_run`.
   """
-  stored = workdir.read_config(folder) or {}
-  if stored.get('task', 'classification') not in TASKS:
+  if not experiment.has_task(workdir.read_config(folder) or {}):
     return loading.load(folder / own_file.FILE)
   return to_weights(load_run(folder))
 

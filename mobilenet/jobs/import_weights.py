@@ -19,7 +19,6 @@ import input_pipeline
 from mobilenet import config_files, experiment, limits, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting, named
-from mobilenet.tasks import TASKS
 from mobilenet.training import files, workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import own_file
@@ -76,9 +75,11 @@ def import_weights(
   config = copy.deepcopy(config)
   config.task = named.kind(weights.model['name'])
   config = experiment.with_weights(config, weights)
-  if config.task in TASKS:
+  if experiment.has_task(config):
     model = experiment.make_model(config, names)
   else:
+    own = {field: config.model[field] for field in weights.network()}
+    weights = dataclasses.replace(weights, model={**weights.model, **own})
     model = named.create(**weights.model)
     notes += (
       f'{config.task} is not trained or evaluated here: only --job=export '

@@ -1,9 +1,10 @@
 """torchvision's detectors and segmenters there and here.
 
-`python -m tests.parity.dense` prints the table of measured differences.
+`python -m tests.parity.dense` prints the section of docs/parity.md on them.
 """
 
 import dataclasses
+import datetime
 import pathlib
 import tempfile
 import typing
@@ -204,11 +205,36 @@ def rows() -> list[tuple[str, ...]]:
   return made
 
 
-def table() -> str:
-  """The rows in Markdown."""
+SECTION = """## Detectors and segmenters
+
+    python -m tests.parity.dense
+
+prints this section. torchvision's networks have random arrays as above, are saved as
+`.pth` and `.safetensors`, and get the same two images here and there, in evaluation.
+Compared are the logits of all anchors, or of all pixels at the size of the image; the
+codes of boxes; and the boxes that are decoded from them, as shares of the image.
+**Difference** is the largest one, relative to the largest value. `pytest -m parity
+tests/parity/test_dense.py` allows at most 1e-4; it also exports each network, loads it
+in torchvision by the printed line, and finds all arrays as they were, to the bit.
+
+The two differences of SSDLite above 1e-5 are rounding on its last map, of one pixel: of
+four classes, torchvision's logits in float32 differ from its own in float64 by 2.6e-05,
+and ours by 1.6e-05.
+"""
+
+
+def section(versions: str) -> str:
+  """The section of docs/parity.md, with the versions of the packages."""
   lines = [COLUMNS, ('---',) * len(COLUMNS), *rows()]
-  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+  worst = max(float(line[-1]) for line in lines[2:])
+  table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+  return (
+    f'{SECTION}\n{datetime.date.today():%Y-%m-%d}; {versions}; on a CPU. The largest '
+    f'difference is {worst:.1e}.\n\n{table}\n'
+  )
 
 
 if __name__ == '__main__':
-  print(table())
+  from tests.parity.versions import versions
+
+  print(section(versions()), end='')

@@ -61,7 +61,7 @@ def test_the_way_back_is_exact(prepared, tmp_path):
 
 @pytest.mark.parametrize('change', [{'padding': 'tf'}, {'norm_epsilon': 1e-2}])
 def test_a_wrong_option_would_be_seen(prepared, change):
-  if prepared.case.outputs != 21:
+  if prepared.case.outputs not in (91, 21):
     pytest.skip('one size of each is enough')
 
   def other(weights):
