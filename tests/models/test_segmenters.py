@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mobilenet.models import counting, segmenters, trunks
+from mobilenet.models import counting, folding, segmenters, trunks
 from mobilenet.models import shapes as tracing
+from mobilenet.models.initial import init_variables
 from mobilenet.models.norm import BatchNorm
 from mobilenet.models.rows import Conv, Inverted, ModelError, Network
 
@@ -116,6 +117,26 @@ def test_an_auxiliary_head_is_for_training():
   assert answer.auxiliary.shape == (2, 9, 13, 5)
   fcn = variables['params']['fcn']
   assert fcn['features']['conv']['kernel'].shape == (3, 3, 24, 6)  # a quarter
+
+
+def test_norms_are_folded_with_the_epsilon_of_their_part():
+  head = segmenters.Aspp(filters=8, norm=(0.9, 0.5))
+  auxiliary = segmenters.Auxiliary(norm=(0.9, 2.0))
+  model = segmenters.Segmenter(TRUNK, 3, head, auxiliary=auxiliary)
+  variables = init_variables(model, (32, 32, 3), 0)
+  folded, plain = folding.fold(model, variables)
+  gained = {
+    part: plain['params'][part]['features']['conv']['kernel']
+    / variables['params'][part]['features']['conv']['kernel']
+    for part in ('segmentation', 'fcn')
+  }
+  np.testing.assert_allclose(gained['segmentation'], 1.5**-0.5, rtol=1e-6)
+  np.testing.assert_allclose(gained['fcn'], 3.0**-0.5, rtol=1e-6)
+  stem = plain['params']['backbone']['stem']['conv']['kernel']
+  trunk = variables['params']['backbone']['stem']['conv']['kernel']
+  np.testing.assert_allclose(stem, trunk * 1.001**-0.5, rtol=1e-6)
+  _, shape = shapes(folded, (32, 32))
+  assert shape.shape == (2, 1, 1, 3)
 
 
 def test_the_style_of_torchvision():
