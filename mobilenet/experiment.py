@@ -76,6 +76,11 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
   return Rounded.like(model) if rounded else model
 
 
+def task_of(config: Mapping[str, Any]) -> str:
+  """What the network of a config is for; runs of older versions have no such field."""
+  return config.get('task', 'classification')
+
+
 def make_optimizer(
   config: ConfigDict, model: nn.Module, schedule: optax.Schedule
 ) -> optax.GradientTransformation:
@@ -136,7 +141,7 @@ def with_weights(config: ConfigDict, weights: Weights) -> ConfigDict:
     TrainingError, WeightsError: another network, or a field of the contract is wrong.
   """
   config = copy.deepcopy(config)
-  model, task = weights.network(), config.get('task', 'classification')
+  model, task = weights.network(), task_of(config)
   kind = named.kind(model['name'])
   if kind not in (task, 'classification'):
     raise TrainingError(

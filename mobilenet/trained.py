@@ -128,16 +128,7 @@ def load_weights(path: str) -> Weights:
   folder = pathlib.Path(path).expanduser()
   if not (folder / workdir.CONFIG_FILE).is_file():
     return loading.load(path)
-  return weights_of(workdir.local_path(folder))
-
-
-def weights_of(folder: pathlib.Path) -> Weights:
-  """The weights of a workdir, with its network, contract and classes.
-
-  Raises:
-    TrainingError, ModelError: see `load_run`.
-  """
-  return to_weights(load_run(folder))
+  return to_weights(load_run(workdir.local_path(folder)))
 
 
 def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:

@@ -102,6 +102,6 @@ def export_weights(folder: pathlib.Path, framework: str, out: pathlib.Path) -> N
   Raises:
     TrainingError, ModelError: no run, or the framework has no such network.
   """
-  weights = trained.weights_of(folder)
+  weights = trained.to_weights(trained.load_run(folder))
   for line in weights_exporting.export(weights, framework, out):
     print(line)

@@ -28,13 +28,14 @@ def fold(
     return model, variables
   style = dataclasses.replace(network.style, norm=False)
   folded = model.clone(network=dataclasses.replace(network, style=style))
+  own = getattr(model, 'norm_epsilons', {})  # a segmenter's heads may have others
   params, statistics = _fold(
-    variables['params'], variables['batch_stats'], style.norm_epsilon
+    variables['params'], variables['batch_stats'], style.norm_epsilon, own
   )
   return folded, {'params': params, 'batch_stats': statistics}
 
 
-def _fold(params, statistics, epsilon):
+def _fold(params, statistics, epsilon, of_parts):
   if {'conv', 'norm'} <= params.keys():
     norm, running = params['norm'], statistics['norm']
     factor = norm['scale'] * (running['var'] + epsilon) ** -0.5
@@ -44,7 +45,7 @@ def _fold(params, statistics, epsilon):
   for name, value in params.items():
     own = statistics.get(name, {})
     if isinstance(value, dict) and name != 'norm':
-      value, own = _fold(value, own, epsilon)
+      value, own = _fold(value, own, of_parts.get(name, epsilon), {})
     new_params[name] = value
     if own:
       new_statistics[name] = own

@@ -121,6 +121,12 @@ class Segmenter(nn.Module):
     answer = Answer(logits, *self._early(maps, train=train))
     return answer if train else logits
 
+  @property
+  def norm_epsilons(self) -> dict[str, float]:
+    """Of the parts whose norms have another epsilon than the trunk's."""
+    heads = {'segmentation': self.head, 'fcn': self.auxiliary}
+    return {part: head.norm[1] for part, head in heads.items() if head and head.norm}
+
   def answer(self, images: jax.Array, *, train: bool = False) -> Answer:
     """The logits of both heads, for a segmenter that has two."""
     logits, maps = self._logits(images, train=train)

@@ -27,7 +27,8 @@ class Official:
   """One published file.
 
   top1: percent on ImageNet's validation set, as its maker publishes it.
-  resize: px of the short side before the crop of 224, where not 256.
+  resize: px of the short side before the crop of 224, where not 256; of a detector or
+    a segmenter, which crops nothing, px that it is evaluated at.
   """
 
   url: str
@@ -71,6 +72,9 @@ OFFICIAL = (
   _torchvision('resnet50-11ad3fa6.pth', 80.858, 232),
   _torchvision('vgg16-397923af.pth', 71.592),
   _torchvision('vgg19-dcbb9e9d.pth', 72.376),
+  _torchvision('ssdlite320_mobilenet_v3_large_coco-a79551df.pth', None, 320),
+  _torchvision('lraspp_mobilenet_v3_large-d234d4ea.pth', None, 520),
+  _torchvision('deeplabv3_mobilenet_v3_large-fc3c493d.pth', None, 520),
   _timm('mobilenetv2_050-3d30d450.pth'),
   _timm('mobilenetv2_100_ra-b33bc2c4.pth'),
   _timm('mobilenetv2_140_ra-21a4e913.pth'),

@@ -1,20 +1,15 @@
 """Writes the table of measured differences: python -m tests.parity --out FILE."""
 
 import argparse
-import contextlib
 import datetime
-import importlib.metadata
 import pathlib
 import tempfile
 
 from tests import conftest  # the settings of all tests, before JAX is imported
-from tests.parity import frameworks, measuring
+from tests.parity import dense, frameworks, measuring
 from tests.parity.cases import CASES, Case
+from tests.parity.versions import versions
 
-VERSIONS = (
-  *('jax', 'flax', 'torch', 'torchvision', 'timm', 'keras', 'tensorflow-cpu'),
-  *('onnx', 'onnxscript', 'tf2onnx'),
-)
 HEAD = """# The same logits as the framework the weights came from
 
 Each row is a network of another framework with random arrays (batch norms'
@@ -74,15 +69,9 @@ def there(case: Case) -> str:
   return str(case).removeprefix(f'{case.framework}-').replace('-', ', ')
 
 
-def versions() -> str:
-  known = []
-  for name in VERSIONS:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-      known.append(f'{name} {importlib.metadata.version(name)}')
-  return ', '.join(known)
-
-
-def write(out: pathlib.Path, rows: list[tuple[str, ...]], command: str) -> None:
+def write(
+  out: pathlib.Path, rows: list[tuple[str, ...]], command: str, more: str
+) -> None:
   lines = [COLUMNS, ('---',) * len(COLUMNS), *rows]
   worst = max(float(row[-1]) for row in rows)
   text = (
@@ -90,7 +79,7 @@ def write(out: pathlib.Path, rows: list[tuple[str, ...]], command: str) -> None:
     f'{datetime.date.today():%Y-%m-%d}; {versions()}; on a CPU. {len(rows)} rows, the '
     f'largest difference is {worst:.1e}.\n\n'
     + '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-    + f'\n{TAIL}'
+    + f'\n{more}{TAIL}'
   )
   out.write_text(text, encoding='utf-8')
 
@@ -111,7 +100,11 @@ def main() -> None:
     rows += rows_of(case)
     print(*rows[-1], flush=True)
   only = f' --only={arguments.only}' if arguments.only else ''
-  write(arguments.out, rows, f'python -m tests.parity --out {arguments.out}{only}')
+  more = ''
+  if not arguments.only and not frameworks.missing('torchvision'):
+    more = f'\n{dense.section(versions())}'
+  command = f'python -m tests.parity --out {arguments.out}{only}'
+  write(arguments.out, rows, command, more)
   print(f'written: {arguments.out}')
 
 

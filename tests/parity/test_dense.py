@@ -12,9 +12,7 @@ from tests.parity import dense, frameworks, measuring, round_trip, torch_models
 
 pytestmark = pytest.mark.parity
 
-# Of the largest value. Against the same network in float64, torchvision's SSDLite is
-# 2.6e-5 off in float32 and ours 1.6e-5.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # of the largest value
 
 
 @pytest.fixture(scope='module', params=dense.CASES, ids=lambda c: f'{c} {c.outputs}')
@@ -61,7 +59,7 @@ def test_the_way_back_is_exact(prepared, tmp_path):
 
 @pytest.mark.parametrize('change', [{'padding': 'tf'}, {'norm_epsilon': 1e-2}])
 def test_a_wrong_option_would_be_seen(prepared, change):
-  if prepared.case.outputs != 21:
+  if prepared.case.outputs not in (91, 21):
     pytest.skip('one size of each is enough')
 
   def other(weights):

@@ -6,16 +6,18 @@ import json
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import input_pipeline
 from configs import finetune, folder, v1
 from input_pipeline import photos as photo_files
 from mobilenet import experiment, trained
+from mobilenet.jobs import export as export_job
 from mobilenet.jobs import import_weights, predict
 from mobilenet.reports import prediction
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError
-from mobilenet.weights import exporting, official, own_file
+from mobilenet.weights import dense, exporting, official, own_file
 from mobilenet.weights.sources import TIMM
 from tests.weights.keras_writer import headed_config, layer_config, write_model
 from tests.weights.made_weights import (
@@ -79,6 +81,40 @@ def test_the_printed_preparation_is_the_one_that_is_used(
   assert used == input_pipeline.parse_ops(images, 'eval')
   saved = trained.to_weights(run).contract
   assert saved == dataclasses.replace(TIMM, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+def test_a_segmenter_goes_in_and_out(tmp_path, capsys):
+  of = dense.SOURCES[1]
+  style = {'padding': 'torch', 'norm_epsilon': 1e-3}
+  weights = made(of.network, num_classes=2, contract=of.contract, **style)
+  names = tmp_path / 'names.txt'
+  names.write_text('sky\nearth\n')
+  theirs, again = tmp_path / 'a.safetensors', tmp_path / 'b.safetensors'
+  exporting.export(weights, 'torchvision', theirs)
+  run = tmp_path / 'run'
+  config = finetune.get_config()
+  config.init = str(theirs)
+  import_weights.import_weights(config, run, str(names))
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[1].startswith('3,218,308 parameters')
+  assert lines[1].endswith('2 classes (sky, earth)')
+  export_job.export_weights(run, 'torchvision', again)
+  assert theirs.read_bytes() != again.read_bytes()  # the names of the classes
+  there, back = load_file(theirs), load_file(again)
+  assert there.keys() == back.keys()
+  assert all(np.array_equal(there[name], back[name]) for name in there)
+  loaded = trained.load_run(run)
+  assert loaded.model.apply(loaded.variables, np.zeros((1, 64, 64, 3))).shape[-1] == 2
+  stored = trained.to_weights(loaded)
+  assert stored.class_names == ('sky', 'earth')
+  # It looks at whole pictures, whatever the size of the file's was.
+  assert (stored.contract.mean, stored.contract.std) == (
+    of.contract.mean,
+    of.contract.std,
+  )
+  assert (stored.contract.resize, stored.contract.crop_fraction) == ('squash', 1)
+  with pytest.raises(TrainingError, match='is a network for segmentation, the config'):
+    trained.complete(config)
 
 
 def test_any_recipe_trains_on_pixels_that_the_weights_understand(weights):

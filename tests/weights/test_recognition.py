@@ -172,12 +172,12 @@ def test_a_flattened_map_is_read_in_pytorchs_order():
   kernel = np.zeros((512, 32, 6, 6), np.float32)
   kernel[7, 20, 4, 1] = 1
   tensors = {**file.tensors, 'classifier.1.weight': kernel.reshape(512, -1)}
-  variables, differences = fitting._pair(of, weights.model, body + head, tensors)
+  variables, differences = fitting.pair(of, weights.model, body + head, tensors)
   assert differences == []
   ours = variables['params']['head']['hidden_0']['kernel']
   assert ours.reshape(6, 6, 32, 512)[4, 1, 20, 7] == 1
   assert ours.sum() == 1
-  variables, _ = fitting._pair(of, weights.model, body + head, file.tensors)
+  variables, _ = fitting.pair(of, weights.model, body + head, file.tensors)
   assert same_variables(variables, weights.variables)
 
 
