@@ -151,7 +151,7 @@ def test_width_and_resolution_reach_the_model():
 
 def test_the_docstring_of_a_config_holds_its_command():
   for file in FILES:
-    if file.stem != 'common':
+    if file.stem not in SHARED:
       assert f'--config=configs/{file.name}' in file.read_text(), file.name
 
 
@@ -172,14 +172,22 @@ def test_wrong_arguments(arg, message):
 
 SWEEPS = {
   'compare': {'trunks': 8, 'all': 11},
+  'deeplab_v2': {'widths': 2, 'learning_rates': 3, 'seeds': 3},
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
+  'detect_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'distill': {'seeds': 3, 'shares': 3, 'features': 3, 'temperatures': 3},
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
+  'lraspp_v3': {'seeds': 3, 'learning_rates': 3},
   'qat': {'learning_rates': 3, 'seeds': 3},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
+  'segment_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'shufflenet_v1': {'grid': 15, 'learning_rates': 3, 'seeds': 3},
   'shufflenet_v2': {'grid': 4, 'learning_rates': 3, 'seeds': 3},
+  'ssd_v1': {'widths': 4, 'learning_rates': 3, 'seeds': 3},
+  'ssdlite_v2': {'widths': 3, 'learning_rates': 4, 'seeds': 3},
+  'ssdlite_v3': {'seeds': 3, 'learning_rates': 4},
+  'ssdlite_v4': {'seeds': 3, 'learning_rates': 4},
   'staleness': {'delays': 21, 'learning_rates': 6, 'seeds': 3},
   'transfer': {'folds': 5, 'seeds': 3, 'learning_rates': 3},
   'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},

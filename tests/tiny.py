@@ -16,7 +16,7 @@ from unittest import mock
 import jax
 
 import main
-from mobilenet.models import zoo
+from mobilenet.models import detectors, segmenters, zoo
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
 from mobilenet.reports import run_report
 from mobilenet.training import sharding
@@ -32,6 +32,19 @@ NETWORK = Network(
   head=Head(8, 'hard_swish'),
   style=Style(norm_momentum=0.8),
 )
+
+# A trunk for detectors and segmenters, which take maps of stride 8 to 32.
+TRUNK = Network(
+  rows=(
+    Conv(3, 8, 2, 'relu6'),
+    *(Inverted(3, 2, 8, 2, act='relu6') for _ in range(3)),
+    Inverted(3, 2, 16, 2, act='relu6'),
+  ),
+  head=Head(),
+  style=Style(norm_momentum=0.8),
+)
+SSD = detectors.Named('tiny_trunk', False, detectors.Ssd())
+LRASPP = segmenters.Named('tiny_trunk', '', 32, segmenters.LrAspp(filters=8))
 
 # What is tested is the road, not the destination.
 CONFIG = (
@@ -61,7 +74,9 @@ def patched(devices: int | None = 1):
     return make_mesh(jax.devices()[:devices] if given is None else given, shards)
 
   with (
-    mock.patch.dict(zoo.NETWORKS, tiny=NETWORK),
+    mock.patch.dict(zoo.NETWORKS, tiny=NETWORK, tiny_trunk=TRUNK),
+    mock.patch.dict(detectors.DETECTORS, tiny_ssd=SSD),
+    mock.patch.dict(segmenters.SEGMENTERS, tiny_lraspp=LRASPP),
     mock.patch.object(sharding, 'make_mesh', make_small_mesh),
     mock.patch.object(sharding, 'SMALL', 64),  # shards cut its arrays, too
   ):
