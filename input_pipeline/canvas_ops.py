@@ -24,10 +24,12 @@ def window_of(image, window, fill):
 
   def framed():
     beyond = [[top - y, y + height - bottom], [left - x, x + width - right], [0, 0]]
+    filled = tf.cast(tf.constant(fill), image.dtype)
+    if image.dtype == tf.uint8:
+      # Bytes go round at 256: exact, and the fastest on a large canvas.
+      return tf.pad(part - filled, beyond) + filled
     there = tf.pad(tf.ones_like(part[..., :1], tf.bool), beyond)
-    return tf.where(
-      there, tf.pad(part, beyond), tf.cast(tf.constant(fill), image.dtype)
-    )
+    return tf.where(there, tf.pad(part, beyond), filled)
 
   is_whole = (bottom - top == height) & (right - left == width)
   seen = tf.cond(is_whole, lambda: part, framed)

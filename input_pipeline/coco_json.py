@@ -48,7 +48,7 @@ def find(index: Index, files: list[str]) -> list[str]:
 def is_instances(path: str) -> bool:
   """Whether a file holds what an instances file holds."""
   try:
-    with open(path, encoding='utf-8') as file:
+    with open(path, encoding='utf-8-sig') as file:
       return _has_keys(json.load(file))
   except (OSError, ValueError):
     return False
@@ -103,7 +103,7 @@ def read(index: Index, files: list[str], part_known: bool = True) -> Annotations
 def _load(index, file):
   path = file if os.path.isabs(file) else index.path(file)
   try:
-    with open(path, encoding='utf-8') as opened:
+    with open(path, encoding='utf-8-sig') as opened:
       content = json.load(opened)
   except OSError as error:
     raise DataError(f'cannot read {path}: {error.strerror or error}') from error

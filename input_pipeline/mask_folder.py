@@ -25,6 +25,7 @@ from input_pipeline.source import Source
 
 FOLDERS = ('masks', 'labels', 'annotations', 'SegmentationClass', 'mask', 'gt')
 _ENDS = ('', '_mask', '_label', '_labels', '-mask')  # of a mask's stem
+_LOOKED_AT = 5  # masks that are read where a label map says what they hold
 
 
 class Masked(NamedTuple):
@@ -144,7 +145,9 @@ def _read(root, annotations_at, state):
   pairs = [pair for pair, detail in zip(pairs, same, strict=True) if not detail]
   if not pairs:
     raise DataError(f'every mask in {root} has another size than its picture')
-  label_map, notes = _label_map(index, pairs)
+  label_map, notes, unread = _label_map(index, pairs)
+  faults += [Fault(name, 'unreadable', reason) for name, reason in unread.items()]
+  pairs = [pair for pair in pairs if pair.mask not in unread]
   return Masks(tuple(pairs), label_map, tuple(faults), notes)
 
 
@@ -203,25 +206,45 @@ def _nearest(picture, masks):
 
 
 def _same_size(index, pair) -> str:
-  """What differs; '' for nothing."""
-  height, width = picture_index.sides(index.path(pair.name))
-  rows, columns = picture_index.sides(index.path(pair.mask))
+  """What differs; '' for nothing, or for a file that only reading will tell of."""
+  try:
+    height, width = picture_index.sides(index.path(pair.name))
+    rows, columns = picture_index.sides(index.path(pair.mask))
+  except DataError:
+    return ''
   if (height, width) == (rows, columns):
     return ''
   return f'{rows} x {columns} pixels, {pair.name} has {height} x {width}'
 
 
 def _label_map(index, pairs):
-  """(label map, notes)."""
-  maps = [name for name in index.files if _is_map(name)]
-  if maps:
-    maps.sort(
-      key=lambda name: (name.count('/'), mask_files.MAPS.index(name.split('/')[-1]))
-    )
-    return mask_files.read_map(index.path(maps[0])), ()
-  counts = np.zeros(256, np.int64)
+  """(label map, notes, mask -> why it cannot be read)."""
+
+  def ids_or_reason(pair):
+    try:
+      return ids_in(index.path(pair.mask))
+    except DataError as error:
+      return str(error)
+
+  maps = sorted(
+    filter(_is_map, index.files),
+    key=lambda n: (n.count('/'), mask_files.MAPS.index(n.rpartition('/')[2])),
+  )
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    for ids in pool.map(lambda pair: ids_in(index.path(pair.mask)), pairs):
+    # With a map a few are enough: do masks of this kind hold ids?
+    read = list(pool.map(ids_or_reason, pairs[:_LOOKED_AT] if maps else pairs))
+  unread = {
+    pair.mask: ids
+    for pair, ids in zip(pairs, read, strict=False)
+    if isinstance(ids, str)
+  }
+  if len(unread) == len(read):
+    raise DataError(next(iter(unread.values())))
+  if maps:
+    return mask_files.read_map(index.path(maps[0])), (), {}
+  counts = np.zeros(256, np.int64)
+  for ids in read:
+    if not isinstance(ids, str):
       counts[ids] += 1
   found = np.flatnonzero(counts).tolist()
   if found == [0, UNCOUNTED]:
@@ -236,7 +259,7 @@ def _label_map(index, pairs):
       'hold are the classes'
     )
   names = {identity: str(identity) for identity in found}
-  return mask_files.label_map(names, f'the masks in {index.root}'), (note,)
+  return mask_files.label_map(names, f'the masks in {index.root}'), (note,), unread
 
 
 def ids_in(path: str) -> np.ndarray:

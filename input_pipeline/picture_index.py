@@ -105,11 +105,10 @@ def listed(index: Index, folders=('ImageSets/Main', '')) -> dict[str, str]:
         file = posixpath.join(folder, f'{name}.txt')
         if file not in index.files:
           continue
-        with open(index.path(file), encoding='utf-8', errors='replace') as lines:
+        with open(index.path(file), encoding='utf-8-sig', errors='replace') as lines:
           for line in lines:
             if line.strip():
               base = posixpath.basename(line.strip().replace('\\', '/'))
-              base = base.split()[0] if ' -1' in base or ' 1' in base else base
               stem, ending = posixpath.splitext(base)
               stem = stem if ending.lower() in photo_files.endings() else base
               part_by_stem.setdefault(stem, part)

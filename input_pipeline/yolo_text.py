@@ -47,7 +47,7 @@ def class_names_of(index: Index) -> tuple[str, ...] | None:
     return None
   path = index.path(found[0])
   try:
-    text = pathlib.Path(path).read_text(encoding='utf-8')
+    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
   except (OSError, UnicodeDecodeError) as error:
     raise DataError(f'cannot read {path}: {error}') from error
   if not path.endswith('.yaml'):
@@ -121,7 +121,7 @@ def read(index: Index, files: list[str], class_names) -> Annotations:
 def _lines(path):
   """(class, (top, left, bottom, right)) of each line."""
   try:
-    lines = pathlib.Path(path).read_text(encoding='utf-8').splitlines()
+    lines = pathlib.Path(path).read_text(encoding='utf-8-sig').splitlines()
   except (OSError, UnicodeDecodeError) as error:
     raise DataError(f'cannot read {path}: {error}') from error
   for number, line in enumerate(lines, 1):

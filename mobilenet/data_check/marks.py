@@ -156,6 +156,12 @@ def _masks(root, annotations_at, split):
   faults, names = list(found.faults), found.label_map.class_names
   counts = {name: collections.Counter() for name in names}
 
+  for picture in found.pictures:
+    try:
+      picture_index.sides(str(root / picture.name))
+    except DataError as error:
+      faults.append(annotations.Fault(picture.name, 'unreadable', str(error)))
+
   def ids_of(picture):
     try:
       return mask_folder.ids_in(str(root / picture.mask))

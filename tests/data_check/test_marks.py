@@ -64,10 +64,11 @@ def test_faults_of_masks_by_the_names_of_files(tmp_path):
   Image.new('L', (6, 8)).save(tmp_path / 'masks' / 'c.png')
   broken = (tmp_path / 'masks' / 'd.png').read_bytes()[:-20]
   (tmp_path / 'masks' / 'd.png').write_bytes(broken)
+  (tmp_path / 'images' / 'a.jpg').write_bytes(b'text')
   found, said = _check('masks', tmp_path)
   assert found == {
     'unknown id': ('masks/b.png',),
-    'unreadable': ('masks/d.png',),
+    'unreadable': ('images/a.jpg', 'masks/d.png'),
     'other size': ('masks/c.png',),
   }
   assert sum(said['classes']['road'].values()) == 1

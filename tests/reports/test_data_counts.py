@@ -9,8 +9,8 @@ from mobilenet.reports import data_counts
 from mobilenet.reports.data_counts import Counts
 
 
-def source(labels, names=('a', 'b', 'c')):
-  return types.SimpleNamespace(labels=labels, class_names=names)
+def source(labels, names=('a', 'b', 'c'), boxes=None):
+  return types.SimpleNamespace(labels=labels, class_names=names, class_counts=boxes)
 
 
 def shown(counts):
@@ -24,6 +24,10 @@ def test_counts_are_in_the_order_of_the_labels():
   counts = data_counts.per_class(source((0, 0, 1)), source((1, 1)))
   assert counts == {'a': Counts(2, 0), 'b': Counts(1, 2), 'c': Counts(0, 0)}
   assert data_counts.per_class(source(None), source((1,))) == {}
+  boxed = source(None, boxes=(4, 0, 2)), source(None, boxes=(1, 3, 0))
+  counts = data_counts.per_class(*boxed)
+  assert counts == {'a': Counts(4, 1), 'b': Counts(0, 3), 'c': Counts(2, 0)}
+  assert data_counts.noun(boxed[0]) == 'boxes'
 
 
 def test_few_classes_have_a_row_each(capsys):
