@@ -69,7 +69,6 @@ def base() -> ConfigDict:
     'imagenet2012'  # TFDS' name, 'folder', 'boxes', 'masks', 'made', ...
   )
   config.data.dir = ''  # the folder, or TFDS' directory ('' is TFDS' default)
-  config.data.annotations = ''  # of 'boxes' and 'masks': their file or folder
   config.data.train_split = 'train'
   config.data.eval_split = 'validation'
   config.data.holdout = 0.2  # of a folder without train/: the share for evaluation
