@@ -223,6 +223,9 @@ def warn_of_own_ops(config: ConfigDict) -> None:
   if contract is None or jax.process_index():
     return
   theirs = contract.eval_ops(config.resolution)
+  if not make_task(config).takes_crops:
+    theirs = _normalized_as_the_weights(own)
+    theirs = theirs.replace('{normalize}', contract.normalize_op())
   if input_pipeline.parse_ops(own, 'eval') != input_pipeline.parse_ops(theirs, 'eval'):
     print(
       f'warning: data.own_ops keeps {own!r} for evaluation, the weights want {theirs!r}'
