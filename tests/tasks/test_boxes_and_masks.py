@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mobilenet import trained
+from mobilenet.training import logs
 from tests import tiny
 
 SMALL = (
@@ -105,6 +106,22 @@ def test_from_its_first_checkpoint_it_ends_the_same_to_the_bit(task, request, tm
     *(_leaves(run.variables) for run in (ours, theirs)), strict=True
   ):
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.heavy  # programs for eight devices compile eight times as long
+@pytest.mark.parametrize('task', ['detector', 'segmenter'])
+def test_on_eight_devices_the_losses_are_those_of_one(task, request, tmp_path):
+  """The number of matched anchors, and of pixels, is that of the whole batch."""
+  folder, _ = request.getfixturevalue(task)
+  config = DETECTOR if task == 'detector' else SEGMENTER
+  done = tiny.run(*config, *SMALL, f'--workdir={tmp_path}', report=False, devices=8)
+  assert done.returncode == 0, done.stderr
+  ours, theirs = (
+    [line['loss'] for line in logs.read_metrics(place) if line['kind'] == 'train']
+    for place in (tmp_path, folder)
+  )
+  assert len(ours) == 3
+  np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 def _leaves(tree):
