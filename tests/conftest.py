@@ -12,7 +12,10 @@ os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.3')
 # Not a person's own cache: an accelerator that is built there would be used beside the
 # one that tests build, and JAX takes one of a name.
 os.environ['XDG_CACHE_HOME'] = str(CACHE / 'home')
-# Eight devices of one CPU: what is said of meshes is tested, not believed.
+# Eight devices of one CPU: what is said of meshes is tested, not believed. A GPU is
+# tried on request, with JAX_PLATFORMS=cuda,cpu; no process then takes all its memory.
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
 os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=8')
 
 # Imports leave very many objects that stay: not to be searched for cycles so often.

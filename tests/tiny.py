@@ -20,6 +20,7 @@ from mobilenet.models import detectors, segmenters, zoo
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
 from mobilenet.reports import run_report
 from mobilenet.training import sharding
+from tests.devices import first
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -71,7 +72,9 @@ def patched(devices: int | None = 1):
   make_mesh = sharding.make_mesh
 
   def make_small_mesh(given=None, shards=1):
-    return make_mesh(jax.devices()[:devices] if given is None else given, shards)
+    if given is None:
+      given = jax.devices() if devices is None else first(devices)
+    return make_mesh(given, shards)
 
   with (
     mock.patch.dict(zoo.NETWORKS, tiny=NETWORK, tiny_trunk=TRUNK),

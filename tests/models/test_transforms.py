@@ -19,6 +19,7 @@ from mobilenet.models.classifier import Classifier
 from mobilenet.models.convolution import conv
 from mobilenet.models.initial import init_variables
 from mobilenet.models.lowering import pads
+from tests import devices
 
 ROWS = (rows.Conv(3, 8, 2, 'hard_swish'), rows.Separable(3, 16, 1, 'relu6'))
 SHAPE = (16, 16, 3)
@@ -145,7 +146,8 @@ def scanned(logits, params, images):
 
 def over_devices(logits, params, images):
   """Each has an image and norms of its own; gradients are those of the sum."""
-  mesh = jax.make_mesh((2,), ('data',), axis_types=(AxisType.Auto,))
+  two = devices.first(2)
+  mesh = jax.make_mesh((2,), ('data',), axis_types=(AxisType.Auto,), devices=two)
 
   @functools.partial(jax.shard_map, mesh=mesh, in_specs=(P(), P('data')), out_specs=P())
   def gradients(params, images):

@@ -8,13 +8,14 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from mobilenet.scaling import collectives
 from mobilenet.training import sharding
+from tests import devices
 
 EVERYWHERE = PartitionSpec()
 
 
 @pytest.fixture(scope='module')
 def mesh():
-  return sharding.make_mesh(jax.devices()[:8], shards=4)
+  return sharding.make_mesh(devices.first(8), shards=4)
 
 
 def found(mesh, function, *shapes, out=EVERYWHERE):

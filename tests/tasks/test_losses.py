@@ -17,6 +17,7 @@ from mobilenet.tasks.losses import (
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
+from tests import devices
 
 DRAW = np.random.default_rng(0)
 LOGITS = (DRAW.standard_normal((16, 10)) * 4).astype('f')
@@ -192,7 +193,7 @@ def test_the_gradient_of_similarities_is_the_slope():
 
 def test_similarities_are_those_of_the_batch_of_all_devices():
   """An image is compared with those on other devices as well."""
-  mesh = sharding.make_mesh(jax.devices()[:2])
+  mesh = sharding.make_mesh(devices.first(2))
   function = jax.jit(
     jax.value_and_grad(similarity_distance),
     in_shardings=sharding.split(mesh),

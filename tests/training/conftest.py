@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 
-import jax
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from mobilenet.tasks.classification import Classification
 from mobilenet.training import loop, optimizer, schedules, sharding
 from mobilenet.training.plan import Plan
 from mobilenet.training.programs import Programs
+from tests import devices
 from tests.tiny import NETWORK
 
 CLASSES, SIZE, TRAIN, EVAL = 4, 12, 20, 11
@@ -82,7 +82,7 @@ class Run:
 
   @property
   def mesh(self):
-    return sharding.make_mesh(jax.devices()[: self.devices], self.shards)
+    return sharding.make_mesh(devices.first(self.devices), self.shards)
 
   def variables(self):
     return init_variables(self.model, (SIZE, SIZE, 3), 0)

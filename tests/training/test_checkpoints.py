@@ -21,6 +21,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from mobilenet.training import checkpoint_reading, retries
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import TrainingError
+from tests import devices
 
 
 @flax.struct.dataclass
@@ -612,7 +613,8 @@ def test_a_checkpoint_without_checksums_is_read_and_said(tmp_path, state, capsys
 
 
 def test_checksums_are_of_the_array_on_however_many_devices(tmp_path, state):
-  mesh = jax.make_mesh((4,), ('data',), axis_types=(AxisType.Auto,))
+  four = devices.first(4)
+  mesh = jax.make_mesh((4,), ('data',), axis_types=(AxisType.Auto,), devices=four)
   replicated, split = (
     NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ('data',))
   )
@@ -620,7 +622,7 @@ def test_checksums_are_of_the_array_on_however_many_devices(tmp_path, state):
   there = jax.device_put(values, {'w': split, 'b': replicated})
   with Checkpointer(tmp_path) as checkpointer:
     checkpointer.save(1, there)
-    for where in (replicated, jax.sharding.SingleDeviceSharding(jax.devices()[1])):
+    for where in (replicated, jax.sharding.SingleDeviceSharding(four[1])):
       restored = checkpointer.restore(like(jax.device_put(values, where)))
       same_bits(restored, values)
 

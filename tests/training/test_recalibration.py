@@ -8,6 +8,7 @@ import pytest
 
 from mobilenet.models.classifier import Classifier
 from mobilenet.training import recalibration, sharding
+from tests.devices import first
 from tests.tiny import NETWORK
 from tests.training.conftest import CLASSES, Run, examples
 
@@ -24,7 +25,7 @@ def variables():
 
 def recalibrated(variables, images, batch_size, devices=1):
   told = []
-  mesh = sharding.make_mesh(jax.devices()[:devices])
+  mesh = sharding.make_mesh(first(devices))
   batches = (images[n : n + batch_size] for n in range(0, len(images), batch_size))
   found = recalibration.recalibrate(MODEL, variables, batches, mesh, told.append)
   assert told == [batch_size] * (len(images) // batch_size)
