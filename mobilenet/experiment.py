@@ -69,7 +69,7 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
       'the config names no network: give the weights to start from, --config.init=FILE'
     )
   options = dict(config.model)
-  rounded = options.pop('rounded', False)  # runs of older versions have no such field
+  rounded = options.pop('rounded')
   if rounded:
     options['norm'] = False
   model = make_task(config).make_model(options, len(outputs))
@@ -77,8 +77,8 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
 
 
 def task_of(config: Mapping[str, Any]) -> str:
-  """What the network of a config is for; runs of older versions have no such field."""
-  return config.get('task', 'classification')
+  """What the network of a config is for."""
+  return config['task']
 
 
 def make_optimizer(
@@ -95,8 +95,8 @@ def make_optimizer(
 
 
 def shards(config: ConfigDict) -> int:
-  """Devices that share a state; runs of older versions have no such field."""
-  return config.get('shards', 1)
+  """Devices that share a state."""
+  return config.shards
 
 
 def initial_variables(
@@ -234,8 +234,7 @@ def warn_of_own_ops(config: ConfigDict) -> None:
 
 def contract_fields(config: ConfigDict) -> dict[str, Any]:
   """The fields of the contract that a config sets."""
-  section = config.get('contract', {})
-  return {field: value for field, value in section.items() if value is not None}
+  return {field: value for field, value in config.contract.items() if value is not None}
 
 
 def contract_of(config: ConfigDict) -> Contract | None:
@@ -272,9 +271,9 @@ def open_source(
     data_dir=config.data.dir if data_dir is None else data_dir,
     seed=config.seed,
     holdout=config.data.holdout,
-    group=config.data.get('group', ''),  # runs of older versions lack some
-    fold=config.data.get('fold', ''),
-    annotations=config.data.get('annotations', ''),
+    group=config.data.group,
+    fold=config.data.fold,
+    annotations=config.data.get('annotations', ''),  # of boxes and masks alone
     wants=make_task(config).wants,
     made_examples=config.data.made_examples,
     made_size=max(config.resolution, 32),

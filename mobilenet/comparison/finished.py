@@ -44,7 +44,7 @@ def read(folder: pathlib.Path) -> Finished:
   """
   config = workdir.read_config(folder)
   require(config is not None, f'{folder} is no run: it holds no {workdir.CONFIG_FILE}')
-  task = config.get('task', TASK)
+  task = config['task']
   require(task == TASK, f'{folder} is a run of {task}: only classifiers are compared')
   ended = result.read_result(folder)
   names = workdir.read_classes(folder)

@@ -118,9 +118,9 @@ def _row(run: Finished, name: str, measured: Latency | None, test) -> Row:
 
 def start(config: Mapping[str, Any]) -> str:
   """Where a network started: 'scratch', 'v2.pth, fine-tuned' or 'v2.pth, frozen'."""
-  learned = config['model'].get('trained', 'all')
+  learned = config['model']['trained']
   words = {'all': 'fine-tuned', 'classifier': 'frozen'}
-  if not config.get('init'):
+  if not config['init']:
     return SCRATCH if learned == 'all' else f'{SCRATCH}, trained: {learned}'
   file = pathlib.PurePath(config['init']).name
   return f'{file}, {words.get(learned, f"trained: {learned}")}'

@@ -73,8 +73,8 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
       round; it cannot be read; it is not the one that `teacher.crc32` names; or the
       run's data or task cannot be taught in this way.
   """
-  section = config.get('teacher', {})  # configs of older versions have none
-  weights, logits = section.get('weights', ''), section.get('logits', '')
+  section = config.teacher
+  weights, logits = section.weights, section.logits
   used = _used(section)
   if not used:
     require(

@@ -252,7 +252,7 @@ def make_task(config: ConfigDict) -> Task:
   Raises:
     TrainingError: no task of that name, or a wrong field.
   """
-  name = config.get('task', 'classification')  # runs of older versions have no field
+  name = config.task
   if name not in TASKS:
     raise unknown_name('task', name, TASKS)
   return importlib.import_module(TASKS[name]).make_task(config)

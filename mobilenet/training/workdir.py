@@ -24,7 +24,7 @@ try:
 except ModuleNotFoundError:  # Windows
   fcntl = None
 
-from mobilenet.training import files, logs, run_length, step_folders
+from mobilenet.training import files, later_fields, logs, run_length, step_folders
 from mobilenet.training.errors import TrainingError, require
 
 CONFIG_FILE = 'config.json'
@@ -155,13 +155,16 @@ def write_config(workdir: str | os.PathLike, config: Mapping[str, Any]) -> None:
 def read_config(workdir: str | os.PathLike) -> dict[str, Any] | None:
   """Returns the config of the run in `workdir`; None where it holds no run.
 
+  It is complete, whatever version of the project began the run (see `later_fields`).
+
   Raises:
     TrainingError: the file is there and cannot be read.
   """
   config = _read(workdir)
-  if config is not None:
-    config.pop(LENGTHS, None)
-  return config
+  if config is None:
+    return None
+  config.pop(LENGTHS, None)
+  return later_fields.completed(config)
 
 
 def _read(workdir: str | os.PathLike) -> dict[str, Any] | None:
@@ -204,7 +207,7 @@ def check_config(
   """
   if not holds_run(workdir):
     return Held.NOTHING
-  stored, config = read_config(workdir), _as_json(config)
+  stored, config = read_config(workdir), later_fields.completed(_as_json(config))
   growth = run_length.growth(stored, config)
   if growth is not None:
     ignore = (*ignore, *run_length.FIELDS)

@@ -8,6 +8,7 @@ import pytest
 
 from mobilenet.training import logs, run_length, workdir
 from mobilenet.training.errors import TrainingError
+from mobilenet.training.later_fields import completed
 from mobilenet.training.workdir import (
   Held,
   check_classes,
@@ -21,13 +22,15 @@ from mobilenet.training.workdir import (
   write_config,
 )
 
-CONFIG = {
-  'name': 'v3_large',
-  'optimizer': {'name': 'rmsprop_tf', 'eps': 0.001, 'clip_norm': None},
-  'data': {'ops': ['flip', 'resize(224)'], 'workers': 4},
-  'log_steps': 50,
-  'empty': {},
-}
+CONFIG = completed(
+  {
+    'name': 'v3_large',
+    'optimizer': {'name': 'rmsprop_tf', 'eps': 0.001, 'clip_norm': None},
+    'data': {'ops': ['flip', 'resize(224)'], 'workers': 4},
+    'log_steps': 50,
+    'empty': {},
+  }
+)
 
 
 def changed(**values):
