@@ -4,7 +4,7 @@
       --config.init=mobilenet_v2-b0353104.pth
 
 `pictures` holds images/ and masks/: for each image a PNG of the same name whose grey
-values or palette entries are classes; docs/segmentation.md shows how they may lie.
+values or palette entries are classes; docs/boxes_and_masks.md shows how they may lie.
 Without splits of their own a fifth of the pictures is set aside for evaluation, always
 the same. Pictures are squeezed to a square of `resolution` pixels.
 """
