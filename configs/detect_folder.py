@@ -4,9 +4,9 @@
       --config.init=mobilenet_v2-b0353104.pth
 
 `pictures` holds images and a COCO JSON, Pascal VOC XML files or YOLO text files;
-docs/boxes_and_masks.md shows how they may lie. Without splits of their own a fifth of the
-pictures is set aside for evaluation, always the same. Without `init` all of the network
-is drawn, and learns less from few pictures.
+docs/boxes_and_masks.md shows how they may lie. Without splits of their own a fifth of
+the pictures is set aside for evaluation, always the same. Without `init` all of the
+network is drawn, and learns less from few pictures.
 
 `kind=microscopy` turns and mirrors pictures every way, `kind=sign` never mirrors them.
 """

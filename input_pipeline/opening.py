@@ -79,7 +79,8 @@ def open_source(
       split_flag=split_flag,
     )
   if name in ('boxes', 'masks'):
-    from input_pipeline import box_folder, folder_split, mask_folder
+    from input_pipeline import folder_split
+    from input_pipeline.annotated import box_folder, mask_folder
 
     open_marked = {'boxes': box_folder.open_boxes, 'masks': mask_folder.open_masks}
     return open_marked[name](

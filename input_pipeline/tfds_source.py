@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from input_pipeline import record_files, tfds_marks
+from input_pipeline import record_files
+from input_pipeline.annotated import tfds_marks
 from input_pipeline.errors import DataError, nearest
 from input_pipeline.source import FileSlice, Source
 

@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline import (
-  DataError,
+from input_pipeline import DataError, folder_layout, folder_split
+from input_pipeline.annotated import (
   annotations,
   box_folder,
-  folder_layout,
-  folder_split,
   mask_files,
   mask_folder,
   picture_index,

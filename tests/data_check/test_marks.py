@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from input_pipeline import DataError, annotations, folder_split
+from input_pipeline import DataError, folder_split
+from input_pipeline.annotated import annotations
 from mobilenet.data_check import marks
 
 

@@ -9,10 +9,10 @@ TensorFlow's Object Detection API read them in the same way.
 import posixpath
 import xml.etree.ElementTree as tree
 
-from input_pipeline import picture_index
-from input_pipeline.annotations import Annotations, Fault, make_picture
+from input_pipeline.annotated import picture_index
+from input_pipeline.annotated.annotations import Annotations, Fault, make_picture
+from input_pipeline.annotated.picture_index import Index
 from input_pipeline.errors import DataError
-from input_pipeline.picture_index import Index
 
 _CORNERS = ('ymin', 'xmin', 'ymax', 'xmax')
 

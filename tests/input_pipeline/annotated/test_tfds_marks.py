@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from input_pipeline import DataError, eval_batches, tfds_marks
+from input_pipeline import DataError, eval_batches
+from input_pipeline.annotated import tfds_marks
 from input_pipeline.tfds_source import source_of
 
 

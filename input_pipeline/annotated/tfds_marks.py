@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from input_pipeline import marks, mask_files
+from input_pipeline import marks
+from input_pipeline.annotated import mask_files
 from input_pipeline.errors import DataError
 
 # Boxes of a picture that are used where counting all would take hours. TensorFlow's

@@ -4,10 +4,10 @@ import json
 import os
 import posixpath
 
-from input_pipeline import picture_index
-from input_pipeline.annotations import Annotations, Fault, make_picture
+from input_pipeline.annotated import picture_index
+from input_pipeline.annotated.annotations import Annotations, Fault, make_picture
+from input_pipeline.annotated.picture_index import Index
 from input_pipeline.errors import DataError
-from input_pipeline.picture_index import Index
 
 _KEYS = ('images', 'annotations', 'categories')
 

@@ -10,17 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import (
-  annotations,
-  folder_layout,
-  mask_files,
-  picture_index,
-)
-from input_pipeline.annotations import Fault
+from input_pipeline import folder_layout
+from input_pipeline.annotated import annotations, mask_files, picture_index
+from input_pipeline.annotated.annotations import Fault
+from input_pipeline.annotated.picture_split import chosen
 from input_pipeline.catalogue import UNCOUNTED
 from input_pipeline.errors import DataError
 from input_pipeline.folder_split import Split
-from input_pipeline.picture_split import chosen
 from input_pipeline.source import Source
 
 FOLDERS = ('masks', 'labels', 'annotations', 'SegmentationClass', 'mask', 'gt')

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from input_pipeline import DataError, box_folder, open_source
-from input_pipeline.annotations import make_picture, notes
+from input_pipeline import DataError, open_source
+from input_pipeline.annotated import box_folder
+from input_pipeline.annotated.annotations import make_picture, notes
 
 # Name -> (height, width) and boxes as (class, left, top, right, bottom) in pixels.
 PICTURES = {

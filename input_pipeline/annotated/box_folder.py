@@ -8,19 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from input_pipeline import (
+from input_pipeline import folder_layout, marks, photo_files
+from input_pipeline.annotated import (
   annotations,
   coco_json,
-  folder_layout,
-  marks,
-  photo_files,
   picture_index,
   voc_xml,
   yolo_text,
 )
+from input_pipeline.annotated.picture_split import chosen
 from input_pipeline.errors import DataError
 from input_pipeline.folder_split import Split
-from input_pipeline.picture_split import chosen
 from input_pipeline.source import Source
 
 # Ends of the names of files that can hold annotations.
