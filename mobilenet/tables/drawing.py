@@ -33,12 +33,22 @@ def accuracy(name: str, table: Table, filled: list[Filled]):
   figure = canvas.new_figure(1.6 + 4.7 * len(kept), 4.4)
   figure.suptitle(f'{name}: {table.title}', x=0.01, ha='left', fontsize=11)
   panels = figure.subplots(1, len(kept), squeeze=False, sharey=True)[0]
+  panels[0].set_ylim(_heights(shown))
   for panel, (axis, costs) in zip(panels, kept.items(), strict=True):
     _panel(panel, shown, costs)
     panel.set_xlabel(AXES.get(axis, axis), fontsize=9)
   panels[0].set_ylabel(table.quality.long, fontsize=9)
   _legend(figure, table, shown)
   return figure
+
+
+def _heights(entries: list[Filled]) -> tuple[float, float]:
+  """Limits for all panels: some points have a place in one of them only."""
+  values = [float(entry.row.quality) for entry in entries]
+  values += [entry.run.quality for entry in entries if entry.run]
+  low, high = min(values), max(values)
+  margin = 0.12 * (high - low) or 1.0
+  return low - margin, high + margin
 
 
 def _cost(table: Table, entry: Filled, axis: str) -> float | None:
@@ -91,16 +101,14 @@ def _panel(panel, entries: list[Filled], costs: list[float | None]) -> None:
       markerfacecolor='white',
       markeredgewidth=1.1,
     )
-    for n in numbers:
-      if costs[n] is None:
-        continue
+    known = [n for n in numbers if costs[n] is not None]
+    for n in sorted(known, key=costs.__getitem__):
       if (run := entries[n].run) is not None:
         panel.plot(costs[n], run.quality, marker, color=colour, markersize=5.5)
       words = _words(entries, numbers if line else [n], n)
       if words:
         texts.setdefault((costs[n], float(entries[n].row.quality), words), colour)
   _log_axis(panel, [cost for cost in costs if cost is not None])
-  panel.margins(y=0.12)
   labels.place(panel, [(*key, colour) for key, colour in texts.items()])
   panel.grid(linewidth=0.4, color='#d8dade')
   panel.set_axisbelow(True)
@@ -133,8 +141,10 @@ def _log_axis(panel, values: list[float]) -> None:
   panel.set_xscale('log')
   panel.set_xlim(middle / reach, middle * reach)
   subs = (1, 2, 5) if spread > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+  if spread > 500:
+    subs = (1,)
   panel.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
-  panel.xaxis.set_major_formatter('{x:g}')
+  panel.xaxis.set_major_formatter('{x:,.10g}')
   panel.xaxis.set_minor_locator(ticker.NullLocator())
 
 

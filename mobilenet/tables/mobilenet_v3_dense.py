@@ -73,8 +73,8 @@ TEST = (
 )  # fmt: skip
 
 COUNTED = (
-  'Counted for 19 classes and a picture of 1025 x 2049 px, 1024 x 2048 with the row and '
-  'the column that DeepLab adds.'
+  'Counted for 19 classes and a picture of 1025 x 2049 px: 1024 x 2048 with the row '
+  'and the column that DeepLab adds.'
 )
 LESS = (
   'Of the multiply-adds ours are the convolutions alone, and fewer; the less a network '
@@ -96,7 +96,7 @@ TABLES = {
     'maps of stride 16 and 32. Counted parameters leave BatchNorm out, and the outputs '
     'for each anchor are 91: only so do they have the printed digits.',
     notes={
-      "Repeated from V2's paper: counted with its 81 outputs. It prints 0.8 G for V2.": (
+      "Repeated from V2's paper: counted with its 81 outputs. It has 0.8 G for V2.": (
         'V1', 'V2',
       ),
       '0.62 G is printed for 613 M of convolutions and squeeze-and-excite.': ('V3',),

@@ -47,12 +47,12 @@ ROWS = (
 DETECTION = (
   Row('EfficientFormer L1', None, 1.0, 384, '12.77', '6.54G', '29.5', other='84.3'),
   Row('MobileNet-V1 1.5x', None, 1.5, 384, '9.05', '6.68G', '31.0', other='66.4'),
-  Row('MNv4-Conv-M', None, 1.0, 384, '9.79', '5.06G', '32.6', 'V4', '51.3'),
+  Row('MNv4-Conv-M', None, 1.0, 384, '9.79', '5.06G', '32.6', 'V4 Conv', '51.3'),
   Row('MobileNet Multi-AVG 1.5x', None, 1.5, 384, '9.51', '5.42G', '32.7',
       other='58.1'),
   Row('MobileNet-V2 2.0x', None, 2.0, 384, '10.15', '5.81G', '32.9', other='66.4'),
   Row('MobileNet-V3L 2.0x', None, 2.0, 384, '17.92', '4.99G', '33.2', other='59.9'),
-  Row('MNv4-Hybrid-M', None, 1.0, 384, '11.15', '5.62G', '34.0', 'V4', '60.5'),
+  Row('MNv4-Hybrid-M', None, 1.0, 384, '11.15', '5.62G', '34.0', 'V4 Hybrid', '60.5'),
 )  # fmt: skip
 
 TABLES = {

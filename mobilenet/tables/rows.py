@@ -19,13 +19,12 @@ class Row:
 
   Column order: label, model, width, resolution, parameters, multiply-adds, and how good
   it is by the table's metric. Parameters and multiply-adds are in millions, or with a
-  'G' in thousands of millions; a metric is in percent; '' is a number that the publication does not print.
+  'G' in thousands of millions; a metric is in percent; '' is a number that the
+  publication does not print.
   """
 
   label: str
-  model: (
-    str | None
-  )  # any name of `models.named`; None: a system that is not one of ours
+  model: str | None  # of `models.named`; None: a system that is not one of ours
   width: float = 1.0
   resolution: Size = 224  # px
   parameters: str = ''
