@@ -330,7 +330,7 @@ def test_a_detector_makes_training_steps_and_boxes(monkeypatch, settings):
   images = ours.with_boxes(spec)['image']
   boxes, scores = ours.inference_fn(model, variables, 'detection')(images)
   # Norms are folded: the same boxes as those of the network as it is.
-  found = model.apply(variables, images)
+  found = jax.jit(model.apply)(variables, images)
   expected = ours.boxes.decode(found.codes, found.anchors)
   np.testing.assert_allclose(boxes, expected, rtol=1e-3, atol=1e-4)
   assert scores.shape == (*boxes.shape[:2], 2)
