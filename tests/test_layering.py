@@ -289,15 +289,23 @@ def test_all_but_sweeps_runs_on_windows(path):
   assert not {name for name in at_once if name.startswith('mobilenet.sweeps')}
 
 
+# What a worker imports where nothing but PyTorch is installed.
+ALONE = {f'mobilenet.bench{part}' for part in ('', '.pytorch', '.recipe')}
+ALONE |= {'mobilenet.bench.worker', 'mobilenet.bench.worker.Prepared'}
+
+
 @of_each(FILES)
 def test_a_peer_of_the_benchmark_is_imported_by_its_worker_alone(path):
   bench = ROOT / 'mobilenet' / 'bench'
   peers = {f'{peer.stem}' for peer in bench.glob('*_peer.py')}
-  assert len(peers) == 2
+  assert len(peers) == 3
   assert not {name.rpartition('.')[2] for name in imports(path)} & peers
   # A worker's Python may have nothing but its own framework.
-  if path.name == 'timm_peer.py':
-    assert packages(path) <= STANDARD | {'torch', 'timm', 'mobilenet'}
+  of_torch = {'timm_peer.py': 'timm', 'torchvision_peer.py': 'torchvision'}
+  if path in (bench / 'pytorch.py', *(bench / name for name in of_torch)):
+    own = {'torch', 'mobilenet', of_torch.get(path.name, 'torch')}
+    assert packages(path) <= STANDARD | own
+    assert {name for name in imports(path) if name.startswith('mobilenet')} <= ALONE
   if path in (bench / 'worker.py', bench / 'recipe.py'):
     assert packages(path) <= STANDARD | {'numpy'}
 

@@ -9,14 +9,19 @@ import os
 from collections.abc import Sequence
 
 from mobilenet.bench import stock
-from mobilenet.models import zoo
+from mobilenet.bench.recipe import RECIPES
+from mobilenet.models import named, zoo
 from mobilenet.models.rows import Network
 from mobilenet.training.errors import TrainingError, require, unknown_name
 from mobilenet.weights.exporting import KERAS, TIMM
 
 OURS = 'ours'
-NUM_CLASSES = 1000
+NUM_CLASSES = RECIPES['classification'].num_classes
 DTYPES = ('float32', 'bfloat16')
+CLASSIFICATION, DETECTION = 'classification', 'detection'  # keys of RECIPES
+TORCHVISION = {
+  'ssdlite_mobilenet_v3_large_torchvision': 'ssdlite320_mobilenet_v3_large'
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Contender:
 
   modes: those it takes part in. install: the command that installs its packages.
   environment: variables of its process. names: our name of a model -> its framework's;
-  None if it takes ours. dtypes: that it computes in.
+  None if it takes ours. dtypes: that it computes in. kinds: of networks that it has.
   """
 
   title: str
@@ -35,10 +40,12 @@ class Contender:
   names: dict | None = None
   environment: dict[str, str] = dataclasses.field(default_factory=dict)
   dtypes: tuple[str, ...] = DTYPES
+  kinds: tuple[str, ...] = (CLASSIFICATION,)
 
 
 ONE_IMAGE = ('latency', 'processor')
 _ALL = ('train', 'infer', *ONE_IMAGE, 'compile', 'memory')
+OF_CLASSIFIERS = ('grow', 'lowerings')  # and of ours alone
 _PEERS = 'pip install -r requirements-bench.txt'
 _PACKAGE = 'mobilenet.bench'
 
@@ -47,6 +54,11 @@ def _exported(title: str) -> Contender:
   install = 'pip install -r requirements-export.txt'
   module = f'{_PACKAGE}.exported'
   return Contender(title, module, install, ONE_IMAGE, dtypes=('float32',))
+
+
+def _torchvision(title: str) -> Contender:
+  module = f'{_PACKAGE}.torchvision_peer'
+  return Contender(title, module, _PEERS, _ALL, TORCHVISION, kinds=(DETECTION,))
 
 
 def _keras(title: str, backend: str) -> Contender:
@@ -64,11 +76,16 @@ CONTENDERS = {
     'ours',
     f'{_PACKAGE}.ours',
     'pip install -r requirements.txt',
-    (*_ALL, 'grow', 'lowerings', 'input'),
+    (*_ALL, *OF_CLASSIFIERS, 'input'),
+    kinds=tuple(RECIPES),
   ),
   # Without the accelerator, which ours uses where it is built.
   'plain': Contender(
-    'ours, XLA alone', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', _ALL
+    'ours, XLA alone',
+    f'{_PACKAGE}.ours',
+    'pip install -r requirements.txt',
+    _ALL,
+    kinds=tuple(RECIPES),
   ),
   'stock': Contender(
     'stock flax.linen', f'{_PACKAGE}.ours', 'pip install -r requirements.txt', _ALL
@@ -77,6 +94,8 @@ CONTENDERS = {
   'timm_compile': Contender(
     'timm, torch.compile', f'{_PACKAGE}.timm_peer', _PEERS, _ALL, TIMM
   ),
+  'torchvision': _torchvision('torchvision, eager'),
+  'torchvision_compile': _torchvision('torchvision, torch.compile'),
   'keras_tensorflow': _keras('Keras on TensorFlow', 'tensorflow'),
   'keras_jax': _keras('Keras on JAX', 'jax'),
   'keras_tflite': _keras_converted('Keras in TFLite'),
@@ -115,7 +134,13 @@ class Model:
     return self.name if self.width == 1.0 else f'{self.name}:{self.width:g}'
 
   @property
+  def kind(self) -> str:
+    """A key of `recipe.RECIPES`."""
+    return named.kind(self.name)
+
+  @property
   def network(self) -> Network:
+    """Of a classifier."""
     return zoo.create(self.name, width=self.width).network
 
 
@@ -134,12 +159,17 @@ def chosen_models(text: str) -> list[Model]:
       raise TrainingError(
         f'--models: {part!r} is not NAME or NAME:WIDTH, as mobilenet_v3_small:0.5'
       ) from None
-    zoo.create(model.name, width=model.width)
+    require(
+      model.kind in RECIPES,
+      f'--models: {model.name} is a network for {model.kind}; those for '
+      f'{" and ".join(RECIPES)} are timed',
+    )
+    named.create(model.name, width=model.width, num_classes=2)
     models.append(model)
   return models
 
 
-def chosen_modes(text: str) -> list[str]:
+def chosen_modes(text: str, models: Sequence[Model] = ()) -> list[str]:
   """'train,latency' -> modes; for an unknown one the error names the nearest."""
   modes = _parts('--modes', text)
   known = CONTENDERS[OURS].modes
@@ -150,6 +180,12 @@ def chosen_modes(text: str) -> list[str]:
     'processor' not in modes or os.name != 'nt',
     '--modes=processor needs Linux or macOS: Windows counts processor time in steps '
     'of 16 ms',
+  )
+  alone = [mode for mode in modes if mode in OF_CLASSIFIERS]
+  other = [model.label for model in models if model.kind != CLASSIFICATION]
+  require(
+    not (alone and other),
+    f'--modes={",".join(alone)} takes classifiers only: leave out {", ".join(other)}',
   )
   return modes
 
@@ -195,11 +231,15 @@ def interpreters(text: str | None) -> dict[str, str]:
 def why_not(contender: str, model: Model, dtype: str) -> str | None:
   """Why a contender cannot run a model, in a few words; None where it can."""
   names = CONTENDERS[contender].names
+  if model.kind not in CONTENDERS[contender].kinds:
+    return f'has no networks for {model.kind} here'
   if contender == 'stock':
     return stock.why_not(model.network)
   if dtype not in CONTENDERS[contender].dtypes:
     return f'has no {dtype} here'
   if names is TIMM and model.width not in TIMM.get(model.name, {}):
+    return f'has no {model.label}'
+  if names is TORCHVISION and (model.name not in names or model.width != 1.0):
     return f'has no {model.label}'
   if names is KERAS and model.name not in KERAS:
     return f'has no {model.label}'

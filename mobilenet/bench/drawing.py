@@ -13,6 +13,8 @@ COLOURS = {
   'stock': '#e9cdb5',
   'timm': '#1f5f99',
   'timm_compile': '#8fb4d6',
+  'torchvision': '#1a7f8e',
+  'torchvision_compile': '#8cc3cb',
   'keras_tensorflow': '#1b6e53',
   'keras_jax': '#8dbfa9',
   'keras_tflite': '#4b8f3a',
@@ -27,20 +29,22 @@ _LINE, _REFERENCE = '#1f5f99', '#9aa1ab'
 
 
 def contenders(lines: Sequence[Line], caption: str):
-  """A Figure: per mode a panel, per contender a bar of the median with quartiles.
+  """A Figure: a panel per section of the page, a bar per contender.
+
+  A bar is the median, with quartiles.
 
   The axes are logarithmic: a factor is the same length everywhere.
   """
-  modes = page.by_mode([line for line in lines if line.spread is not None])
-  most = max((len(rows) for rows in modes.values()), default=1)
-  panels_wide = max(len(modes), 1)
+  sections = page.by_section([line for line in lines if line.spread is not None])
+  most = max((len(rows) for rows in sections.values()), default=1)
+  panels_wide = max(len(sections), 1)
   figure = canvas.new_figure(1.2 + 5.2 * panels_wide, 1.6 + 0.27 * most)
   figure.suptitle(caption, x=0.01, ha='left', fontsize=8)
   panels = figure.subplots(1, panels_wide, squeeze=False)[0]
-  for panel, (mode, rows) in zip(panels, modes.items(), strict=False):
+  for panel, (title, rows) in zip(panels, sections.items(), strict=False):
     _bars(panel, rows)
     unit = rows[0].measurement.unit
-    panel.set_title(page.TITLES[mode], fontsize=10, loc='left')
+    panel.set_title(title, fontsize=10, loc='left')
     panel.set_xlabel(f'{unit}, median and quartiles (less is better)', fontsize=8)
   return figure
 

@@ -9,20 +9,25 @@ import time
 from collections.abc import Callable, Mapping
 
 from mobilenet.bench.contenders import (
+  CLASSIFICATION,
   COLD,
   CONTENDERS,
   ENVIRONMENT,
-  NUM_CLASSES,
   ONE_IMAGE,
   Model,
   their_name,
 )
 from mobilenet.bench.processes import Worker, WorkerError
+from mobilenet.bench.recipe import RECIPES
 
+TORCH = ('mobilenet.bench.timm_peer', 'mobilenet.bench.torchvision_peer')
 # After a worker has answered, its threads may look for work for a while before they
 # sleep: 200 ms in Intel's OpenMP, 40 ms in onnxruntime, none that was seen in others.
 # The next worker waits longer than that.
-PAUSE_SECONDS = {name: 0.25 if 'timm' in name else 0.1 for name in CONTENDERS}
+PAUSE_SECONDS = {
+  name: 0.25 if contender.module in TORCH else 0.1
+  for name, contender in CONTENDERS.items()
+}
 # Short calls are repeated in a round for about this long, and their median is taken.
 # One call before that is not counted, since others have used the caches.
 ROUND_MS, MOST_REPEATS, SHORT_MS = 300.0, 20, 500.0
@@ -32,10 +37,13 @@ FRESH_ROUNDS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What all contenders of a run share."""
+  """What all contenders of a run share.
 
-  batch: int
-  resolution: int
+  batch, resolution (px): None for those of the recipe of a model's kind.
+  """
+
+  batch: int | None
+  resolution: int | None
   dtype: str
   threads: int
   rounds: int
@@ -43,13 +51,22 @@ class Settings:
   pythons: Mapping[str, str] = dataclasses.field(default_factory=dict)
   say: Callable[[str], None] = print
 
+  def at(self, model: Model) -> 'Settings':
+    """With the batch and the resolution at which a model is timed."""
+    recipe = RECIPES[model.kind]
+    return dataclasses.replace(
+      self,
+      batch=recipe.batch if self.batch is None else self.batch,
+      resolution=recipe.resolution if self.resolution is None else self.resolution,
+    )
+
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
   """One contender at one model in one mode: a number for each round, or an error.
 
   unit: of the values: 'ms', 's' or 'MiB'. prepared: what the worker says of itself.
-  missing: it failed because a package is not installed.
+  missing: it failed because a package is not installed. kind: of the model.
   """
 
   mode: str
@@ -62,12 +79,14 @@ class Measurement:
   memory: dict = dataclasses.field(default_factory=dict)
   error: str | None = None
   missing: bool = False
+  kind: str = CLASSIFICATION
 
 
 def make_spec(
   contender: str, model: Model, mode: str, settings: Settings, *, cold: bool = False
 ) -> dict:
   """What a worker has to do; modes of ONE_IMAGE are inference of one."""
+  settings = settings.at(model)
   return {
     'contender': contender,
     'module': CONTENDERS[contender].module,
@@ -75,7 +94,8 @@ def make_spec(
     'name': model.name,
     'their_name': their_name(contender, model),
     'width': model.width,
-    'num_classes': NUM_CLASSES,
+    'kind': model.kind,
+    'num_classes': RECIPES[model.kind].num_classes,
     'batch': 1 if mode in ONE_IMAGE else settings.batch,
     'resolution': settings.resolution,
     'dtype': settings.dtype,
@@ -152,7 +172,9 @@ def interleaved(
         workers.pop(name).close()
 
     for name, spec in specs.items():
-      found[name] = Measurement(mode, model.label, name, 'ms', spec['batch'])
+      found[name] = Measurement(
+        mode, model.label, name, 'ms', spec['batch'], kind=model.kind
+      )
       with failure_of(name):
         settings.say(f'{model.label}, {mode}: preparing {CONTENDERS[name].title}')
         workers[name] = stack.enter_context(start(spec, settings))
@@ -194,7 +216,8 @@ def fresh(
       model.label,
       name,
       's' if mode == 'compile' else 'MiB',
-      settings.batch,
+      settings.at(model).batch,
+      kind=model.kind,
     )
     for mode in modes
     for name in contenders

@@ -1,27 +1,44 @@
 """Ours, ours without the accelerator, and its twin in stock flax.linen."""
 
 import time
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mobilenet.bench import recipe
 from mobilenet.bench.stock import StockClassifier
 from mobilenet.bench.worker import Prepared
-from mobilenet.models import folding, lowering, zoo
-from mobilenet.models.classifier import Classifier
+from mobilenet.models import boxes, folding, lowering, named
 from mobilenet.models.initial import init_variables
 from mobilenet.reports import result
 from mobilenet.tasks.classification import Classification
+from mobilenet.tasks.detection import Detection
 from mobilenet.training import optimizer, sharding, state, step
 from mobilenet.training.allocator import keep_freed_memory
+
+OPTIMIZERS = {
+  'rmsprop': {
+    'name': 'rmsprop_tf',
+    'decay': recipe.DECAY,
+    'momentum': recipe.MOMENTUM,
+    'eps': recipe.EPSILON,
+  },
+  'sgd': {'name': 'sgd', 'momentum': recipe.MOMENTUM},
+}
+# torchvision's detectors have this loss as well.
+TASKS = {
+  'classification': Classification(label_smoothing=recipe.LABEL_SMOOTHING),
+  'detection': Detection(class_loss='hard_negatives'),
+}
 
 
 def prepare(spec: dict) -> Prepared:
   """Ours, 'plain' for XLA alone, or 'stock' for its twin; see `Prepared`.
 
   Args:
-    spec: contender, mode ('train' or 'infer'), name, width, num_classes, batch,
+    spec: contender, mode ('train' or 'infer'), kind, name, width, num_classes, batch,
       resolution (px), dtype, and cold: whether compile time is measured.
   """
   keep_freed_memory()
@@ -38,11 +55,12 @@ def prepare(spec: dict) -> Prepared:
     variables = jax.jit(model.init)(jax.random.key(recipe.SEED), shape)
   else:
     variables = jax.device_put(init_variables(ours, image_shape, recipe.SEED))
-  images, labels = recipe.made_batch(spec)
+  batch = BATCHES[spec['kind']](spec)
   if spec['mode'] == 'train':
-    run = training_step(model, variables, {'image': images, 'label': labels})
+    run = training_step(model, variables, batch, spec['kind'])
   else:
-    infer, images = inference_fn(model, variables), jax.device_put(images)
+    infer = inference_fn(model, variables, spec['kind'])
+    images = jax.device_put(batch['image'])
     # The logits stay on the device: a copy to the host would be timed too.
     run = lambda: jax.block_until_ready(infer(images))  # noqa: E731
   jax.block_until_ready(variables)
@@ -66,9 +84,9 @@ def prepare(spec: dict) -> Prepared:
   )
 
 
-def network(spec: dict, lowering: str = 'auto') -> Classifier:
+def network(spec: dict, lowering: str = 'auto'):
   """The network that a spec names."""
-  return zoo.create(
+  return named.create(
     spec['name'],
     width=spec['width'],
     num_classes=spec['num_classes'],
@@ -77,25 +95,43 @@ def network(spec: dict, lowering: str = 'auto') -> Classifier:
   )
 
 
-def training_step(model, variables, batch: dict):
-  """A function that takes one step, with the update and the averages of `step`."""
-  task = Classification(label_smoothing=recipe.LABEL_SMOOTHING)
+def labelled(spec: dict) -> dict:
+  """The batch of a classifier."""
+  images, labels = recipe.made_batch(spec)
+  return {'image': images, 'label': labels}
+
+
+def with_boxes(spec: dict) -> dict:
+  """The batch of a detector."""
+  (images, _), (boxes, classes) = recipe.made_batch(spec), recipe.made_boxes(spec)
+  nowhere = np.zeros(classes.shape, bool)
+  return {'image': images, 'boxes': boxes, 'classes': classes, 'crowd': nowhere}
+
+
+BATCHES: dict[str, Callable[[dict], dict]] = {
+  'classification': labelled,
+  'detection': with_boxes,
+}
+
+
+def training_step(model, variables, batch: dict, kind: str):
+  """A function that takes one step: the loss, update and averages of the recipe."""
+  task, how = TASKS[kind], recipe.RECIPES[kind]
   tx = optimizer.make_optimizer(
-    {
-      'name': 'rmsprop_tf',
-      'decay': recipe.DECAY,
-      'momentum': recipe.MOMENTUM,
-      'eps': recipe.EPSILON,
-    },
-    lambda _: jnp.float32(recipe.LEARNING_RATE),
+    OPTIMIZERS[how.optimizer], lambda _: jnp.float32(recipe.LEARNING_RATE)
   )
   mesh = sharding.make_mesh(jax.devices()[:1])
   current = jax.jit(
-    lambda v: state.create(v, tx, task.zero_sums(), ema=True),
+    lambda v: state.create(v, tx, task.zero_sums(), ema=how.averages),
     out_shardings=sharding.replicated(mesh),
   )(variables)
   train_step = step.make_train_step(
-    model, task, tx, mesh, seed=recipe.SEED, ema_decay=recipe.EMA_DECAY
+    model,
+    task,
+    tx,
+    mesh,
+    seed=recipe.SEED,
+    ema_decay=recipe.EMA_DECAY if how.averages else None,
   )
   batch = sharding.put(mesh, batch)
 
@@ -108,11 +144,22 @@ def training_step(model, variables, batch: dict):
   return run
 
 
-def inference_fn(model, variables):
-  """images -> logits, as a finished model is run: with its norms folded in."""
-  if isinstance(model, Classifier):
+def inference_fn(model, variables, kind: str):
+  """images -> logits, as a finished model is run: with its norms folded in.
+
+  Of a detector: boxes and scores of all anchors, before suppression.
+  """
+  if not isinstance(model, StockClassifier):
     model, variables = folding.fold(model, variables)
-  apply = jax.jit(lambda v, x: model.apply(v, x, train=False))
+
+  def answer(variables, images):
+    found = model.apply(variables, images, train=False)
+    if kind != 'detection':
+      return found
+    decoded = boxes.decode(found.codes, found.anchors)
+    return decoded, TASKS[kind].scores(found.logits)
+
+  apply = jax.jit(answer)
   return lambda images: apply(variables, images)
 
 

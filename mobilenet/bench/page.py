@@ -17,6 +17,7 @@ TITLES = {
   'compile': 'Compiling a training step, without a cache',
   'memory': 'Peak memory of training',
 }
+KINDS = {'classification': '{}', 'detection': 'Detection: {}'}
 _NEEDS = ('processor', 'memory')  # of them a contender needs less; else it is faster
 
 
@@ -63,13 +64,18 @@ def between(spread: Spread, digits: int | None = None) -> str:
   return '–'.join(number(e) if digits is None else f'{e:.{digits}f}' for e in ends)
 
 
-def by_mode(lines: Sequence[Line]) -> dict[str, list[Line]]:
-  """Lines of each mode, in the order of `TITLES`."""
-  return {
-    mode: rows
-    for mode in TITLES
-    if (rows := [line for line in lines if line.measurement.mode == mode])
-  }
+def by_section(lines: Sequence[Line]) -> dict[str, list[Line]]:
+  """Title -> lines of one mode and kind of network, detectors below classifiers."""
+  found = {}
+  for kind, (mode, title) in itertools.product(KINDS, TITLES.items()):
+    own = [
+      line
+      for line in lines
+      if (line.measurement.kind, line.measurement.mode) == (kind, mode)
+    ]
+    if own:
+      found[KINDS[kind].format(title)] = own
+  return found
 
 
 def show(
@@ -77,10 +83,10 @@ def show(
   sections: Sequence[tuple[str, Sequence, Sequence]] = (),
   console: rich.console.Console | None = None,
 ) -> None:
-  """Prints a table per mode, then the sections as `markdown` takes them."""
+  """Prints the tables, then the sections as `markdown` takes them."""
   tables = [
-    (TITLES[mode], columns(rows[0]), map(cells, rows))
-    for mode, rows in by_mode(lines).items()
+    (title, columns(rows[0]), map(cells, rows))
+    for title, rows in by_section(lines).items()
   ]
   for title, heads, rows in (*tables, *sections):
     table = terminal.make_table(title, heads)
@@ -97,7 +103,7 @@ def markdown(
   sections: Sequence[tuple[str, Sequence, Sequence]] = (),
   grown: Sequence[str] = (),
 ) -> str:
-  """The page: where and how it was measured, a table per mode, remarks.
+  """The page: where and how it was measured, a table per section, remarks.
 
   Args:
     sections: further tables: title, columns as `columns` has them, rows of text.
@@ -112,8 +118,8 @@ def markdown(
       'median of the ratios within each round, so it may differ a little from that of',
       'the medians.',
     ]
-  for mode, rows in by_mode(lines).items():
-    text += _table(TITLES[mode], columns(rows[0]), map(cells, rows))
+  for title, rows in by_section(lines).items():
+    text += _table(title, columns(rows[0]), map(cells, rows))
   for section in sections:
     text += _table(*section)
   if remarks:

@@ -36,7 +36,7 @@ def check(settings: Settings) -> None:
   """Raises TrainingError for settings that no contender could run with."""
   for name in ('batch', 'resolution', 'rounds', 'threads'):
     value = getattr(settings, name)
-    require(value >= 1, f'--{name} is {value}: it must be at least 1')
+    require(value is None or value >= 1, f'--{name} is {value}: it must be at least 1')
   require(
     settings.dtype in DTYPES,
     f'--dtype {settings.dtype!r} is none of {", ".join(DTYPES)}',
@@ -85,7 +85,10 @@ def run(
     raise files.write_error(settings.logs, error) from error
   contenders = [OURS, *peers]
   report = Report(settings, out, command(), against)
+  whole = settings
   for model in models:
+    settings = whole.at(model)
+    report.sizes[model.kind] = f'batch {settings.batch}, {settings.resolution} px'
     able = {}
     for name in contenders:
       reason = why_not(name, model, settings.dtype)
@@ -156,6 +159,7 @@ class Report:
     self.against = against
     self.measurements: list[Measurement] = []
     self.left_out: list[str] = []
+    self.sizes: dict[str, str] = {}  # of the batches, by kind of network
     self.failures: list[str] = []  # of ours, in modes that it has alone
     self.grown: list[str] = []
     self.convolutions: list[dict] = []
@@ -220,11 +224,14 @@ class Report:
       if prepared.get('device', 'cpu') != 'cpu':
         devices[prepared['device']] = None
     revision, modified = result.git_state()
+    sizes = list(self.sizes.values())
+    if len(sizes) > 1:
+      sizes = [f'{size} ({kind})' for kind, size in self.sizes.items()]
     machine = [*devices, f'{cpu_name()}, {s.threads} of {cores()} cores']
     return {
       'command': self.command,
       'machine': '; '.join(machine),
-      'settings': f'batch {s.batch}, {s.resolution} px, {s.dtype}, {s.rounds} rounds',
+      'settings': ', '.join([*sizes, s.dtype, f'{s.rounds} rounds']),
       'versions': ', '.join(f'{name} {version}' for name, version in versions.items()),
       'system': platform.platform(),
       'began': f'{self.began}, load average then {self.load}',

@@ -26,8 +26,8 @@ FLAGS = (
     f'auto (all), none, or some of {", ".join(contenders.PEERS)}.',
   ),
   Flag('against', str, contenders.OURS, 'The contender whose numbers are compared.'),
-  Flag('batch', int, 16, 'Images per batch.'),
-  Flag('resolution', int, 224, 'Size of the images in pixels.'),
+  Flag('batch', int, None, 'Images per batch; 16, or 8 for detectors.'),
+  Flag('resolution', int, None, 'Size in pixels; 224, or 320 for detectors.'),
   Flag('dtype', str, 'float32', 'float32 or bfloat16.'),
   Flag('rounds', int, 15, 'Turns of each contender.'),
   Flag('threads', int, None, 'Threads of each contender; one per core by default.'),
@@ -46,10 +46,11 @@ def run(given: Given) -> int:
     logs=out / 'workers',
     pythons=contenders.interpreters(asked.peer_python),
   )
-  modes = contenders.chosen_modes(asked.modes)
+  models = contenders.chosen_models(asked.models or bench.MODELS)
+  modes = contenders.chosen_modes(asked.modes, models)
   peers = contenders.chosen_peers(asked.peers)
   return bench.run(
-    contenders.chosen_models(asked.models or bench.MODELS),
+    models,
     modes,
     peers,
     settings,

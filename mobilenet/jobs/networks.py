@@ -2,30 +2,52 @@
 
     python main.py --job=networks --match=v3
 
-Any config takes a name: --config.model.name=NAME. Counts are for width 1.0 and 1,000
-classes. No config is needed.
+Any config of that task takes a name: --config.model.name=NAME. Counts are for width
+1.0: of classifiers with 1,000 classes, of detectors with COCO's 90, of segmenters with
+VOC's 21. No config is needed.
 """
 
 from mobilenet.command_line import Flag, Given
-from mobilenet.models import counting, zoo
+from mobilenet.models import counting, named, zoo
 from mobilenet.reports import terminal
 from mobilenet.training.errors import require
 
 FLAGS = (
   Flag('match', str, '', 'Only names that contain this.'),
-  Flag('resolution', int, 224, 'Image size in pixels, for the multiply-adds.'),
+  Flag('resolution', int, None, 'Image size in pixels, for the multiply-adds.'),
 )
+# Of each kind of network: title, px and outputs that the papers count with.
+SHOWN = {
+  'classification': ('Networks', 224, 1000),
+  'detection': ('Detectors', 320, 90),
+  'segmentation': ('Segmenters', 512, 21),
+}
 
 
 def run(given: Given) -> int:
-  names = [name for name in sorted(zoo.NETWORKS) if given.flags.match in name]
+  match, resolution = given.flags.match, given.flags.resolution
   require(
-    bool(names), f'no network has {given.flags.match!r} in its name; leave out --match'
+    resolution is None or resolution >= 1,
+    f'--resolution={resolution} must be at least 1',
   )
-  resolution = given.flags.resolution
-  require(resolution >= 1, f'--resolution={resolution} must be at least 1')
+  found = {
+    kind: [name for name in sorted(table) if match in name]
+    for kind, (table, _) in named.KINDS.items()
+  }
+  require(
+    any(found.values()),
+    f'no network has {match!r} in its name; leave out --match',
+  )
+  for kind, names in found.items():
+    title, px, outputs = SHOWN[kind]
+    if names:
+      _show(title, names, resolution or px, outputs)
+  return 0
+
+
+def _show(title: str, names: list[str], resolution: int, outputs: int) -> None:
   table = terminal.make_table(
-    f'Networks at {resolution} px, 1,000 classes',
+    f'{title} at {resolution} px, {outputs:,} classes',
     [
       ('name', 'left'),
       ('widths', 'left'),
@@ -34,9 +56,10 @@ def run(given: Given) -> int:
     ],
   )
   for name in names:
-    parameters, multiply_adds = counting.count(zoo.create(name), resolution)
+    model = named.create(name, num_classes=outputs)
+    parameters, multiply_adds = counting.count(model, resolution)
+    widths = zoo.widths(named.trunk(name))
     terminal.add_row(
-      table, name, zoo.widths(name), f'{parameters:,}', f'{multiply_adds / 1e6:,.1f} M'
+      table, name, widths, f'{parameters:,}', f'{multiply_adds / 1e6:,.1f} M'
     )
   terminal.show(table)
-  return 0

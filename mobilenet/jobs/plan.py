@@ -41,6 +41,11 @@ def run(given: Given) -> int:
     'the config names no network: add --config.model.name=mobilenet_v3_large',
   )
   require(
+    config.task == 'classification',
+    f'--job=plan compiles the steps of classifiers, not of {config.task}: '
+    'give a config of one',
+  )
+  require(
     bool(given.flags.topology),
     '--job=plan needs a slice to plan for: --topology=v5e:4x4',
   )

@@ -2,8 +2,8 @@
 
     python main.py --job=table --table=v1/6,v4/6 --measure
 
-Published numbers stand next to counted ones and the top-1 of your finished ImageNet
-runs. No config is needed. docs/tables.md says what the columns mean.
+Published numbers stand next to counted ones and the top-1, mAP or mIoU of your finished
+runs on whole data sets. No config is needed. docs/tables.md says what the columns mean.
 """
 
 from mobilenet.command_line import Flag, Given
@@ -13,7 +13,7 @@ from mobilenet.training import workdir
 FLAGS = (
   Flag('table', str, 'all', 'all, or names such as v1/6,v2/4.'),
   Flag('measure', bool, False, 'Time batches of one image on this machine.'),
-  Flag('runs', str, None, 'Folder of finished ImageNet runs; runs by default.'),
+  Flag('runs', str, None, 'Folder of finished runs; runs by default.'),
 )
 
 

@@ -15,13 +15,13 @@ AXES = {'multiply-adds': 'multiply-adds (M)', 'parameters': 'parameters (M)'}
 
 
 def accuracy(name: str, table: Table, filled: list[Filled]):
-  """A Figure of top-1 over each axis of the table, on logarithmic axes.
+  """A Figure of the table's metric over each axis of the table, on logarithmic axes.
 
   Hollow marks are published, filled ones are our runs. A mark stands at the published
   cost, or at the counted one if none is printed. An axis on which fewer than half of
   the rows have a value is left out.
   """
-  shown = [entry for entry in filled if entry.row.top1]
+  shown = [entry for entry in filled if entry.row.quality]
   axes_of = {
     axis: [_cost(table, entry, axis) for entry in shown] for axis in table.axes
   }
@@ -33,12 +33,22 @@ def accuracy(name: str, table: Table, filled: list[Filled]):
   figure = canvas.new_figure(1.6 + 4.7 * len(kept), 4.4)
   figure.suptitle(f'{name}: {table.title}', x=0.01, ha='left', fontsize=11)
   panels = figure.subplots(1, len(kept), squeeze=False, sharey=True)[0]
+  panels[0].set_ylim(_heights(shown))
   for panel, (axis, costs) in zip(panels, kept.items(), strict=True):
     _panel(panel, shown, costs)
     panel.set_xlabel(AXES.get(axis, axis), fontsize=9)
-  panels[0].set_ylabel('top-1 accuracy (%)', fontsize=9)
+  panels[0].set_ylabel(table.quality.long, fontsize=9)
   _legend(figure, table, shown)
   return figure
+
+
+def _heights(entries: list[Filled]) -> tuple[float, float]:
+  """Limits for all panels: some points have a place in one of them only."""
+  values = [float(entry.row.quality) for entry in entries]
+  values += [entry.run.quality for entry in entries if entry.run]
+  low, high = min(values), max(values)
+  margin = 0.12 * (high - low) or 1.0
+  return low - margin, high + margin
 
 
 def _cost(table: Table, entry: Filled, axis: str) -> float | None:
@@ -78,7 +88,7 @@ def _panel(panel, entries: list[Filled], costs: list[float | None]) -> None:
   for line, numbers in _lines(entries).items():
     colour, marker = styles[line]
     points = sorted(
-      (costs[n], float(entries[n].row.top1)) for n in numbers if costs[n] is not None
+      (costs[n], float(entries[n].row.quality)) for n in numbers if costs[n] is not None
     )
     if not points:
       continue
@@ -91,16 +101,14 @@ def _panel(panel, entries: list[Filled], costs: list[float | None]) -> None:
       markerfacecolor='white',
       markeredgewidth=1.1,
     )
-    for n in numbers:
-      if costs[n] is None:
-        continue
+    known = [n for n in numbers if costs[n] is not None]
+    for n in sorted(known, key=costs.__getitem__):
       if (run := entries[n].run) is not None:
-        panel.plot(costs[n], run.top1, marker, color=colour, markersize=5.5)
+        panel.plot(costs[n], run.quality, marker, color=colour, markersize=5.5)
       words = _words(entries, numbers if line else [n], n)
       if words:
-        texts.setdefault((costs[n], float(entries[n].row.top1), words), colour)
+        texts.setdefault((costs[n], float(entries[n].row.quality), words), colour)
   _log_axis(panel, [cost for cost in costs if cost is not None])
-  panel.margins(y=0.12)
   labels.place(panel, [(*key, colour) for key, colour in texts.items()])
   panel.grid(linewidth=0.4, color='#d8dade')
   panel.set_axisbelow(True)
@@ -133,8 +141,10 @@ def _log_axis(panel, values: list[float]) -> None:
   panel.set_xscale('log')
   panel.set_xlim(middle / reach, middle * reach)
   subs = (1, 2, 5) if spread > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+  if spread > 500:
+    subs = (1,)
   panel.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
-  panel.xaxis.set_major_formatter('{x:g}')
+  panel.xaxis.set_major_formatter('{x:,.10g}')
   panel.xaxis.set_minor_locator(ticker.NullLocator())
 
 
@@ -158,9 +168,9 @@ def _legend(figure, table: Table, entries: list[Filled]) -> None:
     for line, style in _styles(entries).items()
     if line
   ]
-  handles.append(mark(table.published_top1, ALONE, 'o', line=False, filled=False))
+  handles.append(mark(table.published, ALONE, 'o', line=False, filled=False))
   if any(entry.run for entry in entries):
-    handles.append(mark(table.our_top1, ALONE, 'o', line=False, filled=True))
+    handles.append(mark(table.ours, ALONE, 'o', line=False, filled=True))
   figure.legend(
     handles=handles,
     title=table.legend or None,

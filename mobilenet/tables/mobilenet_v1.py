@@ -1,5 +1,6 @@
-"""Tables 4 to 9 of MobileNetV1 (https://arxiv.org/abs/1704.04861v1)."""
+"""Tables 4 to 9 and 13 of MobileNetV1 (https://arxiv.org/abs/1704.04861v1)."""
 
+from mobilenet.tables.quality import COCO
 from mobilenet.tables.rows import Row, Table
 
 PAPER = 'arXiv:1704.04861'
@@ -41,6 +42,21 @@ SMALLER = (
   Row('AlexNet', 'alexnet_2012', 1.0, 224, '60', '720', '57.2'),
 )
 
+COCO_OUTPUTS = (('num_classes', 90),)  # and the background: COCO's ids have gaps
+
+DETECTION = (
+  Row('SSD 300, deeplab-VGG', None, 1.0, 300, '33.1', '34.9G', '21.1'),
+  Row('SSD 300, Inception V2', None, 1.0, 300, '13.7', '3.8G', '22.0'),
+  Row('SSD 300, MobileNet', 'ssd_mobilenet_v1', 1.0, 300, '6.8', '1.2G', '19.3',
+      options=COCO_OUTPUTS),
+  Row('Faster-RCNN 300, VGG', None, 1.0, 300, '138.5', '64.3G', '22.9'),
+  Row('Faster-RCNN 300, Inception V2', None, 1.0, 300, '13.3', '118.2G', '15.4'),
+  Row('Faster-RCNN 300, MobileNet', None, 1.0, 300, '6.1', '25.2G', '16.4'),
+  Row('Faster-RCNN 600, VGG', None, 1.0, 600, '138.5', '149.6G', '25.7'),
+  Row('Faster-RCNN 600, Inception V2', None, 1.0, 600, '13.3', '129.6G', '21.9'),
+  Row('Faster-RCNN 600, MobileNet', None, 1.0, 600, '6.1', '30.5G', '19.8'),
+)  # fmt: skip
+
 # A count within 1 % of print, or rounded to it, needs no note.
 TABLES = {
   'v1/4': Table(
@@ -72,6 +88,21 @@ TABLES = {
       'rows; the paper\'s "22 times less" computation is 11 times.': ('Squeezenet',),
       'The AlexNet counted is the published one of 2012, two towers, hence half the '
       'connections in three of its layers.': ('AlexNet',),
+    },
+  ),
+  'v1/13': Table(
+    'Detection on COCO',
+    f'{PAPER}, Table 13',
+    DETECTION,
+    quality=COCO,
+    published='published (minival)',
+    ours='ours (val2017)',
+    remark='minival is 8,000 pictures of the validation set of 2014; val2017 is 5,000 '
+    'of the same set. Faster-RCNN takes 300 proposals.',
+    notes={
+      'Counted with 91 outputs for each anchor: 90 ids of COCO and the background.': (
+        'SSD 300, MobileNet',
+      ),
     },
   ),
 }

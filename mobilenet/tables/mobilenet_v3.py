@@ -139,8 +139,8 @@ TABLES = {
     remark='Published are 8-bit networks; counts and results of ours are of the '
     'floating-point networks with the same definition. The paper prints no counts '
     'here and does not say how it quantised.',
-    published_top1='published (uint8)',
-    our_top1='ours (float)',
+    published='published (uint8)',
+    ours='ours (float)',
   ),
   'v3/5': Table(
     'Effect of the non-linearities',

@@ -4,7 +4,7 @@ import dataclasses
 
 from mobilenet.tables import our_runs, sizes
 from mobilenet.tables.our_runs import Run
-from mobilenet.tables.rows import Row, Table, compare, legend, millions
+from mobilenet.tables.rows import Row, Size, Table, compare, legend, millions
 from mobilenet.tables.sheet import Sheet
 
 
@@ -28,8 +28,9 @@ def fill(table: Table, runs: list[Run], *, measure: bool = False) -> list[Filled
     if row.model is None:
       filled.append(Filled(row))
       continue
-    network = row.model, row.width, row.resolution
-    parameters, multiply_adds = sizes.count(*network)
+    network = sizes.of_row(row)
+    parameters, multiply_adds, norms = sizes.count(network)
+    parameters -= 0 if table.norms else norms
     filled.append(
       Filled(
         row,
@@ -37,8 +38,8 @@ def fill(table: Table, runs: list[Run], *, measure: bool = False) -> list[Filled
         multiply_adds,
         compare(row.parameters, parameters),
         compare(row.multiply_adds, multiply_adds),
-        sizes.latency(*network) if measure else None,
-        our_runs.best(row, runs),
+        sizes.latency(network) if measure else None,
+        our_runs.best(row, runs, table.quality),
       )
     )
   return filled
@@ -47,15 +48,15 @@ def fill(table: Table, runs: list[Run], *, measure: bool = False) -> list[Filled
 def make_sheet(name: str, table: Table, filled: list[Filled]) -> Sheet:
   """Cells for people and records for programs of a filled table."""
   measured = any(entry.milliseconds is not None for entry in filled)
-  notes = list(table.notes)
+  notes, quality = list(table.notes), table.quality.short
   columns = [
     ('model', 'left'),
     ('parameters (M)\npublished', 'right'),
     ('parameters (M)\ncounted', 'right'),
     ('multiply-adds (M)\npublished', 'right'),
     ('multiply-adds (M)\ncounted', 'right'),
-    (f'top-1 (%)\n{table.published_top1}', 'right'),
-    (f'top-1 (%)\n{table.our_top1}', 'right'),
+    (f'{quality} (%)\n{table.published}', 'right'),
+    (f'{quality} (%)\n{table.ours}', 'right'),
   ]
   if measured:
     columns.append((f'latency (ms)\n{sizes.device()}', 'right'))
@@ -70,8 +71,8 @@ def make_sheet(name: str, table: Table, filled: list[Filled]) -> Sheet:
       _millions(entry.parameters, 3),
       f'{row.multiply_adds} {entry.multiply_adds_mark}'.strip(),
       _millions(entry.multiply_adds, 1),
-      row.top1,
-      '' if entry.run is None else f'{entry.run.top1:.2f}',
+      row.quality,
+      '' if entry.run is None else f'{entry.run.quality:.2f}',
     ]
     if measured:
       cells.append('' if entry.milliseconds is None else f'{entry.milliseconds:.2f}')
@@ -99,20 +100,21 @@ def other_cells(table: Table, row: Row) -> list[str]:
 
 
 def _record(table: Table, entry: Filled, measured: bool) -> dict:
-  row, run = entry.row, entry.run
+  row, run, metric = entry.row, entry.run, table.quality.metric
   record = {
     'label': row.label,
     'model': row.model,
     'width': row.width if row.model else None,
-    'resolution': row.resolution if row.model else None,
+    'resolution': _size(row.resolution) if row.model else None,
+    **({'options': _options(row)} if any(r.options for r in table.rows) else {}),
     'published_parameters_millions': millions(row.parameters),
     'counted_parameters': entry.parameters,
     'parameters_mark': entry.parameters_mark,
     'published_multiply_adds_millions': millions(row.multiply_adds),
     'counted_multiply_adds': entry.multiply_adds,
     'multiply_adds_mark': entry.multiply_adds_mark,
-    'published_top1': row.top1,
-    'our_top1': None if run is None else run.top1,
+    f'published_{metric}': row.quality,
+    f'our_{metric}': None if run is None else run.quality,
     'run': None if run is None else run.path,
   }
   if measured:
@@ -123,6 +125,14 @@ def _record(table: Table, entry: Filled, measured: bool) -> dict:
     'source': table.source,
     'note': ' '.join(filter(None, (table.remark, *table.notes_of(row)))),
   }
+
+
+def _size(size: Size) -> str:
+  return str(size) if isinstance(size, int) else 'x'.join(map(str, size))
+
+
+def _options(row: Row) -> str:
+  return ' '.join(f'{name}={value}' for name, value in row.options)
 
 
 def _millions(count: int | None, digits: int) -> str:

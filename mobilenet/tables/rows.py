@@ -4,31 +4,39 @@ import dataclasses
 import decimal
 from collections.abc import Collection, Mapping
 
+from mobilenet.tables.quality import IMAGENET, Quality
+
 # A larger difference is marked and needs a reason.
 TOLERANCE = 0.01
+
+Size = int | tuple[int, int]  # px of a square, or height and width
+Options = tuple[tuple[str, int], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
   """One system of a table, its numbers as printed: '4.20' says more than 4.2.
 
-  Column order: label, model, width, resolution, parameters, multiply-adds, top-1.
-  Parameters and multiply-adds are in millions, or with a 'G' in thousands of millions;
-  top-1 is in percent; '' is a number that the publication does not print.
+  Column order: label, model, width, resolution, parameters, multiply-adds, and how good
+  it is by the table's metric. Parameters and multiply-adds are in millions, or with a
+  'G' in thousands of millions; a metric is in percent; '' is a number that the
+  publication does not print.
   """
 
   label: str
-  model: str | None  # name in the zoo; None: a system that is not one of ours
+  model: str | None  # of `models.named`; None: a system that is not one of ours
   width: float = 1.0
-  resolution: int = 224  # px
+  resolution: Size = 224  # px
   parameters: str = ''
   multiply_adds: str = ''
-  top1: str = ''
+  quality: str = ''
   line: str = ''  # of the figure that this row is a point of; two as 'a | b'
   other: str = ''  # the table's other columns, separated by spaces; '-' not printed
   # How the system differs from the named network where that changes no count. It is
   # counted, but no run of the named network is its result.
   differs: str = ''
+  # What else the network is made with, as options of `named.create`.
+  options: Options = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +49,10 @@ class Table:
   other: tuple[str, ...] = ()  # headings of the columns that only this table has
   remark: str = ''  # true of all rows
   notes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-  published_top1: str = 'published'  # heading below 'top-1'
-  our_top1: str = 'ours'
+  quality: Quality = IMAGENET
+  published: str = 'published'  # heading below that of the metric
+  ours: str = 'ours'
+  norms: bool = True  # whether its parameters include those of BatchNorm
   legend: str = ''  # what the lines of the figure are
   # What accuracy is drawn over: these two, or headings of `other`.
   axes: tuple[str, ...] = ('multiply-adds', 'parameters')

@@ -6,25 +6,53 @@ import os
 import statistics
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 
-from mobilenet.models import counting, zoo
+from mobilenet.models import counting, named
 from mobilenet.models.initial import init_variables
+from mobilenet.tables.rows import Options, Row, Size
 
 ROUNDS = 30
 
-Network = tuple[str, float, int]  # name in the zoo, width, resolution in px
-_COUNTS: dict[Network, tuple[int, int]] = {}
+
+class Sized(NamedTuple):
+  """A named network at a size; the options are of `named.create`."""
+
+  model: str
+  width: float
+  resolution: Size
+  options: Options = ()
+
+  def make(self) -> nn.Module:
+    return named.create(self.model, width=self.width, **dict(self.options))
 
 
-def count(model: str, width: float, resolution: int) -> tuple[int, int]:
-  """(parameters, multiply-adds) of a named network with 1,000 classes."""
-  return count_all([(model, width, resolution)])[model, width, resolution]
+class Counts(NamedTuple):
+  """norms: of the parameters, those of BatchNorm."""
+
+  parameters: int
+  multiply_adds: int
+  norms: int
 
 
-def count_all(networks: Iterable[Network]) -> dict[Network, tuple[int, int]]:
+_COUNTS: dict[Sized, Counts] = {}
+
+
+def of_row(row: Row) -> Sized:
+  """The network of a row that has one."""
+  return Sized(row.model, row.width, row.resolution, row.options)
+
+
+def count(network: Sized) -> Counts:
+  """What is counted of a network; a classifier has 1,000 classes."""
+  return count_all([network])[network]
+
+
+def count_all(networks: Iterable[Sized]) -> dict[Sized, Counts]:
   """`count` of many networks, with one trace for each two resolutions of a network.
 
   Tracing takes most of the time. Layers treat rows and columns separately, so at
@@ -33,22 +61,32 @@ def count_all(networks: Iterable[Network]) -> dict[Network, tuple[int, int]]:
   networks = list(dict.fromkeys(networks))
   sizes = collections.defaultdict(list)
   for network in networks:
-    if network not in _COUNTS:
-      sizes[network[:2]].append(network[2])
-  for (model, width), resolutions in sizes.items():
+    if network in _COUNTS:
+      continue
+    if isinstance(network.resolution, int):
+      sizes[network._replace(resolution=0)].append(network.resolution)
+    else:
+      _COUNTS[network] = _counts(counting.layers(network.make(), network.resolution))
+  for network, resolutions in sizes.items():
     for two in (resolutions[n : n + 2] for n in range(0, len(resolutions), 2)):
-      network = zoo.create(model, width=width)
-      layers = counting.layers(network, (two[0], two[-1]))
+      model = network.make()
+      layers = counting.layers(model, (two[0], two[-1]))
       if any(layer.kind == 'attention' for layer in layers):  # mixes rows and columns
         for resolution in two:
-          _COUNTS[model, width, resolution] = counting.count(network, resolution)
+          _COUNTS[network._replace(resolution=resolution)] = _counts(
+            counting.layers(model, resolution)
+          )
         continue
       for axis, resolution in ((0, two[0]), (1, two[-1])):
-        _COUNTS[model, width, resolution] = (
-          counting.totals(layers)[0],
-          sum(_square(layer, axis) for layer in layers),
+        _COUNTS[network._replace(resolution=resolution)] = _counts(layers)._replace(
+          multiply_adds=sum(_square(layer, axis) for layer in layers)
         )
   return {network: _COUNTS[network] for network in networks}
+
+
+def _counts(layers: list[counting.Layer]) -> Counts:
+  norms = sum(layer.parameters for layer in layers if layer.kind == 'norm')
+  return Counts(*counting.totals(layers), norms)
 
 
 def _square(layer: counting.Layer, axis: int) -> int:
@@ -60,13 +98,13 @@ def _square(layer: counting.Layer, axis: int) -> int:
 
 
 @functools.cache
-def latency(model: str, width: float, resolution: int) -> float:
-  """Median milliseconds of the logits of one image: jitted, compiled before, float32.
+def latency(sized: Sized) -> float:
+  """Median milliseconds of the outputs of one image: jitted, compiled before, float32.
 
   The image and the weights are made up; neither changes the time.
   """
-  network = zoo.create(model, width=width)
-  shape = (resolution, resolution, 3)
+  network, size = sized.make(), sized.resolution
+  shape = (*((size, size) if isinstance(size, int) else size), 3)
   variables = jax.device_put(init_variables(network, shape, seed=0))
   image = np.random.default_rng(0).standard_normal((1, *shape), np.float32)
   image = jax.device_put(image)

@@ -142,7 +142,7 @@ TABLES = {
     remark='8-bit rows and those of EdgeTPU are published quantised; counts and '
     'results of ours are of the floating-point networks with the same definition. '
     'mini: minimalistic, without squeeze-and-excite, h-swish and 5x5 kernels.',
-    our_top1='ours (float)',
+    ours='ours (float)',
     notes={
       STALE: ('Small dm=1', 'Small dm=1 (8-bit)', 'Small dm=0.75'),
       '65 M is wrong: the definition gives 52.3 M.': ('Small mini',),

@@ -39,8 +39,8 @@ def write_tables(
   Args:
     names: keys of `catalogue.TABLES`, 'v1/6' for Table 6 of the V1 paper.
     out: folder, made if missing; 'v1/6' becomes v1-6.md, .csv and .png.
-    runs_folder: searched for finished ImageNet runs, the only source of our top-1;
-      None for none.
+    runs_folder: searched for finished runs, the only source of what is ours; None
+      for none.
     measure: whether to time a batch of one image on this device.
     show: whether to print the tables.
 
@@ -57,7 +57,7 @@ def write_tables(
   for line in unread:
     print(line)
   sizes.count_all(
-    (row.model, row.width, row.resolution)
+    sizes.of_row(row)
     for name in names
     if isinstance(TABLES[name], Table)
     for row in TABLES[name].rows

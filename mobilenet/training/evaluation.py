@@ -50,7 +50,8 @@ def evaluate(
     AssertionError: the number of examples seen is not `num_examples`. This is a bug,
       and must not be ignored: every accuracy would be slightly wrong.
   """
-  tallies = {kind: _Tally(task.fields, keep_predictions) for kind in variables}
+  keep = keep_predictions or task.needs_examples
+  tallies = {kind: _Tally(task.fields, keep) for kind in variables}
   pending = None
   with memory.told(memory.OF_EVALUATION):
     for batch in batches:

@@ -201,7 +201,7 @@ def train(
           batches,
           mesh,
           num_examples=data.num_eval_examples,
-          keep_predictions=last or task.needs_examples,
+          keep_predictions=last,
         )
       note_unreadable(batches)
       return found

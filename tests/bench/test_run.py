@@ -12,11 +12,12 @@ import jax
 import numpy as np
 import pytest
 
-from mobilenet.bench import contenders, grow, measure, ours, run
+from mobilenet.bench import contenders, grow, measure, ours, recipe, run
 from mobilenet.bench.contenders import Model
-from mobilenet.models import rows, zoo
+from mobilenet.models import detectors, rows, zoo
 from mobilenet.models.rows import ModelError
 from mobilenet.training.errors import TrainingError
+from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -47,6 +48,7 @@ def test_names_on_the_command_line():
     (contenders.chosen_models, 'mobilenet_v5', 'did you mean'),
     (contenders.chosen_models, 'mobilenet_v2:wide', 'NAME:WIDTH'),
     (contenders.chosen_models, ' ,', 'is empty'),
+    (contenders.chosen_models, 'lraspp_mobilenet_v2', 'is a network for segmentation'),
     (contenders.chosen_modes, 'trian', 'did you mean train'),
     (contenders.chosen_peers, 'tim', 'did you mean timm'),
     (contenders.interpreters, 'timm', 'PEER=/path'),
@@ -78,6 +80,14 @@ def test_windows_counts_processor_time_too_coarsely(monkeypatch):
   assert contenders.chosen_modes('latency') == ['latency']
 
 
+def test_modes_of_classifiers_alone():
+  models = [Model('mobilenet_v2'), Model('ssdlite_mobilenet_v2')]
+  assert contenders.chosen_modes('train,grow', models[:1]) == ['train', 'grow']
+  message = '--modes=grow takes classifiers only: leave out ssdlite_mobilenet_v2'
+  with pytest.raises(TrainingError, match=message):
+    contenders.chosen_modes('train,grow', models)
+
+
 @pytest.mark.parametrize('field', ['batch', 'resolution', 'rounds', 'threads'])
 def test_no_less_than_one(settings, field):
   with pytest.raises(TrainingError, match=f'--{field} is 0'):
@@ -101,8 +111,47 @@ def test_who_has_which_model():
   )
   for contender in ('tflite', 'onnxruntime_int8', 'keras_tflite'):
     assert contenders.why_not(contender, small, 'bfloat16') == 'has no bfloat16 here'
-  for contender in contenders.CONTENDERS:
-    assert contenders.why_not(contender, Model('mobilenet_v2'), 'float32') is None
+  for contender, row in contenders.CONTENDERS.items():
+    reason = contenders.why_not(contender, Model('mobilenet_v2'), 'float32')
+    expected = 'has no networks for classification here'
+    assert reason == (None if 'classification' in row.kinds else expected)
+
+
+def test_who_has_the_detector():
+  detector = Model('ssdlite_mobilenet_v3_large_torchvision')
+  able = [
+    name
+    for name in contenders.CONTENDERS
+    if contenders.why_not(name, detector, 'float32') is None
+  ]
+  assert able == ['ours', 'plain', 'torchvision', 'torchvision_compile']
+  theirs = contenders.their_name('torchvision', detector)
+  assert theirs == 'ssdlite320_mobilenet_v3_large'
+  for other in (Model(detector.name, 0.5), Model('ssdlite_mobilenet_v2')):
+    reason = contenders.why_not('torchvision', other, 'float32')
+    assert reason == f'has no {other.label}'
+
+
+def test_a_detector_has_its_own_size(settings):
+  models = [Model('mobilenet_v2'), Model('ssdlite_mobilenet_v2')]
+  unset = dataclasses.replace(settings, batch=None, resolution=None)
+  specs = [measure.make_spec('ours', model, 'train', unset) for model in models]
+  names = ('kind', 'batch', 'resolution', 'num_classes')
+  assert [tuple(spec[name] for name in names) for spec in specs] == [
+    ('classification', 16, 224, 1000),
+    ('detection', 8, 320, 90),
+  ]
+  given = measure.make_spec('ours', models[1], 'latency', settings)
+  assert (given['batch'], given['resolution']) == (1, settings.resolution)
+
+
+def test_made_boxes_are_in_the_image_and_have_sides():
+  boxes, classes = recipe.made_boxes({'batch': 3, 'num_classes': 5})
+  assert boxes.shape == (3, recipe.BOXES, 4)
+  assert boxes.min() >= 0
+  assert boxes.max() <= 1
+  assert (boxes[..., 2:] - boxes[..., :2]).min() >= 0.09
+  assert set(np.unique(classes)) <= set(range(5))
 
 
 def test_the_input_benchmark_gets_the_flags(settings, tmp_path):
@@ -169,6 +218,31 @@ def test_a_run_writes_what_it_measured(fake, settings, tmp_path, monkeypatch):
     assert (out / name).read_bytes()[:4] == b'\x89PNG'
 
 
+def test_a_detector_has_a_section_of_its_own(fake, settings, tmp_path):
+  out = tmp_path / 'out'
+  run.run(
+    [Model('ssdlite_mobilenet_v3_large_torchvision'), Model('mobilenet_v2')],
+    ['infer'],
+    ['torchvision'],
+    dataclasses.replace(settings, batch=None, resolution=None, rounds=1),
+    out,
+    start=fake(),
+    show=False,
+  )
+  text = (out / 'bench.md').read_text()
+  titles = [line for line in text.splitlines() if line.startswith('## ')]
+  assert titles == [
+    '## Inference of a batch', '## Detection: Inference of a batch', '## Remarks'
+  ]  # fmt: skip
+  assert 'batch 8, 320 px (detection), batch 16, 224 px (classification)' in text
+  assert 'torchvision, eager has no networks for classification here' in text
+  assert [(r['model'], r['images']) for r in read(out / 'bench.csv')] == [
+    ('ssdlite_mobilenet_v3_large_torchvision', '8'),
+    ('ssdlite_mobilenet_v3_large_torchvision', '8'),
+    ('mobilenet_v2', '16'),
+  ]
+
+
 def test_ours_failing_is_an_exit_code(fake, settings, tmp_path):
   code = run.run(
     [Model('mobilenet_v2')],
@@ -222,6 +296,44 @@ def test_ours_and_stock_make_training_steps(contender, monkeypatch, settings):
   assert prepared.parameters == sum(
     leaf.size for leaf in jax.tree.leaves(before.variables['params'])
   )
+
+
+def test_a_detector_makes_training_steps_and_boxes(monkeypatch, settings):
+  monkeypatch.setitem(zoo.NETWORKS, 'tiny_trunk', tiny.TRUNK)
+  monkeypatch.setitem(detectors.DETECTORS, 'tiny_ssd', tiny.SSD)
+  monkeypatch.setattr(ours, 'keep_freed_memory', lambda: True)
+  spec = measure.make_spec('ours', Model('tiny_ssd'), 'train', settings)
+  spec |= {'num_classes': 2, 'batch': 2}
+  told = []
+  make = ours.step.make_train_step
+
+  def spied(*arguments, **options):
+    assert options['ema_decay'] is None
+    train_step = make(*arguments, **options)
+
+    def spy(state, batch):
+      new, found = train_step(state, batch)
+      told.append((float(found['loss']), int(new.skipped), new.ema))
+      return new, found
+
+    return spy
+
+  monkeypatch.setattr(ours.step, 'make_train_step', spied)
+  prepared = ours.prepare(spec)
+  for _ in range(3):
+    prepared.run()
+  losses, skipped, averages = zip(*told, strict=True)
+  assert losses[0] > losses[2] > 0
+  assert (set(skipped), set(averages)) == ({0}, {None})
+  model = ours.network(spec)
+  variables = ours.init_variables(model, (32, 32, 3), 0)
+  images = ours.with_boxes(spec)['image']
+  boxes, scores = ours.inference_fn(model, variables, 'detection')(images)
+  # Norms are folded: the same boxes as those of the network as it is.
+  found = jax.jit(model.apply)(variables, images)
+  expected = ours.boxes.decode(found.codes, found.anchors)
+  np.testing.assert_allclose(boxes, expected, rtol=1e-3, atol=1e-4)
+  assert scores.shape == (*boxes.shape[:2], 2)
 
 
 def changed(old, new):

@@ -1,15 +1,17 @@
 """The papers' tables: what is published, counted, and called ours."""
 
 import csv
+import dataclasses
 import itertools
 import json
 import pathlib
 
 import pytest
 
-from mobilenet.models import counting, zoo
-from mobilenet.tables import architecture, our_runs, results, sheet, writing
+from mobilenet.models import counting, named, zoo
+from mobilenet.tables import architecture, drawing, our_runs, results, sheet, writing
 from mobilenet.tables.catalogue import TABLES
+from mobilenet.tables.quality import CITYSCAPES, COCO, IMAGENET
 from mobilenet.tables.rows import Architecture, Row, Table, compare, millions
 from mobilenet.training.errors import TrainingError
 
@@ -29,10 +31,8 @@ def written(tmp_path_factory):
 
 
 def row_of(name, label):
-  filled = results.fill(
-    Table('', '', tuple(row for row in TABLES[name].rows if row.label == label)), []
-  )
-  (entry,) = filled
+  rows = tuple(row for row in TABLES[name].rows if row.label == label)
+  (entry,) = results.fill(dataclasses.replace(TABLES[name], rows=rows), [])
   return entry
 
 
@@ -42,10 +42,12 @@ def test_rows_are_well_formed(name):
   labels = [row.label for row in table.rows]
   assert len(set(labels)) == len(labels)
   for row in table.rows:
-    assert row.model is None or row.model in zoo.NETWORKS
     if row.model is not None:
-      zoo.create(row.model, width=row.width)
-    assert float(row.top1) > 30
+      results.sizes.of_row(row).make()
+      (kind,) = [kind for kind, (known, _) in named.KINDS.items() if row.model in known]
+      metrics = {'classification': 'top1', 'detection': 'mAP', 'segmentation': 'mIoU'}
+      assert metrics[kind] == table.quality.metric
+    assert float(row.quality) > (10 if table.quality is COCO else 30)
     assert len(row.other.split()) <= len(table.other)
     for printed in (row.parameters, row.multiply_adds):
       assert printed == '' or millions(printed) > 0
@@ -57,8 +59,9 @@ def test_rows_are_well_formed(name):
 
 
 def test_all_tables_are_there():
-  wanted = {f'v1/{n}' for n in range(4, 10)} | {f'v3/{n}' for n in (1, 2, 3, 4, 5, 9)}
-  wanted |= {'v2/2', 'v2/4', 'v4/6', 'slim/v1', 'slim/v2', 'slim/v3'}
+  wanted = {f'v1/{n}' for n in (*range(4, 10), 13)} | {f'v3/{n}' for n in range(1, 10)}
+  wanted |= {'v2/2', 'v2/4', 'v2/6', 'v2/7', 'v4/6', 'v4/7'}
+  wanted |= {'slim/v1', 'slim/v2', 'slim/v3'}
   wanted |= {f'shufflenet_v1/{n}' for n in range(2, 7)}
   wanted |= {f'shufflenet_v2/{n}' for n in (5, 6, 8)}
   assert set(TABLES) == wanted
@@ -99,7 +102,7 @@ def test_the_committed_tables_are_these(name):
     records = list(csv.DictReader(file))
   assert [record['label'] for record in records] == [row.label for row in table.rows]
   for row, record in zip(table.rows, records, strict=True):
-    assert record['published_top1'] == row.top1
+    assert record[f'published_{table.quality.metric}'] == row.quality
     for what, printed in (
       ('parameters', row.parameters),
       ('multiply_adds', row.multiply_adds),
@@ -123,17 +126,17 @@ def test_the_committed_tables_are_these(name):
   ],
 )
 def test_counts_at_two_resolutions_in_one_trace(model, width, resolutions):
-  networks = [(model, width, resolution) for resolution in resolutions]
+  networks = [results.sizes.Sized(model, width, size) for size in resolutions]
   counted = results.sizes.count_all(networks)
-  network = zoo.create(model, width=width)
-  last = resolutions[-1]
-  assert counted[model, width, last] == counting.count(network, last)
+  last = networks[-1]
+  expected = counting.count(zoo.create(model, width=width), last.resolution)
+  assert counted[last][:2] == expected
 
 
 def test_cells_of_the_v1_paper():
   entry = row_of('v1/6', '0.25 MobileNet-224')
   assert (entry.row.parameters, entry.parameters) == ('0.5', 470_072)
-  assert (entry.row.multiply_adds, entry.row.top1) == ('41', '50.6')
+  assert (entry.row.multiply_adds, entry.row.quality) == ('41', '50.6')
   assert round(entry.multiply_adds / 1e6, 2) == 41.03
   entry = row_of('v1/9', 'Squeezenet')
   assert (entry.parameters, entry.multiply_adds_mark) == (1_248_424, '≠')
@@ -145,10 +148,25 @@ def test_cells_of_the_other_papers():
   assert (entry.parameters, entry.parameters_mark) == (6_108_776, '≠')
   assert '6.06 M' in TABLES['v2/4'].notes_of(entry.row)[0]
   entry = row_of('shufflenet_v2/8', 'ShuffleNet v2 1x')
-  assert (entry.parameters, entry.row.top1) == (2_278_604, '69.4')
-  assert row_of('v3/4', 'V3-Large 1.0').row.top1 == '73.8'
+  assert (entry.parameters, entry.row.quality) == (2_278_604, '69.4')
+  assert row_of('v3/4', 'V3-Large 1.0').row.quality == '73.8'
   assert row_of('v4/6', 'MNv4-Conv-S').parameters == 3_774_024
   assert row_of('slim/v1', 'v1_0.25_192').multiply_adds_mark == '≠'
+
+
+def test_cells_of_detectors_and_segmenters():
+  entry = row_of('v3/6', 'V3-Small, reduced')  # without norms
+  assert (entry.parameters, entry.multiply_adds) == (1_765_279, 162_303_424)
+  assert (entry.row.parameters, entry.parameters_mark) == ('1.77', '')
+  entry = row_of('v2/6', 'MNet V2 + SSDLite')
+  assert (entry.parameters, entry.multiply_adds_mark) == (4_337_013, '≈')
+  assert row_of('v1/13', 'SSD 300, MobileNet').parameters == 6_819_839
+  one, other = (row_of('v3/7', f'{n} V3, LR-ASPP') for n in (7, 8))  # filters
+  assert (one.parameters, other.parameters) == (1_632_894, 1_507_198)
+  assert one.multiply_adds == 10_008_049_248
+  entry = row_of('v3/8', 'V3-Small, OS 32')
+  assert (entry.parameters, entry.multiply_adds) == (468_830, 1_887_546_688)
+  assert all(row.model is None for row in TABLES['v4/7'].rows)
 
 
 def test_v2_architecture_is_grouped_as_in_the_paper():
@@ -172,7 +190,7 @@ def test_v3_architecture_has_the_papers_columns():
   assert sum(line.parameters for line in lines) == 2_542_856
 
 
-def make_run(folder, top1=71.2, **changes):
+def make_run(folder, top1=71.2, metric='top1', **changes):
   """A finished run's two files; `changes` are dotted fields of the config."""
   config = {
     'resolution': 224,
@@ -188,7 +206,7 @@ def make_run(folder, top1=71.2, **changes):
     section[last] = value
   folder.mkdir(parents=True)
   (folder / 'config.json').write_text(json.dumps(config))
-  outcome = {'top1': top1, 'num_examples': examples}
+  outcome = {metric: top1, 'num_examples': examples}
   (folder / 'result.json').write_text(json.dumps(outcome))
 
 
@@ -202,7 +220,7 @@ def test_the_best_matching_run_is_ours(tmp_path):
   runs, unread = our_runs.find(runs_folder)
   assert not unread
   best = our_runs.best(ROW, runs)
-  assert (best.top1, best.path) == (63.5, 'runs/sweep/item')
+  assert (best.quality, best.path) == (63.5, 'runs/sweep/item')
   (entry,) = results.fill(Table('t', 's', (ROW,)), runs)
   page = results.make_sheet('t/1', Table('t', 's', (ROW,)), [entry])
   assert {'63.50', 'runs/sweep/item'} <= set(page.rows[0])
@@ -237,6 +255,75 @@ def test_a_run_of_another_activation_is_not_the_result_of_an_ablation(tmp_path):
   runs, _ = our_runs.find(tmp_path / 'runs')
   found = [our_runs.best(row, runs) for row in TABLES['v3/5'].rows]
   assert [run is not None for run in found] == [True, False, False, False]
+
+
+SIZED = 'pad((1025, 2049))|value_range(-1, 1)'
+LARGE = 'lraspp_mobilenet_v3_large'
+STREETS = {
+  'metric': 'mIoU',
+  'num_examples': 500,
+  'task': 'segmentation',
+  'resolution': 769,
+  'model.width': 1.0,
+  'model.name': LARGE,
+  'data.name': 'cityscapes/semantic_segmentation',
+  'data.eval_ops': SIZED,
+}
+
+
+@pytest.mark.parametrize(
+  ('changes', 'label'),
+  [
+    ({}, '8 V3, LR-ASPP'),
+    ({'model.filters': 256}, '7 V3, LR-ASPP'),
+    ({'model.output_stride': 8}, None),
+    ({'data.eval_ops': 'resize(512)|value_range(-1, 1)'}, None),
+    ({'data.eval_ops': 'pad({resolution})|value_range(-1, 1)'}, None),
+    ({'num_examples': 499}, None),
+    ({'data.name': 'voc/2012'}, None),
+  ],
+  ids=str,
+)
+def test_a_run_of_a_segmenter_has_the_size_of_its_evaluation(tmp_path, changes, label):
+  make_run(tmp_path / 'runs' / 'one', 72.0, **(STREETS | changes))
+  runs, unread = our_runs.find(tmp_path / 'runs')
+  assert not unread
+  found = [
+    row.label
+    for row in TABLES['v3/7'].rows
+    if our_runs.best(row, runs, CITYSCAPES) is not None
+  ]
+  assert found == ([] if label is None else [label])
+
+
+def test_a_run_of_a_detector_stands_in_its_table(tmp_path):
+  made = {
+    'metric': 'mAP', 'num_examples': 5_000, 'task': 'detection', 'resolution': 320,
+    'data.name': 'coco/2017:1.1.0', 'model.name': 'ssdlite_mobilenet_v3_small',
+    'model.width': 1.0,
+  }  # fmt: skip
+  make_run(tmp_path / 'runs' / 'one', 15.5, **made)
+  runs, _ = our_runs.find(tmp_path / 'runs')
+  (row,) = [row for row in TABLES['v3/6'].rows if row.label == 'V3-Small']
+  assert our_runs.best(row, runs, IMAGENET) is None
+  table = dataclasses.replace(TABLES['v3/6'], rows=(row,))
+  page = results.make_sheet('v3/6', table, results.fill(table, runs))
+  assert [heading for heading, _ in page.columns][5:7] == [
+    'mAP (%)\npublished (test)', 'mAP (%)\nours (val2017)'
+  ]  # fmt: skip
+  assert page.rows[0][5:7] == ('16.0', '15.50')
+  assert page.records[0]['our_mAP'] == 15.5
+  assert page.records[0]['options'] == 'num_classes=90'
+
+
+def test_all_panels_show_what_has_a_place_in_one():
+  table = TABLES['v3/8']
+  quoted = [results.Filled(row) for row in table.rows]
+  panels = drawing.accuracy('v3/8', table, quoted).axes
+  for panel in panels:
+    low, high = panel.get_ylim()
+    assert low < 60.3 < 72.6 < high
+  assert len(panels) == 2
 
 
 def test_a_broken_result_is_told(tmp_path):
@@ -290,7 +377,7 @@ def test_nothing_is_ours_without_a_run(written):
 
 
 def test_measured_latency_names_the_device(monkeypatch):
-  monkeypatch.setattr(results.sizes, 'latency', lambda *network: 1.25)
+  monkeypatch.setattr(results.sizes, 'latency', lambda network: 1.25)
   table = Table('t', 's', (ROW, Row('another', None)))
   page = results.make_sheet('t/1', table, results.fill(table, [], measure=True))
   column = [heading for heading, _ in page.columns].index(
@@ -301,7 +388,7 @@ def test_measured_latency_names_the_device(monkeypatch):
 
 
 def test_latency_is_measured():
-  assert 0 < results.sizes.latency('mobilenet_v1', 0.25, 32) < 1000
+  assert 0 < results.sizes.latency(results.sizes.Sized('mobilenet_v1', 0.25, 32)) < 1000
 
 
 def test_the_terminal_shows_marks_and_notes(capsys):
