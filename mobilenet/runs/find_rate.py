@@ -51,7 +51,7 @@ def find_rate(
   found = preparation.open_run(config, teacher, None)
   # Raises for what training would refuse.
   preparation.schedule_of(config, found.plan)
-  model, _, tx, variables = preparation.make(config, found, weights, schedule)
+  model, _, tx, variables, _ = preparation.make(config, found, weights, schedule)
   tell([*found.data.notes, *([found.teacher.described(config)] if teacher else [])])
   if config.head_first.epochs:
     with tempfile.TemporaryDirectory(prefix='find_rate-') as folder:

@@ -28,6 +28,7 @@ from mobilenet.training import memory, sharding
 from mobilenet.training.errors import require
 from mobilenet.training.plan import Plan, make_plan
 from mobilenet.training.schedules import Schedule, make_schedule
+from mobilenet.weights import starting
 from mobilenet.weights.own_file import Weights
 
 
@@ -50,12 +51,14 @@ class Made(NamedTuple):
   """A network, ready to learn.
 
   size: (parameters, multiply-adds). variables: () -> those before the first step.
+  notes: lines on them that a person should see.
   """
 
   model: nn.Module
   size: tuple[int, int]
   tx: optax.GradientTransformation
   variables: Callable[[], dict[str, Any]]
+  notes: tuple[str, ...] = ()
 
 
 def complete(
@@ -163,6 +166,17 @@ def make(
     )
   )
   variables = functools.partial(experiment.initial_variables, config, model, weights)
+  notes = ()
   if weights is not None:
     variables()  # raises if they don't fit, before anything is written
-  return Made(model, counting.totals(layers), tx, variables)
+    if weights.model['name'] != config.model.name:
+      notes = (_of_trunk(weights, shapes),)
+  return Made(model, counting.totals(layers), tx, variables, notes)
+
+
+def _of_trunk(weights: Weights, shapes) -> str:
+  rows = starting.drawn_rows(weights, shapes)
+  line = f'the trunk starts from {weights.model["name"]}, the heads are new'
+  if rows:
+    line += f'; new too, since they have other widths there: {", ".join(rows)}'
+  return line

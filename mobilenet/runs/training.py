@@ -78,7 +78,8 @@ def train(
   # Loading begins at once, while the network is made.
   programs = Programs(compiled, mesh, config.to_dict(), task, len(outputs), plan)
   schedule = preparation.schedule_of(config, plan)
-  model, size, tx, variables = preparation.make(config, found, weights, schedule)
+  made = preparation.make(config, found, weights, schedule)
+  model, size, tx, variables, _ = made
   workdir.check_classes(folder, outputs, config.data.train_split)
   notes = what_to_know(config, folder, held, plan, schedule)
   processes.meet('data and network')
@@ -87,7 +88,8 @@ def train(
     workdir.write_classes(folder, outputs)
     run_data.write(folder, data.record)
     summary = announce(config, source, eval_source, len(outputs), size, folder, weights)
-    tell([*data.notes, *notes, *([teacher.described(config)] if teacher else [])])
+    of_teacher = [teacher.described(config)] if teacher else []
+    tell([*data.notes, *made.notes, *notes, *of_teacher])
     if weights is None and not model.frozen:
       warn_of_slow_statistics(model.network.style.norm_momentum, plan.total_steps)
     if config.head_first.epochs and workdir.newest_step(folder) is None:

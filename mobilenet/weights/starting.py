@@ -35,11 +35,7 @@ def trunk_from(weights: Weights, initial: dict[str, Any]) -> dict[str, Any]:
     WeightsError: nothing before those rows may be missing or of another shape.
   """
   loaded, drawn = flatten(weights.variables), flatten(initial)
-  fits = {
-    name: name in loaded and loaded[name].shape == value.shape
-    for name, value in drawn.items()
-    if _OF_TRUNK.match(name)
-  }
+  fits = _fits(loaded, drawn)
   differences = [name for name, fit in fits.items() if not fit]
   last_kept = max(map(_row, fits)) - _CHANGED_ROWS
   if any(_row(name) <= last_kept for name in differences):
@@ -48,6 +44,27 @@ def trunk_from(weights: Weights, initial: dict[str, Any]) -> dict[str, Any]:
   return unflatten(
     {name: loaded[name] if fits.get(name) else value for name, value in drawn.items()}
   )
+
+
+def drawn_rows(weights: Weights, shapes: dict[str, Any]) -> tuple[str, ...]:
+  """The rows of a trunk that `trunk_from` draws anew, at least in part.
+
+  Args:
+    weights: of the trunk's network.
+    shapes: {'params', 'batch_stats'} of the detector or segmenter, as shapes.
+  """
+  fits = _fits(flatten(weights.variables), flatten(shapes))
+  rows = {name.split('/')[2] for name, fit in fits.items() if not fit}
+  return tuple(sorted(rows))
+
+
+def _fits(loaded: dict[str, Any], drawn: dict[str, Any]) -> dict[str, bool]:
+  """Of each array of the trunk whether the loaded one has its shape."""
+  return {
+    name: name in loaded and loaded[name].shape == value.shape
+    for name, value in drawn.items()
+    if _OF_TRUNK.match(name)
+  }
 
 
 _OF_TRUNK = re.compile(r'\w+/backbone/')
