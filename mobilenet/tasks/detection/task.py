@@ -11,7 +11,7 @@ import numpy as np
 
 from mobilenet.models import boxes as geometry
 from mobilenet.models import detectors
-from mobilenet.models.detectors import BACKGROUND, Boxes
+from mobilenet.models.detectors import Boxes
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.detection import average_precision, losses
 from mobilenet.tasks.detection.matching import match
@@ -20,6 +20,8 @@ from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.optimizer import path_mask
 
 FOCAL, HARD_NEGATIVES = 'focal', 'hard_negatives'
+# class_loss -> how its logits become scores, see `detectors.scores`.
+SCORES = {FOCAL: 'sigmoid', HARD_NEGATIVES: 'softmax'}
 _SUMS = ('class_loss', 'box_loss', 'positives', 'count')
 
 
@@ -153,8 +155,7 @@ class Detection:
 
   def scores(self, logits: jax.Array) -> jax.Array:
     """(N, A, K), 0 to 1, of the classes alone."""
-    scale = jax.nn.sigmoid if self.class_loss == FOCAL else jax.nn.softmax
-    return scale(logits)[..., BACKGROUND + 1 :]
+    return detectors.scores(logits, SCORES[self.class_loss])
 
   def finish(
     self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
