@@ -56,12 +56,10 @@ def _objects(decoded: Values, how) -> Values:
   return found.boxes, found.scores, found.classes
 
 
-def _enlarged(logits, how, size) -> Values:
-  return (segmenters.resize(logits, size),)
-
-
-def _labels(enlarged: Values, how) -> Values:
-  return (jnp.argmax(enlarged[0], axis=-1).astype(jnp.int32),)
+def _labels(logits, how, size) -> Values:
+  enlarged = segmenters.resize(logits, size)
+  with jax.named_scope(EXACT):
+    return (jnp.argmax(enlarged, axis=-1).astype(jnp.int32),)
 
 
 _BOX = f'({", ".join(BOX_ORDER)}) as shares of the image, 0 to 1'
@@ -95,10 +93,9 @@ ANSWERS: dict[str, dict[str, Answer]] = {
     ),
     'labels': Answer(
       ('labels',),
-      _enlarged,
+      _labels,
       "the class of each pixel of the image (N, H, W), int32, at the input's size, "
       'where nothing is left to do',
-      _labels,
     ),
   },
 }

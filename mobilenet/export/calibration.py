@@ -21,6 +21,7 @@ from mobilenet.export.graph import Graph
 SAME_RANGE = (
   'max_pool',
   'average_pool',
+  'resize',
   'reshape',
   'slice',
   'transpose',

@@ -3,8 +3,8 @@
     network = graph.of_program(program, 'ONNX')
     logits = graph.run(network, images)
 
-About two dozen ops (`ops.OPS`), NHWC, in running order. It is found in the equations that
-JAX traces, so the networks themselves are written down once, in `models`.
+About two dozen ops (`ops.OPS`), NHWC, in running order. It is found in the equations
+that JAX traces, so the networks themselves are written down once, in `models`.
 """
 
 import collections

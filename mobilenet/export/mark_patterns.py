@@ -59,29 +59,25 @@ def mean_of_map(step, uses):
 
 def resize(step, uses):
   """A product of a map's rows and columns with the weights of a bilinear resize."""
-  if step.op != 'einsum' or not is_step(step.inputs[0]) or len(step.shape) != 4:
+  maps = [n for n, value in enumerate(step.inputs) if isinstance(value, Step)]
+  if step.op != 'einsum' or len(maps) != 1 or len(step.shape) != 4:
     return None
-  x, *weights = step.inputs
-  given, made = step.attributes['formula'].split('->')
-  terms = given.split(',')
-  if len(x.shape) != 4 or not all(isinstance(value, Constant) for value in weights):
+  (place,), (given, made) = maps, step.attributes['formula'].split('->')
+  terms, weights = given.split(','), list(step.inputs)
+  x, letters = weights.pop(place), terms.pop(place)
+  changed = [axis for axis in range(len(letters)) if letters[axis] != made[axis]]
+  if len(letters) != 4 or not weights or not changed or not {*changed} <= {1, 2}:
     return None
-  rows = {
-    axis: (old, new) for axis, old, new in zip(range(4), terms[0], made, strict=True)
-  }
-  changed = {axis for axis, (old, new) in rows.items() if old != new}
-  if not changed or not changed <= {1, 2} or len(weights) != len(changed):
+  wanted = ''.join(letters[axis] + made[axis] for axis in changed)
+  if sorted({*''.join(terms)}) != sorted(wanted):
     return None
+  arrays = [value.array for value in weights]
+  found = np.einsum(f'{",".join(terms)}->{wanted}', *arrays)
+  expected = np.float32(1)
   for axis in changed:
-    old, new = rows[axis]
-    for term, constant in zip(terms[1:], weights, strict=True):
-      if set(term) == {old, new}:
-        found = constant.array if term == old + new else constant.array.T
-        wanted = bilinear(x.shape[axis], step.shape[axis])
-        if found.shape == wanted.shape and np.allclose(found, wanted, atol=1e-5):
-          break
-    else:
-      return None
+    expected = np.multiply.outer(expected, bilinear(x.shape[axis], step.shape[axis]))
+  if not np.allclose(found, expected, atol=1e-5):
+    return None
   return Step('resize', (x,), {'size': step.shape[1:3]}, step.shape, step.scope)
 
 

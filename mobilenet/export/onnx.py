@@ -121,6 +121,8 @@ def of_graph(
     where = FIRST if len(shapes[own]) == 4 else LAST
     called[to.get(own, where)] = name
   height, width, channels = graph.image_shape
+  whole = [node.name for node in graph.nodes if node.op == 'argmax']
+  types = dict.fromkeys(whole, onnx.TensorProto.INT32)
   float32 = onnx.TensorProto.FLOAT
   value = onnx.helper.make_tensor_value_info
   if quantised.ranges:
@@ -143,7 +145,7 @@ def of_graph(
       'network',
       [value(graph.input, float32, ['batch', channels, height, width])],
       [
-        value(name, float32, ['batch', *_in_onnx(shapes[own])[1:]])
+        value(name, types.get(own, float32), ['batch', *_in_onnx(shapes[own])[1:]])
         for name, own in zip(outputs, graph.outputs, strict=True)
       ],
       [onnx.numpy_helper.from_array(array, name) for name, array in stored.items()],

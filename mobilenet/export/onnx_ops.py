@@ -136,6 +136,16 @@ def _resize(node, graph, to, name):
   return FIRST
 
 
+def _argmax(node, graph, to, name):
+  where, axes = to.lies(node.inputs[0]), len(to.shapes[node.inputs[0]])
+  axis = onnx_layouts.axis_at(axes - 1, axes, where)
+  made = to.node(
+    'ArgMax', [to.get(node.inputs[0], where)], f'{name}/int64', axis=axis, keepdims=0
+  )
+  to.node('Cast', [made], name, to=6)  # TensorProto.INT32
+  return LAST
+
+
 def _limit(node, graph, to, name):
   where = to.lies(node.inputs[0])
   highest = to.array(f'{name}/highest', np.float32(node.attributes['highest']))
@@ -254,6 +264,7 @@ OPS: dict[str, Callable[[Node, Graph, Writing, str], str]] = {
   'max_pool': _pool('MaxPool'),
   'average_pool': _pool('AveragePool', count_include_pad=0),
   'resize': _resize,
+  'argmax': _argmax,
   'limit': _limit,
   'local_norm': _local_norm,
   'concat': _concat,

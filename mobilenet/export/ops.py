@@ -91,7 +91,19 @@ def _local_norm(how, lowering, x):
 
 
 def _resize(how, lowering, x):
-  return segmenters.resize(x, how['size'])
+  def function(x, **_):
+    return segmenters.resize(x, how['size'])
+
+  if lowering != 'native':
+    return function(x)
+  # Marked so that the TFLite converter makes its own operator of it.
+  marked = lax.composite(function, 'odml.upsample_bilinear2d')
+  size = np.array(how['size'], np.int64)
+  return marked(x, size=size, align_corners=False, is_nchw_op=False)
+
+
+def _argmax(how, lowering, x):
+  return jnp.argmax(x, axis=-1).astype(jnp.int32)
 
 
 def _limit(how, lowering, x):
@@ -129,6 +141,7 @@ OPS: dict[str, Callable[..., jax.Array]] = {
   'max_pool': _max_pool,  # kernel, stride (of two sizes), padding
   'average_pool': _average_pool,  # the same; padded pixels do not count
   'resize': _resize,  # size (H, W): bilinear, half-pixel centres, not antialiased
+  'argmax': _argmax,  # of channels, int32
   'limit': _limit,  # highest: what is above becomes that
   'local_norm': _local_norm,  # size, alpha, beta, k: see alexnet.LocalNorm
   'concat': lambda how, lowering, *xs: jnp.concatenate(xs, axis=how['axis']),

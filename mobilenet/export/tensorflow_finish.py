@@ -45,8 +45,4 @@ def _objects(tf, values, how: dict[str, Any]):
   return tf.map_fn(of_image, values, fn_output_signature=types)
 
 
-def _labels(tf, values, how):
-  return (tf.argmax(values[0], axis=-1, output_type=tf.int32),)
-
-
-FINISH = {'objects': _objects, 'labels': _labels}
+FINISH = {'objects': _objects}

@@ -117,6 +117,7 @@ OPS: dict[str, Callable] = {
   'max_pool': _max_pool,
   'average_pool': _average_pool,
   'resize': lambda tf, how, x: tf.image.resize(x, how['size']),
+  'argmax': lambda tf, how, x: tf.argmax(x, -1, output_type=tf.int32),
   'limit': lambda tf, how, x: tf.minimum(x, how['highest']),
   'local_norm': _local_norm,
   'concat': lambda tf, how, *xs: tf.concat(xs, how['axis']),

@@ -56,7 +56,8 @@ class _Builder:
       {
         0: self.to.CreateString(said.origin),
         1: self.to.CreateString(
-          f'{KINDS[said.task]} of {len(said.class_names)} classes, {said.resolution} px. '
+          f'{KINDS[said.task]} of {len(said.class_names)} classes, '
+          f'{said.resolution} px. '
           f'Photos are prepared by: {said.contract.eval_ops(said.resolution)}'
         ),
         3: self._vector([subgraph]),

@@ -162,6 +162,11 @@ def _sigmoid(equation: Equation) -> Step:
   return equation.step('sigmoid')
 
 
+def _argmax(equation: Equation) -> Step | None:
+  axes, shape = tuple(equation.params['axes']), equation.inputs[0].shape
+  return equation.step('argmax') if axes == (len(shape) - 1,) else None
+
+
 def _einsum(equation: Equation) -> Step:
   """Any product of two arrays, its axes as letters: 'nqd,nkd->nqk'."""
   (left, right), (left_batch, right_batch) = equation.params['dimension_numbers']
@@ -254,6 +259,7 @@ RULES: dict[str, Callable[[Equation], Value | list[Value] | None]] = {
   'conv_finished': _conv,
   'dot_general': _einsum,
   'logistic': _sigmoid,
+  'argmax': _argmax,
   **dict.fromkeys(
     ('reshape', 'broadcast_in_dim', 'squeeze', 'expand_dims'),
     _reshape,
