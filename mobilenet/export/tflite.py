@@ -48,6 +48,7 @@ def write(
       TFLite lacks.
     TrainingError: the file cannot be written.
   """
+  program.refuse_finish('TFLite')
   if quantised is None and precision in WHOLE:
     raise ExportError(f'{precision} needs the ranges of its values')
   if quantised is None:

@@ -7,6 +7,7 @@ other.
 
 import importlib
 import pathlib
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -205,6 +206,15 @@ class Task(Protocol):
   def unshown(self, count: int) -> tuple[str, ...]:
     """Metrics that say nothing if the network has `count` outputs."""
 
+  def answered(self, answers: Mapping[str, np.ndarray]) -> Any:
+    """The outputs that an exported file's answers stand for.
+
+    `predictions` and `kept` take them.
+
+    Args:
+      answers: arrays (N, ...) by the name of the file's output.
+    """
+
   def predictions(self, outputs) -> dict[str, jax.Array]:
     """Per example: what `predict` shows."""
 
@@ -244,6 +254,15 @@ class Task(Protocol):
     Raises:
       TrainingError: a file cannot be written, or the numbers are not finite.
     """
+
+
+def exported(name: str) -> types.ModuleType:
+  """The module that knows what a task's exported files say of themselves.
+
+  Its `said_of(task, folder, step, outputs)` gives fields of `export.program.Program`,
+  `task_of(said)` the task that reads a file, and `decision_of(said)` how.
+  """
+  return importlib.import_module(f'{TASKS[name]}.exported')
 
 
 def make_task(config: ConfigDict) -> Task:

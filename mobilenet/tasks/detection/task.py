@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from mobilenet.models import boxes as geometry
 from mobilenet.models import detectors
+from mobilenet.models.boxes import Found
 from mobilenet.models.detectors import Boxes
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.detection import average_precision, losses
@@ -23,6 +25,13 @@ FOCAL, HARD_NEGATIVES = 'focal', 'hard_negatives'
 # class_loss -> how its logits become scores, see `detectors.scores`.
 SCORES = {FOCAL: 'sigmoid', HARD_NEGATIVES: 'softmax'}
 _SUMS = ('class_loss', 'box_loss', 'positives', 'count')
+
+
+class Decoded(NamedTuple):
+  """What is said of every anchor, decoded: boxes (N, A, 4), scores (N, A, K)."""
+
+  boxes: jax.Array
+  scores: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,25 +141,38 @@ class Detection:
   def unshown(self, count: int) -> tuple[str, ...]:
     return tuple(n for n in average_precision.NAMES if n not in ('mAP', 'AP50'))
 
-  def predictions(self, outputs: Boxes) -> dict[str, jax.Array]:
+  def answered(self, answers: Mapping[str, np.ndarray]) -> Decoded | Found:
+    """What an exported file answers, as `predictions` takes it: decoded, or found."""
+    arrays = {name: jnp.asarray(values) for name, values in answers.items()}
+    if 'classes' in arrays:
+      return Found(**arrays | {'classes': arrays['classes'].astype(jnp.int32)})
+    return Decoded(**arrays)
+
+  def predictions(self, outputs: Boxes | Decoded | Found) -> dict[str, jax.Array]:
     """Per image, the best first: 'found_boxes' (N, D, 4), 'found_scores' (N, D) and
     'found_classes' (N, D); what is over has score 0.
     """
-    found = geometry.detect(
-      geometry.decode(outputs.codes, outputs.anchors),
-      self.scores(outputs.logits),
-      candidates=self.candidates,
-      most=self.most,
-      threshold=self.overlap,
-      least_score=self.least_score,
-    )
+    found = outputs
+    if isinstance(outputs, Boxes):
+      boxes = geometry.decode(outputs.codes, outputs.anchors)
+      outputs = Decoded(boxes, self.scores(outputs.logits))
+    if isinstance(outputs, Decoded):
+      found = geometry.detect(
+        *outputs,
+        candidates=self.candidates,
+        most=self.most,
+        threshold=self.overlap,
+        least_score=self.least_score,
+      )
     return {
       'found_boxes': found.boxes,
       'found_scores': found.scores,
       'found_classes': found.classes,
     }
 
-  def kept(self, outputs: Boxes, batch: Batch) -> dict[str, jax.Array]:
+  def kept(
+    self, outputs: Boxes | Decoded | Found, batch: Batch
+  ) -> dict[str, jax.Array]:
     return self.predictions(outputs)
 
   def scores(self, logits: jax.Array) -> jax.Array:
