@@ -38,7 +38,7 @@ def batches(run: trained.Run, source) -> Iterator[Batch]:
   same = tuple(task.outputs(source)) == tuple(run.outputs)
   if not same:
     print(
-      f'note: {source.origin} has other classes than the run: the answers are compared, '
+      f'note: {source.origin} has other classes than the run: answers are compared, '
       f'and no {task.metric.name} is measured'
     )
   for batch in experiment.eval_batches(run.config, source, sharding.make_mesh()):

@@ -174,7 +174,7 @@ class Classification:
     return ('top5',) if count <= 5 else ()
 
   def answered(self, answers: Mapping[str, np.ndarray]) -> jax.Array:
-    """Logits of what an exported file answers; those of probabilities are their logs."""
+    """Logits of what an exported file answers: of probabilities their logarithms."""
     if 'logits' in answers:
       return jnp.asarray(answers['logits'])
     return jnp.log(jnp.maximum(answers['probabilities'], 1e-38))

@@ -105,7 +105,11 @@ class Detection:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
 
-  def sums(self, outputs: Boxes, batch: Batch) -> Sums:
+  def sums(self, outputs: Boxes | Decoded | Found, batch: Batch) -> Sums:
+    """Losses are NaN where the outputs are those of an exported file."""
+    if not isinstance(outputs, Boxes):
+      count = jnp.sum(batch['mask'])
+      return {**dict.fromkeys(_SUMS, jnp.float32(math.nan)), 'count': count}
     boxes, classes = batch['boxes'], batch['classes']
     there = classes >= 0
     matches = match(outputs.anchors, boxes, there, batch['crowd'])
@@ -131,7 +135,8 @@ class Detection:
     """Losses per anchor that is to find a box; NaN without examples."""
     if not float(sums['count']):
       return dict.fromkeys(('loss', 'class_loss', 'box_loss'), math.nan)
-    positives = max(float(sums['positives']), 1.0)
+    # Not Python's max, which passes over what is no number.
+    positives = float(np.maximum(float(sums['positives']), 1.0))
     by_class, by_box = (
       float(sums[name]) / positives for name in ('class_loss', 'box_loss')
     )
