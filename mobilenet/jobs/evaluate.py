@@ -28,7 +28,7 @@ from mobilenet.runs import exported_evaluation, exported_file, overlap, run_data
 from mobilenet.runs.exported_file import ExportedFile
 from mobilenet.tasks import Evaluated
 from mobilenet.training import logs, processes, sharding, workdir
-from mobilenet.training.errors import TrainingError
+from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
 
@@ -138,7 +138,8 @@ def evaluate_run(
       examples=experiment.EvaluatedExamples(source),
       split=source.split,
       num_examples=source.num_examples,
-      run=None if exported else run,
+      run=None if exported else run,  # whose network answers for pictures of a page
+      card=run,
       ops=experiment.both_ops(config),
       history=logs.read_metrics(folder),
       trained=run_data.described(before.train, before.origin) if before else '',
@@ -148,7 +149,7 @@ def evaluate_run(
     size=counting.count(run.model, config.resolution),
     data=source,
   )
-  metrics = {**evaluation.metrics, **details}
+  metrics = {'loss': None, **evaluation.metrics, **details}  # a file tells not all
   shown = {
     'config': f'{file or folder.name}, step {run.step}, on {source.split}',
     'metric': task.metric.name,

@@ -1,4 +1,4 @@
-"""An exported file evaluated in its own runtime, as a run is by `training.evaluation`."""
+"""An exported file evaluated in its own runtime, as `training.evaluation` does runs."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -35,8 +35,8 @@ def evaluate(
   opened, task = file.opened, file.task
   require(
     file.outputs == tuple(run.outputs),
-    f'{opened.path} has other classes than {run.folder}: give the run it was made of as '
-    '--workdir',
+    f'{opened.path} has other classes than {run.folder}: give the run that '
+    'it was made of as --workdir',
   )
   contract = trained.contract_of_run(run.config)
   totals: dict[str, float] = {}

@@ -74,6 +74,7 @@ class Evaluated(NamedTuple):
   chose: whether this split chose the weights: its numbers flatter them then.
   trained_on: how many of the examples were trained on; None where nobody knows.
   decide: whether to choose from it how the run's predictions are to be read.
+  card: the run that the page describes; None: `run`. An exported file answers for one.
   """
 
   folder: pathlib.Path
@@ -90,6 +91,7 @@ class Evaluated(NamedTuple):
   chose: bool = False
   trained_on: int | None = None
   decide: bool = False
+  card: Any = None
 
   def unreadable(self) -> list[str]:
     """The names of the examples that were left out."""
