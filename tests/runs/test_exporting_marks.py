@@ -75,6 +75,7 @@ def test_a_file_says_what_it_answers(tflites, task, answer, outputs):
     assert said['finding']['scores'] == 'sigmoid'
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize('task', CONFIGS)
 def test_a_file_has_the_metric_of_its_run(runs, tflites, task):
   done = tiny.run('--job=eval', f'--exported={tflites[task]}')
@@ -112,7 +113,14 @@ def test_a_file_shows_photos_as_its_run_does(runs, tflites, task, tmp_path):
     assert np.mean(ours == theirs) >= 0.999
 
 
-@pytest.mark.parametrize('format', ['onnx', 'savedmodel', 'stablehlo'])
+@pytest.mark.parametrize(
+  'format',
+  [
+    'onnx',
+    pytest.param('savedmodel', marks=pytest.mark.heavy),
+    pytest.param('stablehlo', marks=pytest.mark.heavy),
+  ],
+)
 @pytest.mark.parametrize(
   ('task', 'answer'), [('detection', 'boxes'), ('segmentation', 'labels')]
 )
@@ -125,6 +133,7 @@ def test_other_formats_answer_alike(runs, task, answer, format, tmp_path, capsys
   assert f'written: {out}' in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_objects_are_found_in_the_file(runs, tmp_path, capsys):
   out = tmp_path / 'x.npz'
   with tiny.patched():
@@ -153,6 +162,7 @@ def test_an_unknown_answer_is_one_line(runs):
     exporting.program_of(trained.load_run(runs['detection']), wanted.answer)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize('task', CONFIGS)
 def test_what_integers_lose_is_measured(runs, task, tmp_path, capsys):
   out = tmp_path / 'x.onnx'
