@@ -112,9 +112,7 @@ def refusal(found: Compared, precision: str, most_lost: float) -> str | None:
   if allowed is not None:
     for name, value in found.differences.items():
       if value > allowed[name]:
-        return (
-          f'{name}: they differ by {value:.2g}; rounding explains {allowed[name]:g}'
-        )
+        return f'{name}: {value:.2g} apart; rounding explains {allowed[name]:g}'
     return None
   if not found.values:
     return (
