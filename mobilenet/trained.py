@@ -192,6 +192,8 @@ _OF_WEIGHTS = (
   'hidden_act',
   'act',
   'expansion',
+  'filters',
+  'output_stride',
 )
 
 

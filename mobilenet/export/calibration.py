@@ -21,6 +21,7 @@ from mobilenet.export.graph import Graph
 SAME_RANGE = (
   'max_pool',
   'average_pool',
+  'resize',
   'reshape',
   'slice',
   'transpose',
@@ -111,6 +112,8 @@ def shared(
     return name
 
   for node in graph.nodes:
+    if node.name in graph.exact:
+      continue
     if node.op in SAME_RANGE:
       group[root(node.name)] = root(node.inputs[0])
     elif node.op == 'concat':
@@ -123,15 +126,15 @@ def shared(
       low, high = least(low, lowest), greatest(high, highest)
     joined[root(name)] = (low, high)
   for node in graph.nodes:
-    if node.op == 'softmax':
+    if node.op == 'softmax' and node.name not in graph.exact:
       joined[root(node.name)] = SOFTMAX
-  exact = clipped_by_sigmoid(graph)
+  exact = clipped_by_sigmoid(graph) | graph.exact
   return {name: joined[root(name)] for name in ranges if name not in exact}
 
 
 def rounded_values(graph: Graph) -> tuple[str, ...]:
   """The names of those that become bytes: the input, then nodes in running order."""
-  exact = clipped_by_sigmoid(graph)
+  exact = clipped_by_sigmoid(graph) | graph.exact
   return (graph.input, *(n.name for n in graph.nodes if n.name not in exact))
 
 

@@ -3,8 +3,8 @@
     network = graph.of_program(program, 'ONNX')
     logits = graph.run(network, images)
 
-About twenty ops (`ops.OPS`), NHWC, in running order. It is found in the equations that
-JAX traces, so the networks themselves are written down once, in `models`.
+About two dozen ops (`ops.OPS`), NHWC, in running order. It is found in the equations
+that JAX traces, so the networks themselves are written down once, in `models`.
 """
 
 import collections
@@ -17,13 +17,16 @@ import jax
 import numpy as np
 
 from mobilenet.export import ops, patterns, tracing
+from mobilenet.export.answers import EXACT
 from mobilenet.export.errors import ExportError
 from mobilenet.export.program import Program
 from mobilenet.export.steps import Constant, Step, Value, ordered, rewrite
 
 INPUT = 'images'
 # Parts of a scope that say nothing of where in a network it is.
-UNSAID = re.compile(r'Classifier(\.\w+)?|backbone|ConvNorm_\d+|conv|.*->.*')
+UNSAID = re.compile(
+  r'(Classifier|Detector|Segmenter)(\.\w+)?|backbone|ConvNorm_\d+|conv|.*->.*'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,39 +54,42 @@ class Graph:
   constants: name -> array; a variable by its path ('params/backbone/stem/conv/kernel').
     What was computed of several has the name of the first.
   input: name of the images, (N, *image_shape), prepared.
-  output: name of the node that gives the logits.
+  outputs: names of the nodes that give the answers, in their order.
+  exact: names of the nodes that are never rounded to bytes, see `answers.EXACT`.
   """
 
   nodes: tuple[Node, ...]
   constants: dict[str, np.ndarray]
   input: str
-  output: str
+  outputs: tuple[str, ...]
   image_shape: tuple[int, int, int]
+  exact: frozenset[str] = frozenset()
 
 
 def of(function, variables, image_shape: tuple[int, int, int], what: str) -> Graph:
   """The graph of a function.
 
   Args:
-    function: (variables, images float32 (N, H, W, 3)) -> logits (N, K); convolutions
-      not `native`, so that each is one equation.
+    function: (variables, images float32 (N, H, W, 3)) -> logits (N, K), or a tuple of
+      arrays (N, ...); convolutions not `native`, so that each is one equation.
     variables: a tree of NumPy arrays.
     what: is made of it, for the error: 'ONNX'.
 
   Raises:
     ExportError: an equation that no rule or pattern knows.
   """
-  output = tracing.trace(function, variables, image_shape, what)
-  output = rewrite(output, patterns.RECOGNISED)
-  output = rewrite(output, patterns.FUSED)
-  steps = [step for step in ordered(output) if step.op != tracing.INPUT]
+  outputs = tracing.trace(function, variables, image_shape, what)
+  outputs = rewrite(outputs, patterns.RECOGNISED)
+  outputs = rewrite(outputs, patterns.FUSED)
+  ends = (tracing.INPUT, tracing.OUTPUTS)
+  steps = [step for step in ordered(outputs) if step.op not in ends]
   for step in steps:
     if step.op not in ops.OPS or not _keeps_batch(step):
       raise ExportError(
         f'{what} has nothing for {step.op} to {step.shape} in '
         f'{step.scope or "the network"}, which is part of no pattern'
       )
-  return _named(steps, image_shape)
+  return _named(steps, outputs.inputs, image_shape)
 
 
 def _keeps_batch(step: Step) -> bool:
@@ -106,7 +112,9 @@ def of_program(program: Program, what: str) -> Graph:
   return of(program.applied(), program.variables, program.image_shape(), what)
 
 
-def _named(steps: list[Step], image_shape: tuple[int, int, int]) -> Graph:
+def _named(
+  steps: list[Step], outputs: tuple[Step, ...], image_shape: tuple[int, int, int]
+) -> Graph:
   taken, names, nodes, constants = collections.Counter({INPUT: 1}), {}, [], {}
 
   def unique(name: str) -> str:
@@ -123,7 +131,9 @@ def _named(steps: list[Step], image_shape: tuple[int, int, int]) -> Graph:
     names[step] = name = unique(_node_name(step))
     inputs = tuple(name_of(value, name) for value in step.inputs)
     nodes.append(Node(name, step.op, inputs, step.attributes, step.shape))
-  return Graph(tuple(nodes), constants, INPUT, nodes[-1].name, image_shape)
+  exact = frozenset(names[step] for step in steps if EXACT in step.scope.split('/'))
+  given = tuple(names[step] for step in outputs)
+  return Graph(tuple(nodes), constants, INPUT, given, image_shape, exact)
 
 
 def _node_name(step: Step) -> str:
@@ -140,8 +150,10 @@ def run(
   constants: Mapping[str, jax.Array] | None = None,
   after: Callable[[Node | None, jax.Array], jax.Array] | None = None,
   lowering: str = 'auto',
-) -> jax.Array:
+) -> jax.Array | tuple[jax.Array, ...]:
   """Evaluates a graph in JAX: images (N, H, W, 3) to what the traced function gives.
+
+  That is an array, or a tuple where the graph has several outputs.
 
   Differentiable in images and constants, and traceable by `jax.jit` and `jax.export`.
 
@@ -155,6 +167,7 @@ def run(
   values = dict(graph.constants if constants is None else constants)
   values[graph.input] = after(None, images)
   last_use = {name: n for n, node in enumerate(graph.nodes) for name in node.inputs}
+  last_use |= dict.fromkeys(graph.outputs)
   for n, node in enumerate(graph.nodes):
     inputs = [values[name] for name in node.inputs]
     made = ops.OPS[node.op](node.attributes, lowering, *inputs)
@@ -162,4 +175,5 @@ def run(
     for name in set(node.inputs):  # else every map is held until the end
       if last_use[name] == n:
         del values[name]
-  return values[graph.output]
+  outputs = tuple(values[name] for name in graph.outputs)
+  return outputs if len(outputs) > 1 else outputs[0]

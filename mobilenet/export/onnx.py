@@ -1,6 +1,7 @@
 """Writes a network as ONNX: for onnxruntime, on servers and in browsers, and OpenVINO.
 
-One input, 'images' (N, 3, H, W) float32, prepared, N free; one output, 'logits' (N, K).
+One input, 'images' (N, 3, H, W) float32, prepared, N free; a classifier has one output,
+'logits' (N, K), other networks those of `answers`. Maps have their channels in front.
 
 Opset 17 (2022): the newest of which nothing here would gain, so that tools of the last
 years read it. Opset 14 brought HardSwish; 18 turns the axes of ReduceMean into an input
@@ -9,13 +10,14 @@ and 20 brings Gelu, which runtimes make of its parts themselves.
 
 import json
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from mobilenet.export import graph as graphs
 from mobilenet.export import halves, onnx_integers, onnx_ops, output_file
 from mobilenet.export.errors import ExportError, missing
-from mobilenet.export.onnx_layouts import FIRST, Writing
+from mobilenet.export.onnx_layouts import FIRST, LAST, Writing, to_first
 from mobilenet.export.program import Program
 from mobilenet.export.quantised import Quantised
 from mobilenet.weights import class_names
@@ -23,7 +25,8 @@ from mobilenet.weights.own_file import KEY
 
 PRECISIONS = (*halves.PRECISIONS, 'int8')
 OPSET, IR_VERSION = 17, 8  # the version of the file's own format that came with it
-OUTPUT = 'logits'
+OUTPUTS = ('logits',)
+TASKS = {'classification': 'classify', 'detection': 'detect', 'segmentation': 'segment'}
 STORED = '/float16'  # what is behind the name of a kernel that is stored as halves
 
 
@@ -57,7 +60,8 @@ def write(
   else:
     halves.check(precision, 'ONNX')
     quantised = Quantised(graphs.of_program(program, 'ONNX'))
-  model = of_graph(onnx, quantised, precision, program.answer)
+  program.refuse_finish('ONNX')
+  model = of_graph(onnx, quantised, precision, program.outputs())
   onnx.helper.set_model_props(model, metadata(program))
   onnx.checker.check_model(model, full_check=True)
   return output_file.write(path, model.SerializeToString())
@@ -85,7 +89,7 @@ def metadata(program: Program) -> dict[str, str]:
   said = {
     KEY: json.dumps(program.said()),
     'names': repr(dict(enumerate(program.class_names))),
-    'task': 'classify',
+    'task': TASKS[program.task],
   }
   for_people = [class_names.display_name(name) for name in program.class_names]
   if for_people != list(program.class_names):
@@ -94,7 +98,10 @@ def metadata(program: Program) -> dict[str, str]:
 
 
 def of_graph(
-  onnx, quantised: Quantised, precision: str = 'float32', output: str = OUTPUT
+  onnx,
+  quantised: Quantised,
+  precision: str = 'float32',
+  outputs: Sequence[str] = OUTPUTS,
 ):
   """The model of a graph, without metadata; integers where it has ranges."""
   graph, scales = quantised.graph, quantised.scales()
@@ -107,8 +114,15 @@ def of_graph(
     onnx_ops.write_node(node, graph, to)
     if node.name in scales:
       onnx_integers.round_value(node.name, scales[node.name], to)
-  result = to.get(graph.output, to.lies(graph.output))
+  # Of maps channels stay in front here too, as those of the images; rows of boxes and
+  # of scores have them last.
+  called = {}
+  for name, own in zip(outputs, graph.outputs, strict=True):
+    where = FIRST if len(shapes[own]) == 4 else LAST
+    called[to.get(own, where)] = name
   height, width, channels = graph.image_shape
+  whole = [node.name for node in graph.nodes if node.op == 'argmax']
+  types = dict.fromkeys(whole, onnx.TensorProto.INT32)
   float32 = onnx.TensorProto.FLOAT
   value = onnx.helper.make_tensor_value_info
   if quantised.ranges:
@@ -118,19 +132,22 @@ def of_graph(
   nodes = [
     onnx.helper.make_node(
       op,
-      inputs,
-      [output if name == result else name for name in outputs],
-      name=outputs[0],
+      [called.get(name, name) for name in inputs],
+      [called.get(name, name) for name in made],
+      name=made[0],
       **attributes,
     )
-    for op, inputs, outputs, attributes in [*casts, *to.nodes]
+    for op, inputs, made, attributes in [*casts, *to.nodes]
   ]
   model = onnx.helper.make_model(
     onnx.helper.make_graph(
       nodes,
       'network',
       [value(graph.input, float32, ['batch', channels, height, width])],
-      [value(output, float32, ['batch', *shapes[graph.output][1:]])],
+      [
+        value(name, types.get(own, float32), ['batch', *_in_onnx(shapes[own])[1:]])
+        for name, own in zip(outputs, graph.outputs, strict=True)
+      ],
       [onnx.numpy_helper.from_array(array, name) for name, array in stored.items()],
     ),
     opset_imports=[onnx.helper.make_opsetid('', OPSET)],
@@ -138,6 +155,11 @@ def of_graph(
   )
   model.ir_version = IR_VERSION
   return model
+
+
+def _in_onnx(shape: tuple[int, ...]) -> list[int]:
+  """The shape of an output there."""
+  return [shape[n] for n in to_first(len(shape))] if len(shape) == 4 else list(shape)
 
 
 def _stored(arrays: dict[str, np.ndarray], precision: str) -> tuple[list, dict]:

@@ -39,6 +39,8 @@ def _activate(act: str, to: Writing, x: str, name: str) -> None:
       'relu': ('Relu', {}),
       'hard_swish': ('HardSwish', {}),
       'hard_sigmoid': ('HardSigmoid', {'alpha': 1 / 6, 'beta': 0.5}),
+      'sigmoid': ('Sigmoid', {}),
+      'exp': ('Exp', {}),
     }[act]
     to.node(op, [x], name, **how)
 
@@ -115,6 +117,40 @@ def _pool(op: str, **more):
     return FIRST
 
   return write
+
+
+def _resize(node, graph, to, name):
+  sizes = [
+    float(new) / old
+    for new, old in zip(node.shape[1:3], to.shapes[node.inputs[0]][1:3], strict=True)
+  ]
+  # Factors, as the batch is free; both are whole numbers or halves of such in practice.
+  scales = to.array(f'{name}/scales', np.array([1, 1, *sizes], np.float32))
+  to.node(
+    'Resize',
+    [_map(node, to), '', scales],
+    name,
+    mode='linear',
+    coordinate_transformation_mode='half_pixel',
+  )
+  return FIRST
+
+
+def _argmax(node, graph, to, name):
+  where, axes = to.lies(node.inputs[0]), len(to.shapes[node.inputs[0]])
+  axis = onnx_layouts.axis_at(axes - 1, axes, where)
+  made = to.node(
+    'ArgMax', [to.get(node.inputs[0], where)], f'{name}/int64', axis=axis, keepdims=0
+  )
+  to.node('Cast', [made], name, to=6)  # TensorProto.INT32
+  return LAST
+
+
+def _limit(node, graph, to, name):
+  where = to.lies(node.inputs[0])
+  highest = to.array(f'{name}/highest', np.float32(node.attributes['highest']))
+  to.node('Min', [to.get(node.inputs[0], where), highest], name)
+  return where
 
 
 def _local_norm(node, graph, to, name):
@@ -221,12 +257,15 @@ OPS: dict[str, Callable[[Node, Graph, Writing, str], str]] = {
   'add': _of_two('Add'),
   'mul': _of_two('Mul'),
   **dict.fromkeys(
-    ('relu', 'relu6', 'hard_sigmoid', 'hard_swish', 'gelu'),
+    ('relu', 'relu6', 'hard_sigmoid', 'hard_swish', 'gelu', 'sigmoid', 'exp'),
     _pointwise,
   ),
   'mean': _mean,
   'max_pool': _pool('MaxPool'),
   'average_pool': _pool('AveragePool', count_include_pad=0),
+  'resize': _resize,
+  'argmax': _argmax,
+  'limit': _limit,
   'local_norm': _local_norm,
   'concat': _concat,
   'slice': _slice,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mobilenet.models import convolution
+from mobilenet.models import convolution, segmenters
 from mobilenet.models.activations import ACTIVATIONS, hard_sigmoid
 
 # What a convolution, a dense layer or a sum can have inside: integer kernels clip, and
@@ -22,6 +22,8 @@ FUSED = ('linear', 'relu', 'relu6')
 POINTWISE = {
   **{act: ACTIVATIONS[act] for act in ('relu', 'relu6', 'hard_swish', 'gelu')},
   'hard_sigmoid': hard_sigmoid,
+  'sigmoid': jax.nn.sigmoid,
+  'exp': jnp.exp,
 }
 
 
@@ -88,6 +90,26 @@ def _local_norm(how, lowering, x):
   return x * (how['k'] + how['alpha'] * total) ** -how['beta']
 
 
+def _resize(how, lowering, x):
+  def function(x, **_):
+    return segmenters.resize(x, how['size'])
+
+  if lowering != 'native':
+    return function(x)
+  # Marked so that the TFLite converter makes its own operator of it.
+  marked = lax.composite(function, 'odml.upsample_bilinear2d')
+  size = np.array(how['size'], np.int64)
+  return marked(x, size=size, align_corners=False, is_nchw_op=False)
+
+
+def _argmax(how, lowering, x):
+  return jnp.argmax(x, axis=-1).astype(jnp.int32)
+
+
+def _limit(how, lowering, x):
+  return jnp.minimum(x, how['highest'])
+
+
 def _slice(how, lowering, x):
   return lax.slice_in_dim(x, how['start'], how['stop'], axis=how['axis'])
 
@@ -118,6 +140,9 @@ OPS: dict[str, Callable[..., jax.Array]] = {
   'mean': _mean,  # over height and width; keep: whether as sizes of 1
   'max_pool': _max_pool,  # kernel, stride (of two sizes), padding
   'average_pool': _average_pool,  # the same; padded pixels do not count
+  'resize': _resize,  # size (H, W): bilinear, half-pixel centres, not antialiased
+  'argmax': _argmax,  # of channels, int32
+  'limit': _limit,  # highest: what is above becomes that
   'local_norm': _local_norm,  # size, alpha, beta, k: see alexnet.LocalNorm
   'concat': lambda how, lowering, *xs: jnp.concatenate(xs, axis=how['axis']),
   'slice': _slice,  # axis, start, stop

@@ -38,8 +38,8 @@ class Quantised:
     rounding: Rounding = fake_quantisation.rounded,
     lowering: str = 'auto',
     after: Callable[[Node | None, jax.Array], None] = lambda node, value: None,
-  ) -> Callable[[jax.Array], jax.Array]:
-    """Images (N, H, W, 3) to the graph's output.
+  ) -> Callable[[jax.Array], jax.Array | tuple[jax.Array, ...]]:
+    """Images (N, H, W, 3) to the graph's output, or a tuple of several.
 
     Args:
       rounding: `fake_quantisation.composite` for TFLite.
@@ -164,8 +164,14 @@ def sensitivities(made: Quantised, images: np.ndarray) -> list[tuple[str, float]
     return graphs.run(graph, images, constants, after)
 
   exact = answers(images, -1)
-  ratios = [float(_decibels(exact, answers(images, n))) for n in range(len(names))]
+  ratios = [_least(exact, answers(images, n)) for n in range(len(names))]
   return sorted(zip(names, ratios, strict=True), key=lambda row: row[1])
+
+
+def _least(exact, rough) -> float:
+  """The decibels of the answer that suffers most."""
+  pairs = zip(jax.tree.leaves(exact), jax.tree.leaves(rough), strict=True)
+  return min(float(_decibels(*pair)) for pair in pairs)
 
 
 def _decibels(exact: jax.Array, rough: jax.Array) -> jax.Array:

@@ -1,9 +1,9 @@
 """Writes a network as a TensorFlow SavedModel, which TensorFlow Serving loads.
 
 A folder with two signatures: 'serving_default' takes prepared images, float32
-(N, H, W, 3), and gives the answer; 'photos' takes the bytes of JPEGs, PNGs, GIFs or
-BMPs, string (N,), prepares them as evaluation does, and gives 'classes' (N, 5) and
-'probabilities' (N, 5), the most probable first.
+(N, H, W, 3), and gives the answer; of classifiers 'photos' takes the bytes of JPEGs,
+PNGs, GIFs or BMPs, string (N,), prepares them as evaluation does, and gives 'classes'
+(N, 5) and 'probabilities' (N, 5), the most probable first.
 
 The network is written in TensorFlow's own operators, which servers of any version and
 device know. `jax2tf` would put StableHLO into the file, which TensorFlow compiles at
@@ -15,7 +15,7 @@ import json
 import pathlib
 
 import input_pipeline
-from mobilenet.export import halves, output_file, tensorflow_ops
+from mobilenet.export import halves, output_file, tensorflow_finish, tensorflow_ops
 from mobilenet.export.program import Program
 from mobilenet.weights import class_names
 from mobilenet.weights.own_file import KEY
@@ -47,12 +47,12 @@ def write(
 
   def answer(images):
     constants = {name: tf.cast(v, tf.float32) for name, v in variables.items()}
-    return tensorflow_ops.run(tf, graph, images, constants)
+    made = tensorflow_ops.run(tf, graph, images, constants)
+    return tensorflow_finish.finished(tf, program, made)
 
-  signatures = {
-    'serving_default': _of_images(program, answer),
-    'photos': _of_photos(program, answer),
-  }
+  signatures = {'serving_default': _of_images(program, answer)}
+  if program.task == 'classification':
+    signatures['photos'] = _of_photos(program, answer)
   module = tf.Module()
   module.constants = list(variables.values())  # those of a module are saved
   try:
@@ -74,7 +74,7 @@ def _of_images(program, answer):
 
   @tf.function(autograph=False, input_signature=[spec])
   def serving_default(images):
-    return {program.answer: answer(images)}
+    return dict(zip(program.outputs(), answer(images), strict=True))
 
   return serving_default
 
@@ -90,7 +90,7 @@ def _of_photos(program, answer):
   )
   def photos(photos):
     images = input_pipeline.prepare_in_graph(photos, ops, program.resolution)
-    answers = answer(images)
+    (answers,) = answer(images)
     if program.answer == 'logits':
       answers = tf.nn.softmax(answers / program.temperature())
     probabilities, indices = tf.math.top_k(answers, shown)

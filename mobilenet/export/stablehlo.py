@@ -14,7 +14,7 @@ them. The flax package and this project are not needed to run it:
     said = json.loads(str(file['mobilenet-jax']))
     side = said['resolution']
     images = np.zeros((2, side, side, 3), np.float32)  # prepared by said['contract']
-    logits = program.call(weights, images)
+    logits = program.call(weights, images)['logits']  # see said['outputs']
 
 Convolutions are as `models.lowering` has them for each platform: XLA's own operator, or
 on CPUs, where that is slow for depthwise ones, sums of slices. The file has both.
@@ -55,7 +55,8 @@ def write(
 
   def function(weights, images):
     given = {k.removeprefix(WEIGHTS): jnp.float32(v) for k, v in weights.items()}
-    return graphs.run(graph, images, given)
+    made = program.finished(graphs.run(graph, images, given))
+    return dict(zip(program.outputs(), made, strict=True))
 
   (batch,) = export.symbolic_shape('batch')
   images = jax.ShapeDtypeStruct((batch, *graph.image_shape), np.float32)

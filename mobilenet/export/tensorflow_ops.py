@@ -12,7 +12,7 @@ from mobilenet.export.graph import Graph
 
 
 def run(tf, graph: Graph, images, constants: Mapping[str, Any]):
-  """Evaluates a graph: images (N, H, W, 3) to what the traced function gives.
+  """Evaluates a graph: images (N, H, W, 3) to its outputs, a tuple.
 
   Args:
     tf: the module tensorflow.
@@ -22,7 +22,7 @@ def run(tf, graph: Graph, images, constants: Mapping[str, Any]):
   for node in graph.nodes:
     inputs = [values[name] for name in node.inputs]
     values[node.name] = OPS[node.op](tf, node.attributes, *inputs)
-  return values[graph.output]
+  return tuple(values[name] for name in graph.outputs)
 
 
 ACTIVATIONS: dict[str, Callable] = {
@@ -32,6 +32,8 @@ ACTIVATIONS: dict[str, Callable] = {
   'hard_sigmoid': lambda tf, x: tf.nn.relu6(x + 3) * (1 / 6),
   'hard_swish': lambda tf, x: x * tf.nn.relu6(x + 3) * (1 / 6),
   'gelu': lambda tf, x: tf.nn.gelu(x, approximate=False),
+  'sigmoid': lambda tf, x: tf.nn.sigmoid(x),
+  'exp': lambda tf, x: tf.exp(x),
 }
 
 
@@ -114,6 +116,9 @@ OPS: dict[str, Callable] = {
   'mean': lambda tf, how, x: tf.reduce_mean(x, (1, 2), keepdims=how['keep']),
   'max_pool': _max_pool,
   'average_pool': _average_pool,
+  'resize': lambda tf, how, x: tf.image.resize(x, how['size']),
+  'argmax': lambda tf, how, x: tf.argmax(x, -1, output_type=tf.int32),
+  'limit': lambda tf, how, x: tf.minimum(x, how['highest']),
   'local_norm': _local_norm,
   'concat': lambda tf, how, *xs: tf.concat(xs, how['axis']),
   'slice': _slice,

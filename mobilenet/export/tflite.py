@@ -6,7 +6,7 @@ A symbolic batch would cost V3-Small 147 BROADCAST_TO and 66 CONCATENATION.
 import dataclasses
 import io
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +48,7 @@ def write(
       TFLite lacks.
     TrainingError: the file cannot be written.
   """
+  program.refuse_finish('TFLite')
   if quantised is None and precision in WHOLE:
     raise ExportError(f'{precision} needs the ranges of its values')
   if quantised is None:
@@ -61,9 +62,13 @@ def write(
   made = dataclasses.replace(
     quantised, graph=graph, ranges=ranges, all_kernels=precision == 'int8_weights'
   )
-  function = made.function(fake_quantisation.composite, 'native')
+  rounded = made.function(fake_quantisation.composite, 'native')
+
+  def function(images):
+    return program.finished(rounded(images))
+
   shape = (batch, *program.image_shape())
-  content = convert(function, shape, program.answer, MODES.get(precision))
+  content = convert(function, shape, program.outputs(), MODES.get(precision))
   model = tflite_file.parse(content)
   odd = tflite_file.foreign_operators(model)
   if odd:
@@ -78,14 +83,17 @@ def write(
 
 
 def convert(
-  function: Callable, shape: tuple[int, ...], answer: str, mode: str | None = None
+  function: Callable,
+  shape: tuple[int, ...],
+  outputs: Sequence[str],
+  mode: str | None = None,
 ) -> bytes:
   """A TFLite model of a JAX function of one float32 array of this shape.
 
   Args:
     function: with XLA's own operations alone.
     shape: of its argument.
-    answer: the name of its result.
+    outputs: the names of its results.
     mode: the converter's, where the function rounds by `fake_quantisation.composite`:
       what is rounded becomes tensors of bytes with the same scales.
 
@@ -107,7 +115,7 @@ def convert(
   converter.prepare_mlir_context(context)
   with context:
     module = ir.Module.parse(stablehlo.getvalue())
-    converter.set_signature(module.operation, SIGNATURE, [INPUT], [answer])
+    converter.set_signature(module.operation, SIGNATURE, [INPUT], list(outputs))
     config = converter.ConvertToTFLConfig()
     if mode:
       config.qdq_conversion_mode = mode

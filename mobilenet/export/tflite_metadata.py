@@ -14,6 +14,12 @@ IDENTIFIER = b'M001'
 RGB, UNKNOWN = 1, 0  # ColorSpaceType
 IMAGE_PROPERTIES, NORMALIZATION = 2, 1  # in their unions
 AXIS_LABELS = 2  # AssociatedFileType
+KINDS = {
+  'classification': 'Image classifier',
+  'detection': 'Object detector',
+  'segmentation': 'Image segmenter',
+}
+LABELLED = ('logits', 'probabilities', 'scores')  # outputs whose last axis is classes
 PARSER = '1.0.0'  # min_parser_version: the first has all that is used here
 
 
@@ -42,7 +48,7 @@ class _Builder:
       9,
       {
         2: self._vector([self._input()]),
-        3: self._vector([self._output()]),
+        3: self._vector([self._output(name) for name in said.outputs()]),
       },
     )
     model = self._table(
@@ -50,7 +56,8 @@ class _Builder:
       {
         0: self.to.CreateString(said.origin),
         1: self.to.CreateString(
-          f'Image classifier of {len(said.class_names)} classes, {said.resolution} px. '
+          f'{KINDS[said.task]} of {len(said.class_names)} classes, '
+          f'{said.resolution} px. '
           f'Photos are prepared by: {said.contract.eval_ops(said.resolution)}'
         ),
         3: self._vector([subgraph]),
@@ -81,13 +88,13 @@ class _Builder:
       },
     )
 
-  def _output(self) -> int:
+  def _output(self, name: str) -> int:
+    if name not in LABELLED:
+      return self._table(7, {0: self.to.CreateString(name)})
     file = self._table(
       5, {0: self.to.CreateString(self.labels)}, bytes_={2: AXIS_LABELS}
     )
-    return self._table(
-      7, {0: self.to.CreateString(self.program.answer), 6: self._vector([file])}
-    )
+    return self._table(7, {0: self.to.CreateString(name), 6: self._vector([file])})
 
   def _table(
     self, slots: int, positions: dict[int, int] | None = None, bytes_=None

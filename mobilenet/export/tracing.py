@@ -17,7 +17,7 @@ from jax.extend.core import Literal
 from mobilenet.export.errors import ExportError
 from mobilenet.export.steps import Constant, Step, Value
 
-INPUT = 'input'  # the op of the images
+INPUT, OUTPUTS = 'input', 'outputs'  # the ops of the images, and of what is given
 # Equations that are steps by their own name, without attributes.
 PLAIN = (
   'add',
@@ -53,10 +53,10 @@ class Equation:
 
 
 def trace(function, variables, image_shape: tuple[int, int, int], what: str) -> Step:
-  """The step whose output a function gives of one image.
+  """The step OUTPUTS, whose inputs are what a function gives of one image.
 
   Args:
-    function: (variables, images) -> an array.
+    function: (variables, images) -> an array or a tuple of arrays.
     variables: a tree of NumPy arrays; what is computed of it is named after its paths.
     image_shape: (H, W, 3).
     what: is wanted of it, for an error: 'ONNX'.
@@ -70,8 +70,8 @@ def trace(function, variables, image_shape: tuple[int, int, int], what: str) -> 
   known = [Constant(leaf, '/'.join(str(k.key) for k in path)) for path, leaf in named]
   given = Step(INPUT, (), {}, image.shape)
   constants = [Constant(np.asarray(value)) for value in closed.consts]
-  (output,) = _walk(closed.jaxpr, [*constants, *known, given], '', what)
-  return output
+  outputs = _walk(closed.jaxpr, [*constants, *known, given], '', what)
+  return Step(OUTPUTS, tuple(outputs), {}, outputs[0].shape)
 
 
 def _type(leaf) -> jax.ShapeDtypeStruct:
@@ -156,6 +156,15 @@ def _conv(equation: Equation) -> Step | None:
     groups=window.groups,
     act=params.get('act', 'linear'),
   )
+
+
+def _sigmoid(equation: Equation) -> Step:
+  return equation.step('sigmoid')
+
+
+def _argmax(equation: Equation) -> Step | None:
+  axes, shape = tuple(equation.params['axes']), equation.inputs[0].shape
+  return equation.step('argmax') if axes == (len(shape) - 1,) else None
 
 
 def _einsum(equation: Equation) -> Step:
@@ -249,6 +258,8 @@ RULES: dict[str, Callable[[Equation], Value | list[Value] | None]] = {
   'conv': _conv,
   'conv_finished': _conv,
   'dot_general': _einsum,
+  'logistic': _sigmoid,
+  'argmax': _argmax,
   **dict.fromkeys(
     ('reshape', 'broadcast_in_dim', 'squeeze', 'expand_dims'),
     _reshape,

@@ -1,10 +1,12 @@
 """Evaluates a run or imported weights on any data.
 
     python main.py --job=eval --workdir=runs/folder --data_dir=other_photos
+    python main.py --job=eval --exported=runs/folder/export/folder-int8.tflite
 
 Every example counts exactly once. Class folders without train/ and val/ are evaluated
 whole. The report goes into a folder of the run, named after the split and, for other
-data, after that data.
+data, after that data. An exported file is evaluated in its own runtime, on the data of
+its run, so that its top-1, mAP or mIoU is measured and not guessed.
 """
 
 import itertools
@@ -22,24 +24,48 @@ from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
 from mobilenet.reports import result, run_report
-from mobilenet.runs import overlap, run_data
+from mobilenet.runs import exported_evaluation, exported_file, overlap, run_data
+from mobilenet.runs.exported_file import ExportedFile
 from mobilenet.tasks import Evaluated
 from mobilenet.training import logs, processes, sharding, workdir
-from mobilenet.training.errors import TrainingError
+from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.step import make_eval_step
 
 FLAGS = (
   Flag('split', str, None, "The split, or 'all'; the config's by default."),
   Flag('data_dir', str, None, "Folder of other data with the run's classes."),
+  Flag('exported', str, None, 'A file of --job=export, which answers for its run.'),
+  Flag('runtime', str, None, "What runs the file; the format's first by default."),
 )
 
 
 def run(given: Given) -> int:
-  evaluate_run(
-    given.run_folder(), given.flags.split, given.flags.data_dir, given.overrides
+  flags, exported = given.flags, None
+  require(
+    flags.runtime is None or flags.exported is not None,
+    '--runtime is for an --exported file: name it',
   )
+  if flags.exported is not None:
+    exported = exported_file.open_file(
+      workdir.local_path(flags.exported), flags.runtime
+    )
+  folder = _folder_of(given, exported)
+  evaluate_run(folder, flags.split, flags.data_dir, given.overrides, exported)
   return 0
+
+
+def _folder_of(given: Given, exported) -> pathlib.Path:
+  """The run's: of an exported file the one it lies in, where none is named."""
+  if exported is not None and not (given.flags.workdir or given.argument):
+    path = exported.opened.path
+    folder = path.resolve().parent.parent
+    require(
+      (folder / workdir.CONFIG_FILE).is_file(),
+      f'{path} lies in no run, whose data it could be evaluated on: give its --workdir',
+    )
+    return folder
+  return given.run_folder()
 
 
 def evaluate_run(
@@ -47,6 +73,7 @@ def evaluate_run(
   split: str | None = None,
   data_dir: str | None = None,
   overrides: Mapping[str, Any] | None = None,
+  exported: ExportedFile | None = None,
 ) -> None:
   """Evaluates the newest checkpoint of a run, or imported weights, and reports.
 
@@ -56,6 +83,7 @@ def evaluate_run(
       class folders that have no parts.
     data_dir: folder of other data with the same classes; None for the run's own.
     overrides: fields of the config; only those that change no number are taken.
+    exported: a file that answers in the place of the run.
 
   Raises:
     TrainingError, DataError: no run, nothing trained yet, or data that cannot be read
@@ -80,22 +108,26 @@ def evaluate_run(
       print(f'note: {note}')
     trained_on = warn_of_overlap(config, before, source, data_dir)
   batches = experiment.eval_batches(config, source, mesh)
-  # The network as it was trained, not folded: the numbers then equal those of the
-  # training's own evaluation to the last digit.
-  evaluation = evaluate(
-    processes.together('evaluation', make_eval_step(run.model, task, mesh)),
-    task,
-    {'best': run.variables},
-    batches,
-    mesh,
-    num_examples=source.num_examples,
-    keep_predictions=True,
-  )['best']
+  if exported is not None:
+    evaluation = exported_evaluation.evaluate(exported, run, batches, source)
+  else:
+    # The network as it was trained, not folded: the numbers then equal those of the
+    # training's own evaluation to the last digit.
+    evaluation = evaluate(
+      processes.together('evaluation', make_eval_step(run.model, task, mesh)),
+      task,
+      {'best': run.variables},
+      batches,
+      mesh,
+      num_examples=source.num_examples,
+      keep_predictions=True,
+    )['best']
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
   if not first:
     return
-  report = report_folder(folder, source, own=data_dir is None)
+  file = exported and exported.opened.path.name
+  report = report_folder(folder, source, own=data_dir is None, file=file)
   own = before is not None and source.origin == before.origin
   details = run_report.write_report(
     task,
@@ -106,7 +138,8 @@ def evaluate_run(
       examples=experiment.EvaluatedExamples(source),
       split=source.split,
       num_examples=source.num_examples,
-      run=run,
+      run=None if exported else run,  # whose network answers for pictures of a page
+      card=run,
       ops=experiment.both_ops(config),
       history=logs.read_metrics(folder),
       trained=run_data.described(before.train, before.origin) if before else '',
@@ -116,9 +149,9 @@ def evaluate_run(
     size=counting.count(run.model, config.resolution),
     data=source,
   )
-  metrics = {**evaluation.metrics, **details}
+  metrics = {'loss': None, **evaluation.metrics, **details}  # a file tells not all
   shown = {
-    'config': f'{folder.name}, step {run.step}, on {source.split}',
+    'config': f'{file or folder.name}, step {run.step}, on {source.split}',
     'metric': task.metric.name,
     'data': source.origin,
     'split': source.split,
@@ -219,7 +252,11 @@ def warn_of_overlap(
 
 
 def report_folder(
-  folder: pathlib.Path, source: 'input_pipeline.Source', *, own: bool
+  folder: pathlib.Path,
+  source: 'input_pipeline.Source',
+  *,
+  own: bool,
+  file: str | None = None,
 ) -> pathlib.Path:
   """The folder for the report on a source: its own from last time, or a new one.
 
@@ -228,7 +265,8 @@ def report_folder(
   """
   data = source.origin if source.names is None else os.path.basename(source.origin)
   data = '' if own else f'-{data}'
-  name = re.sub(r'[^\w.+-]+', '-', f'report{data}-{source.split}').strip('-')
+  told = f'report{data}-{source.split}' + (f'-{file}' if file else '')
+  name = re.sub(r'[^\w.+-]+', '-', told).strip('-')
   for number in itertools.count(1):
     report = folder / (name if number == 1 else f'{name}-{number}')
     try:

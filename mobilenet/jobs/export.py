@@ -28,14 +28,20 @@ FLAGS = (
   ),
   Flag('out', str, None, 'The file to write.'),
   Flag('precision', str, '', 'float32, float16, int8_weights, int8 or int8_io.'),
-  Flag('answer', str, 'logits', 'logits or probabilities, of files that run.'),
+  Flag(
+    'answer',
+    str,
+    None,
+    'Of files that run: logits or probabilities; of detectors boxes or objects; of '
+    'segmenters logits or labels.',
+  ),
   Flag('data_dir', str, None, 'Photos to check it on, in class folders.'),
   Flag('split', str, None, "The split to check it on; the run's by default."),
   Flag('calibration_images', int, 256, 'Training images for the ranges of integers.'),
   Flag('calibration_seed', int, 0, 'Which of them.'),
   Flag('keep_float', int, 0, 'Number of the most sensitive values that stay floats.'),
   Flag('kernel_scales', str, 'channel', 'channel, or tensor: one scale a kernel.'),
-  Flag('most_lost', str, '2', 'Points of top-1 that a file of integers may lose.'),
+  Flag('most_lost', str, '2', 'Points of top-1, mAP or mIoU that integers may lose.'),
 )
 
 
@@ -59,10 +65,6 @@ def run(given: Given) -> int:
 
 
 def _wanted(flags) -> exporting.Wanted:
-  answers = ('logits', 'probabilities')
-  require(
-    flags.answer in answers, f'--answer={flags.answer}: it is {" or ".join(answers)}'
-  )
   require(flags.calibration_images >= 1, '--calibration_images must be at least 1')
   require(flags.keep_float >= 0, '--keep_float must be at least 0')
   if flags.kernel_scales not in quantising.KERNEL_SCALES:

@@ -55,13 +55,11 @@ def _log_ratio(side, of_anchor):
 
 def decode(codes: jax.Array, anchors: jax.Array) -> jax.Array:
   """Boxes (..., A, 4) of codes (..., A, 4); they may reach beyond the image."""
-  dy, dx, dh, dw = jnp.moveaxis(codes.astype(jnp.float32), -1, 0)
-  y, x, height, width = jnp.moveaxis(jnp.asarray(anchors, jnp.float32), -1, 0)
-  y, x = y + dy / CENTRE * height, x + dx / CENTRE * width
-  half_height = height * jnp.exp(jnp.minimum(dh / SIDE, _LARGEST)) / 2
-  half_width = width * jnp.exp(jnp.minimum(dw / SIDE, _LARGEST)) / 2
-  sides = (y - half_height, x - half_width, y + half_height, x + half_width)
-  return jnp.stack(sides, axis=-1)
+  codes, anchors = codes.astype(jnp.float32), jnp.asarray(anchors, jnp.float32)
+  sides = anchors[..., 2:]
+  centre = anchors[..., :2] + codes[..., :2] / CENTRE * sides
+  half = sides * jnp.exp(jnp.minimum(codes[..., 2:] / SIDE, _LARGEST)) / 2
+  return jnp.concatenate([centre - half, centre + half], axis=-1)
 
 
 def corners(anchors: jax.Array) -> jax.Array:

@@ -116,6 +116,17 @@ class Detector(nn.Module):
     return maps
 
 
+def scores(logits: jax.Array, kind: str) -> jax.Array:
+  """Of logits (N, A, 1 + K) those of the classes, 0 to 1: (N, A, K).
+
+  Args:
+    logits: the first are the background's.
+    kind: 'sigmoid', of each class by itself, or 'softmax' over all.
+  """
+  scale = {'sigmoid': jax.nn.sigmoid, 'softmax': jax.nn.softmax}[kind]
+  return scale(logits)[..., BACKGROUND + 1 :]
+
+
 class MoreMap(nn.Module):
   """A map of half the size: 1x1 to half of the channels, then 3x3 with stride 2."""
 

@@ -97,7 +97,7 @@ def write_report(task, evaluated, *, size: tuple[int, int], data) -> dict[str, f
     TrainingError: a file cannot be written.
   """
   written = task.write_report(evaluated)
-  run = evaluated.run
+  run = evaluated.card or evaluated.run
   made = page.Page(
     f'Report of {run.folder.name}',
     f'{run.config.model.name} x{run.config.model.width:g} at {run.config.resolution} '

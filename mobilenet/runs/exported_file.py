@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import input_pipeline
+from mobilenet import tasks
 from mobilenet.export import formats
 from mobilenet.export.runtimes.opened import Opened
-from mobilenet.tasks.classification import task as classification
 from mobilenet.weights.contract import make_contract
 
 
@@ -27,11 +27,8 @@ class ExportedFile(NamedTuple):
 
   def predictions(self, images: np.ndarray) -> dict[str, np.ndarray]:
     """As a task's predictions; of prepared images (N, H, W, 3)."""
-    answers = self.opened.answers(images)
-    if self.opened.said['answer'] == 'logits':
-      shifted = np.exp(answers - answers.max(axis=1, keepdims=True))
-      answers = shifted / shifted.sum(axis=1, keepdims=True)
-    return {'prediction': answers.argmax(axis=1), 'probabilities': answers}
+    answers = self.opened.named_answers(images)
+    return self.task.predictions(self.task.answered(answers))
 
 
 def open_file(path: pathlib.Path, runtime: str | None = None) -> ExportedFile:
@@ -42,13 +39,12 @@ def open_file(path: pathlib.Path, runtime: str | None = None) -> ExportedFile:
   """
   opened = formats.open_file(path, runtime)
   said = opened.said
-  contract, decision = make_contract(said['contract']), said['decision']
-  if decision and said['answer'] == 'probabilities':
-    decision = {**decision, 'temperature': 1.0}  # which is in the file
+  contract = make_contract(said['contract'])
+  of_task = tasks.exported(said.get('task', 'classification'))  # older files have none
   return ExportedFile(
     opened=opened,
-    task=classification.Classification(),
+    task=of_task.task_of(said),
     outputs=tuple(said['class_names']),
     ops=input_pipeline.parse_ops(contract.eval_ops(said['resolution']), 'eval'),
-    decision=decision,
+    decision=of_task.decision_of(said),
   )

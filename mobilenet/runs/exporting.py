@@ -6,21 +6,23 @@ import functools
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 
-from mobilenet import experiment, trained
+from mobilenet import experiment, tasks, trained
 from mobilenet.export import check, formats, program
 from mobilenet.export.errors import ExportError
 from mobilenet.export.quantised import WHOLE, Quantised
+from mobilenet.models import named
 from mobilenet.reports import terminal
-from mobilenet.runs import quantising
-from mobilenet.tasks.classification import decision, intervals
+from mobilenet.runs import exporting_marks, quantising
+from mobilenet.tasks.classification import intervals
 from mobilenet.training import files, sharding
 from mobilenet.training.errors import TrainingError, require
 
+FOLDERS = ('folder', 'boxes', 'masks')
 HARD_SWISH = 'hard_swish'
 MADE_IMAGES = 32  # where a run has no data
 
@@ -30,16 +32,16 @@ class Wanted:
   """What to export.
 
   format: a key of `formats.FORMATS`. precision: one of its precisions. out: the file;
-  None for one in the run's folder `export`. answer: 'logits' or 'probabilities'.
-  data_dir, split: the images to check it on; None for the run's evaluation split.
-  most_lost: points of top-1 that a file of integers may lose. calibration: where its
-  ranges come from.
+  None for one in the run's folder `export`. answer: see `export.answers`; None for the
+  default. data_dir, split: the images to check it on; None for the run's evaluation
+  split. most_lost: points of top-1, mAP or mIoU that a file of integers may lose.
+  calibration: where its ranges come from.
   """
 
   format: str
   precision: str
   out: pathlib.Path | None = None
-  answer: str = 'logits'
+  answer: str | None = None
   data_dir: str | None = None
   split: str | None = None
   most_lost: float = 2.0
@@ -85,27 +87,31 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     begin = list(itertools.islice(batches, 1))
     require(bool(begin), f'no image of {of} can be read: there is nothing to check on')
     batches = itertools.chain(begin, batches)
-    answers = functools.partial(opened.answers, contract=made.contract)
-    found = check.compare(network, answers, batches)
-    refused = check.refusal(found, wanted.precision, wanted.most_lost)
-    show(made, network, form, draft, out, found, of)
+    if made.task == 'classification':
+      answers = functools.partial(opened.answers, contract=made.contract)
+      found = check.compare(network, answers, batches)
+      refused = check.refusal(found, wanted.precision, wanted.most_lost)
+      rows = rows_of(found, of)
+    else:
+      found = exporting_marks.compare(made, network, opened, batches)
+      refused = exporting_marks.refusal(found, wanted.precision, wanted.most_lost)
+      rows = exporting_marks.rows_of(found, of)
+    show(made, network, form, draft, out, rows)
     if refused:
       raise ExportError(f'{out} is not written: {refused}')
     if rounded is not None:
-      tell_layers(rounded, begin[0][0], out)
+      tell_layers(rounded, exporting_marks.images_in(begin[0]), out)
   print(f'written: {out}')
   return out
 
 
-def program_of(run: trained.Run, answer: str = 'logits') -> program.Program:
+def program_of(run: trained.Run, answer: str | None = None) -> program.Program:
   """The program of a run, at the resolution that it was trained with."""
-  made = decision.read(run.folder, run.step, run.outputs)
-  return program.of_weights(
-    trained.to_weights(run),
-    run.config.resolution,
-    dataclasses.asdict(made) if made else None,
-    answer,
-  )
+  task = experiment.make_task(run.config)
+  of_task = tasks.exported(named.kind(run.config.model.name))
+  said = of_task.said_of(task, run.folder, run.step, run.outputs)
+  weights = trained.to_weights(run)
+  return program.of_weights(weights, run.config.resolution, answer=answer, **said)
 
 
 @contextlib.contextmanager
@@ -129,15 +135,16 @@ def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
       files.remove(draft)
 
 
-def images_of(
-  run: trained.Run, wanted: Wanted
-) -> tuple[Iterator[tuple[np.ndarray, np.ndarray | None]], str]:
+def images_of(run: trained.Run, wanted: Wanted) -> tuple[Iterator, str]:
   """Prepared images with labels to check a file on, and whose they are.
+
+  Of detectors and segmenters they are whole batches, see `exporting_marks`.
 
   An imported run has no data of its own: without `data_dir` images are made.
   """
   config = run.config
-  if config.data.name == 'folder' and not (wanted.data_dir or config.data.dir):
+  marks = named.kind(config.model.name) != 'classification'
+  if config.data.name in FOLDERS and not (wanted.data_dir or config.data.dir):
     require(
       wanted.precision in check.TOLERANCE,
       f'{wanted.precision} is checked on photos, and this run has none: give '
@@ -147,12 +154,15 @@ def images_of(
       'note: this run has no photos; the file is checked on noise. '
       '--data_dir=photos checks it on yours'
     )
-    return iter([(_noise(run), None)]), 'noise'
+    noise = _noise(run)
+    return iter([{'image': noise} if marks else (noise, None)]), 'noise'
   split = wanted.split or config.data.eval_split
   whole = wanted.data_dir is not None and wanted.split is None
   source = experiment.open_source(
     config, split, wanted.data_dir, whole=whole, split_flag='--split'
   )
+  if marks:
+    return exporting_marks.batches(run, source), source.split
   # The folder may have some of the run's classes only.
   names, places = experiment.make_task(config).outputs(source), None
   if set(names) <= set(run.outputs):
@@ -188,28 +198,22 @@ def show(
   form: formats.Format,
   path: pathlib.Path,
   out: pathlib.Path,
-  found: check.Compared,
-  of: str,
+  rows: Sequence[tuple[str, str, str]],
 ) -> None:
-  """Prints the network and the file side by side."""
+  """Prints the network and the file side by side, in rows of (what, ours, its)."""
   image = np.zeros((1, *made.image_shape()), np.float32)
   threads = form.threads
   opened = [formats.open_file(path, threads=number) for number in threads]
   calls = [lambda: jax.block_until_ready(network(image))]
-  calls += [lambda one=one: one.answers(image) for one in opened]
+  calls += [lambda one=one: one.named_answers(image) for one in opened]
   ours, *theirs = check.latencies(calls)
   exported = opened[0]
   table = terminal.make_table(
     f'{out.name}: {sum(exported.operators.values())} operators',
     [('', 'left'), ('network', 'right'), (exported.name, 'right')],
   )
-  if found.labelled:
-    shares = [_share(hits, found.labelled) for hits in found.hits]
-    terminal.add_row(table, f'top-1 on {of}, {found.labelled:,} images', *shares)
-  terminal.add_row(table, 'same class', '', _share(found.agreeing, found.count))
-  terminal.add_row(
-    table, 'largest difference, of the largest answer', '', f'{found.difference:.2g}'
-  )
+  for row in rows:
+    terminal.add_row(table, *row)
   size = sum(leaf.nbytes for leaf in jax.tree.leaves(made.variables))
   sizes = [f'{n / 1e6:.2f} MB' for n in (size, files.size(path))]
   terminal.add_row(table, 'size', *sizes)
@@ -221,6 +225,17 @@ def show(
   terminal.show(table)
   counts = ', '.join(f'{n} {name}' for name, n in exported.operators.most_common())
   print(f'operators: {counts}')
+
+
+def rows_of(found: check.Compared, of: str) -> list[tuple[str, str, str]]:
+  """What was compared of a classifier, for `show`."""
+  rows = []
+  if found.labelled:
+    shares = [_share(hits, found.labelled) for hits in found.hits]
+    rows.append((f'top-1 on {of}, {found.labelled:,} images', *shares))
+  rows.append(('same class', '', _share(found.agreeing, found.count)))
+  largest = f'{found.difference:.2g}'
+  return [*rows, ('largest difference, of the largest answer', '', largest)]
 
 
 def tell_layers(rounded: Quantised, images: np.ndarray, out: pathlib.Path) -> None:

@@ -104,7 +104,7 @@ def _images(run: trained.Run, how: Calibration) -> Iterator[np.ndarray]:
   left = number
   for batch in itertools.islice(batches, -(-number // size)):
     # The last one begins the next epoch where there are too few.
-    labels |= set(np.asarray(batch['label'])[:left].tolist())
+    labels |= set(np.asarray(batch.get('label', ()))[:left].tolist())
     yield np.asarray(batch['image'])[:left]
     left -= size
   if len(labels) == 1 and len(run.outputs) > 1 and not has_none:

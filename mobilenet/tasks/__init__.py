@@ -7,6 +7,7 @@ other.
 
 import importlib
 import pathlib
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -73,6 +74,7 @@ class Evaluated(NamedTuple):
   chose: whether this split chose the weights: its numbers flatter them then.
   trained_on: how many of the examples were trained on; None where nobody knows.
   decide: whether to choose from it how the run's predictions are to be read.
+  card: the run that the page describes; None: `run`. An exported file answers for one.
   """
 
   folder: pathlib.Path
@@ -89,6 +91,7 @@ class Evaluated(NamedTuple):
   chose: bool = False
   trained_on: int | None = None
   decide: bool = False
+  card: Any = None
 
   def unreadable(self) -> list[str]:
     """The names of the examples that were left out."""
@@ -205,6 +208,15 @@ class Task(Protocol):
   def unshown(self, count: int) -> tuple[str, ...]:
     """Metrics that say nothing if the network has `count` outputs."""
 
+  def answered(self, answers: Mapping[str, np.ndarray]) -> Any:
+    """The outputs that an exported file's answers stand for.
+
+    `predictions` and `kept` take them.
+
+    Args:
+      answers: arrays (N, ...) by the name of the file's output.
+    """
+
   def predictions(self, outputs) -> dict[str, jax.Array]:
     """Per example: what `predict` shows."""
 
@@ -244,6 +256,15 @@ class Task(Protocol):
     Raises:
       TrainingError: a file cannot be written, or the numbers are not finite.
     """
+
+
+def exported(name: str) -> types.ModuleType:
+  """The module that knows what a task's exported files say of themselves.
+
+  Its `said_of(task, folder, step, outputs)` gives fields of `export.program.Program`,
+  `task_of(said)` the task that reads a file, and `decision_of(said)` how.
+  """
+  return importlib.import_module(f'{TASKS[name]}.exported')
 
 
 def make_task(config: ConfigDict) -> Task:

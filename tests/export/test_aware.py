@@ -249,7 +249,7 @@ def test_the_file_has_these_scales_and_answers_as_the_network(
   tflite.write(made, path, 'int8', quantised)
   answers = formats.open_file(path).answers(images, made.contract)
   wanted = np.asarray(jax.jit(model.apply)(variables, images))
-  step = quantised.scales()[quantised.graph.output].scale
+  step = quantised.scales()[quantised.graph.outputs[0]].scale
   assert np.abs(answers - wanted).max() <= 4 * step
   graph, ranges = adapted.for_tflite(quantised.graph, quantised.ranges)
   graph, ranges, _ = adapted.with_one_mean(graph, ranges, made.contract)

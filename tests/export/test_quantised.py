@@ -190,7 +190,7 @@ def test_a_file_of_integers_answers_as_the_rounded_network(
   formats.write(made, path, 'tflite', precision, rounded)
   opened = formats.open_file(path)
   expected = np.asarray(jax.jit(rounded.function())(images))
-  steps = rounded.scales()[rounded.graph.output].scale
+  steps = rounded.scales()[rounded.graph.outputs[0]].scale
   found = opened.answers(images, made.contract)
   assert np.abs(found - expected).max() <= 2.01 * steps
   at_the_ends = opened.operators['QUANTIZE'] + opened.operators['DEQUANTIZE']

@@ -104,7 +104,10 @@ def test_an_old_file_stays_where_the_new_is_refused(run, monkeypatch, tmp_path):
   [
     (['--format=tflite', '--out=x.onnx'], 'x.onnx must end in .tflite'),
     (['--format=tflite', '--precision=int3'], '--precision=int3: --format=tflite has'),
-    (['--format=tflite', '--answer=yes'], '--answer=yes: it is logits or prob'),
+    (
+      ['--format=tflite', '--answer=yes'],
+      '--answer=yes: of classification it is logits or',
+    ),
     (['--format=tflite', '--most_lost=few'], '--most_lost=few must be a number'),
     (['--format=tflite', '--most_lost=nan'], '--most_lost=nan must be 0 to 100'),
     (['--precision=int8', '--out=x'], '--format=own has weights as they are'),

@@ -15,6 +15,7 @@ from mobilenet.weights import tflite_file as readers
 from mobilenet.weights import tflite_metadata
 
 NAME = 'LiteRT'
+SIGNATURE = 'serving_default'  # as `export.tflite` calls it
 
 
 def open_file(path: pathlib.Path, threads: int | None = None) -> Opened:
@@ -45,16 +46,17 @@ def open_file(path: pathlib.Path, threads: int | None = None) -> Opened:
     raise files.read_error(path, error) from error
   except (*readers.DAMAGED, RuntimeError) as error:
     raise opened.damaged(path, NAME, error) from error
-  (given,), (answer,) = (
-    interpreter.get_input_details(),
-    interpreter.get_output_details(),
-  )
+  (given,) = interpreter.get_input_details()
+  answers = interpreter.get_signature_runner(SIGNATURE).get_output_details()
   said = opened.said_of(path, text)
 
-  def run(images: np.ndarray) -> np.ndarray:
+  def run(images: np.ndarray) -> dict[str, np.ndarray]:
     interpreter.set_tensor(given['index'], _as_bytes(images, given))
     interpreter.invoke()
-    return _as_floats(interpreter.get_tensor(answer['index']), answer)
+    return {
+      name: _as_floats(interpreter.get_tensor(tensor['index']), tensor)
+      for name, tensor in answers.items()
+    }
 
   return Opened(
     name=NAME,

@@ -45,8 +45,11 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
   said = opened.said_of(path, session.get_modelmeta().custom_metadata_map.get(KEY))
   (given,) = session.get_inputs()
 
-  def run(images: np.ndarray) -> np.ndarray:
-    return session.run(None, {given.name: images.transpose(0, 3, 1, 2)})[0]
+  names = [output.name for output in session.get_outputs()]
+
+  def run(images: np.ndarray) -> dict[str, np.ndarray]:
+    made = session.run(names, {given.name: images.transpose(0, 3, 1, 2)})
+    return dict(zip(names, map(opened.channels_last, made), strict=True))
 
   operators = Counter(node.op_type for node in nodes)
   return Opened(NAME, path, said, opened.image_shape(said), None, operators, run)

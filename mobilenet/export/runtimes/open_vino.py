@@ -53,9 +53,12 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
   kinds = Counter(node.get_rt_info()['layerType'].astype(str) for node in nodes)
   operators = Counter({k: n for k, n in kinds.items() if k not in NO_OPERATOR})
 
-  def run(images: np.ndarray) -> np.ndarray:
-    (logits,) = compiled(images.transpose(0, 3, 1, 2)).values()
-    return logits
+  names = [output.get_any_name() for output in compiled.outputs]
+
+  def run(images: np.ndarray) -> dict[str, np.ndarray]:
+    made = compiled(images.transpose(0, 3, 1, 2))
+    answers = (made[output] for output in compiled.outputs)
+    return dict(zip(names, map(opened.channels_last, answers), strict=True))
 
   return Opened(NAME, path, said, opened.image_shape(said), None, operators, run)
 

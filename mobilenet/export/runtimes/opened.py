@@ -33,8 +33,8 @@ class Opened:
   image_shape: (H, W, 3).
   batch: images that it takes at once; None if any number.
   operators: how many of each kind its graph has.
-  run: prepared images float32 (N, H, W, 3), N being `batch`, to logits or
-    probabilities (N, K), see `said['answer']`.
+  run: prepared images float32 (N, H, W, 3), N being `batch`, to its outputs by name,
+    see `export.answers`; channels of maps last.
   """
 
   name: str
@@ -43,10 +43,17 @@ class Opened:
   image_shape: tuple[int, int, int]
   batch: int | None
   operators: Counter
-  run: Callable[[np.ndarray], np.ndarray]
+  run: Callable[[np.ndarray], dict[str, np.ndarray]]
 
   def answers(self, images: np.ndarray, contract: Contract | None = None) -> np.ndarray:
-    """Answers float32 (N, K) to prepared images float32 (N, H, W, 3), any N above 0.
+    """The one answer, such as (N, K) of a classifier; see `named_answers`."""
+    (answer,) = self.named_answers(images, contract).values()
+    return answer
+
+  def named_answers(
+    self, images: np.ndarray, contract: Contract | None = None
+  ) -> dict[str, np.ndarray]:
+    """Its outputs, float32, of prepared images float32 (N, H, W, 3), any N above 0.
 
     Args:
       contract: by whose mean and std they are normalised; None for the file's.
@@ -63,14 +70,23 @@ class Opened:
         f'{images.shape}'
       )
     if self.batch is None:
-      return np.asarray(self.run(images), np.float32)
+      return _floats(self.run(images), len(images))
     parts = []
     for start in range(0, len(images), self.batch):
       part = images[start : start + self.batch]
       missing = self.batch - len(part)
       full = np.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0)))
-      parts.append(np.asarray(self.run(full), np.float32)[: len(part)])
-    return np.concatenate(parts)
+      parts.append(_floats(self.run(full), len(part)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _floats(made: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+  return {name: np.asarray(v, np.float32)[:count] for name, v in made.items()}
+
+
+def channels_last(values: np.ndarray) -> np.ndarray:
+  """An output of a file that has the channels of maps in front."""
+  return values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
 
 
 def said_of(path: pathlib.Path, text: str | None) -> dict[str, Any]:

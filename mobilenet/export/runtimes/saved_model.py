@@ -46,7 +46,8 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     batch=None,
     operators=Counter(node.op for node in nodes),
     # `loaded` must live as long as the signature: it holds the variables.
-    run=lambda images, loaded=loaded: np.asarray(
-      call(images=tf.constant(images))[said['answer']]
-    ),
+    run=lambda images, loaded=loaded: {
+      name: np.asarray(values)
+      for name, values in call(images=tf.constant(images)).items()
+    },
   )

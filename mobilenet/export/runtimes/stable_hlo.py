@@ -46,6 +46,11 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     raise opened.damaged(path, NAME, error) from error
   weights = {k: jax.numpy.asarray(v) for k, v in file.items() if k.startswith(WEIGHTS)}
   call = jax.jit(program.call)
+
+  def named(made) -> dict[str, np.ndarray]:
+    made = made if isinstance(made, dict) else {said['answer']: made}  # older files
+    return {name: np.asarray(values) for name, values in made.items()}
+
   return Opened(
     name=NAME,
     path=path,
@@ -53,5 +58,5 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
     image_shape=opened.image_shape(said),
     batch=None,
     operators=Counter(OPERATOR.findall(program.mlir_module())),
-    run=lambda images: np.asarray(call(weights, images)),
+    run=lambda images: named(call(weights, images)),
   )

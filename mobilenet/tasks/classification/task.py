@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -171,6 +172,12 @@ class Classification:
   def unshown(self, count: int) -> tuple[str, ...]:
     """Metrics that say nothing if the network has `count` outputs."""
     return ('top5',) if count <= 5 else ()
+
+  def answered(self, answers: Mapping[str, np.ndarray]) -> jax.Array:
+    """Logits of what an exported file answers: of probabilities their logarithms."""
+    if 'logits' in answers:
+      return jnp.asarray(answers['logits'])
+    return jnp.log(jnp.maximum(answers['probabilities'], 1e-38))
 
   def predictions(self, logits: jax.Array) -> dict[str, jax.Array]:
     """Per example: the class of the highest logit, and all probabilities (B, K)."""

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -11,7 +12,8 @@ import numpy as np
 
 from mobilenet.models import boxes as geometry
 from mobilenet.models import detectors
-from mobilenet.models.detectors import BACKGROUND, Boxes
+from mobilenet.models.boxes import Found
+from mobilenet.models.detectors import Boxes
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.detection import average_precision, losses
 from mobilenet.tasks.detection.matching import match
@@ -20,7 +22,16 @@ from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.optimizer import path_mask
 
 FOCAL, HARD_NEGATIVES = 'focal', 'hard_negatives'
+# class_loss -> how its logits become scores, see `detectors.scores`.
+SCORES = {FOCAL: 'sigmoid', HARD_NEGATIVES: 'softmax'}
 _SUMS = ('class_loss', 'box_loss', 'positives', 'count')
+
+
+class Decoded(NamedTuple):
+  """What is said of every anchor, decoded: boxes (N, A, 4), scores (N, A, K)."""
+
+  boxes: jax.Array
+  scores: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +105,11 @@ class Detection:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
 
-  def sums(self, outputs: Boxes, batch: Batch) -> Sums:
+  def sums(self, outputs: Boxes | Decoded | Found, batch: Batch) -> Sums:
+    """Losses are NaN where the outputs are those of an exported file."""
+    if not isinstance(outputs, Boxes):
+      count = jnp.sum(batch['mask'])
+      return {**dict.fromkeys(_SUMS, jnp.float32(math.nan)), 'count': count}
     boxes, classes = batch['boxes'], batch['classes']
     there = classes >= 0
     matches = match(outputs.anchors, boxes, there, batch['crowd'])
@@ -120,7 +135,8 @@ class Detection:
     """Losses per anchor that is to find a box; NaN without examples."""
     if not float(sums['count']):
       return dict.fromkeys(('loss', 'class_loss', 'box_loss'), math.nan)
-    positives = max(float(sums['positives']), 1.0)
+    # Not Python's max, which passes over what is no number.
+    positives = float(np.maximum(float(sums['positives']), 1.0))
     by_class, by_box = (
       float(sums[name]) / positives for name in ('class_loss', 'box_loss')
     )
@@ -130,31 +146,43 @@ class Detection:
   def unshown(self, count: int) -> tuple[str, ...]:
     return tuple(n for n in average_precision.NAMES if n not in ('mAP', 'AP50'))
 
-  def predictions(self, outputs: Boxes) -> dict[str, jax.Array]:
+  def answered(self, answers: Mapping[str, np.ndarray]) -> Decoded | Found:
+    """What an exported file answers, as `predictions` takes it: decoded, or found."""
+    arrays = {name: jnp.asarray(values) for name, values in answers.items()}
+    if 'classes' in arrays:
+      return Found(**arrays | {'classes': arrays['classes'].astype(jnp.int32)})
+    return Decoded(**arrays)
+
+  def predictions(self, outputs: Boxes | Decoded | Found) -> dict[str, jax.Array]:
     """Per image, the best first: 'found_boxes' (N, D, 4), 'found_scores' (N, D) and
     'found_classes' (N, D); what is over has score 0.
     """
-    found = geometry.detect(
-      geometry.decode(outputs.codes, outputs.anchors),
-      self.scores(outputs.logits),
-      candidates=self.candidates,
-      most=self.most,
-      threshold=self.overlap,
-      least_score=self.least_score,
-    )
+    found = outputs
+    if isinstance(outputs, Boxes):
+      boxes = geometry.decode(outputs.codes, outputs.anchors)
+      outputs = Decoded(boxes, self.scores(outputs.logits))
+    if isinstance(outputs, Decoded):
+      found = geometry.detect(
+        *outputs,
+        candidates=self.candidates,
+        most=self.most,
+        threshold=self.overlap,
+        least_score=self.least_score,
+      )
     return {
       'found_boxes': found.boxes,
       'found_scores': found.scores,
       'found_classes': found.classes,
     }
 
-  def kept(self, outputs: Boxes, batch: Batch) -> dict[str, jax.Array]:
+  def kept(
+    self, outputs: Boxes | Decoded | Found, batch: Batch
+  ) -> dict[str, jax.Array]:
     return self.predictions(outputs)
 
   def scores(self, logits: jax.Array) -> jax.Array:
     """(N, A, K), 0 to 1, of the classes alone."""
-    scale = jax.nn.sigmoid if self.class_loss == FOCAL else jax.nn.softmax
-    return scale(logits)[..., BACKGROUND + 1 :]
+    return detectors.scores(logits, SCORES[self.class_loss])
 
   def finish(
     self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None

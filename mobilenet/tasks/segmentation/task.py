@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -102,7 +103,7 @@ class Segmentation:
     mask = batch.get('mask', jnp.ones(len(truth), jnp.float32))
     each, _ = self._by_pixel(logits, truth)
     there = (truth != IGNORED) & (mask > 0)[:, None, None]
-    right = there & (self._labels(logits, truth.shape[1:3]) == truth)
+    right = there & (self.labels(logits, truth.shape[1:3]) == truth)
     return {
       'loss': jnp.sum(jnp.where(there, each, 0.0)),
       # In float32: an image's pixels are no more than it can count, a batch's may be.
@@ -125,17 +126,28 @@ class Segmentation:
   def unshown(self, count: int) -> tuple[str, ...]:
     return ()
 
+  def answered(self, answers: Mapping[str, np.ndarray]) -> jax.Array:
+    """Logits (N, h, w, K) of what an exported file answers.
+
+    Of labels (N, H, W) they are 1 for the class and 0 for others.
+    """
+    if 'logits' in answers:
+      return jnp.asarray(answers['logits'])
+    labels = jnp.asarray(answers['labels'], jnp.int32)
+    return jax.nn.one_hot(labels, max(int(labels.max()) + 1, 2))
+
   def predictions(self, outputs: jax.Array) -> dict[str, jax.Array]:
     """Per image: 'logits' (N, h, w, K), of the network's own size."""
     return {'logits': outputs}
 
-  def _labels(self, logits, size) -> jax.Array:
+  def labels(self, logits: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """The class of each pixel of an image of this size, int (N, *size)."""
     return jnp.argmax(segmenters.resize(logits, size), axis=-1)
 
   def kept(self, outputs: jax.Array, batch: Batch) -> dict[str, jax.Array]:
     """Per image: 'confusion' (N, K, K) int32, pixels by (class, predicted class)."""
     truth = batch['segmentation']
-    labels = self._labels(outputs, truth.shape[1:3])
+    labels = self.labels(outputs, truth.shape[1:3])
     return {'confusion': overlap.confusion(truth, labels, outputs.shape[-1])}
 
   def finish(
