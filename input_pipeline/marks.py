@@ -43,7 +43,7 @@ def padded(own: dict, most: int) -> dict:
   }
 
 
-def check_ops(ops, marked, fixed: bool) -> None:
+def check_marked_ops(ops, marked, fixed: bool) -> None:
   """Raises a DataError for an op that cannot stand in the op string of marked data.
 
   Args:

@@ -18,7 +18,7 @@ def of(source, string, ops, base, fixed):
   fields = {name: spec[name] for name in spec if name not in ('encoded', 'image')}
   marked = marks.of(fields)
   try:
-    marks.check_ops(ops, marked, fixed)
+    marks.check_marked_ops(ops, marked, fixed)
   except DataError as error:
     raise DataError(f'op string {string!r}: {error}') from None
   in_size = source.image_size

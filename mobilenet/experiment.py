@@ -71,6 +71,11 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
   options = dict(config.model)
   rounded = options.pop('rounded')
   if rounded:
+    require(
+      task_of(config) == 'classification',
+      f'--config.model.rounded=True trains classifiers only, not {task_of(config)}: '
+      'its file with integers is made by --job=export --precision=int8',
+    )
     options['norm'] = False
   model = make_task(config).make_model(options, len(outputs))
   return Rounded.like(model) if rounded else model
@@ -315,6 +320,10 @@ class EvaluatedExamples:
   def __init__(self, source: 'input_pipeline.Source'):
     self._source = source
 
+  @property
+  def category_ids(self) -> tuple[int, ...]:
+    return self._source.category_ids or ()
+
   def describe(self, index: int) -> str:
     return self._source.describe(index)
 
@@ -337,6 +346,21 @@ def check_ops(config: ConfigDict) -> None:
     ('batch_ops', 'batch'),
   ):
     input_pipeline.check_ops(ops(config, name), kind)
+
+
+def check_marked_ops(config: ConfigDict, source, name: str, kind: str) -> None:
+  """Checks that boxes and masks of an opened source can follow an op string.
+
+  Raises:
+    DataError: an op moves pixels alone, or evaluation would see a part of a picture.
+  """
+  text = ops(config, name)
+  try:
+    input_pipeline.check_marked_ops(
+      input_pipeline.parse_ops(text, kind), source.marks, kind == 'eval'
+    )
+  except input_pipeline.DataError as error:
+    raise input_pipeline.DataError(f'--config.data.{name}={text!r}: {error}') from None
 
 
 def train_batches(config: ConfigDict, source, mesh: Mesh, start_step: int):

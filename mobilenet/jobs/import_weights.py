@@ -12,13 +12,14 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet import config_files, experiment, limits, trained
 from mobilenet.command_line import Flag, Given
-from mobilenet.models import counting, named
+from mobilenet.models import counting, detectors, named
 from mobilenet.training import files, workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import own_file
@@ -76,6 +77,8 @@ def import_weights(
   config.task = named.kind(weights.model['name'])
   if config.task != 'classification':
     config.data.eval_ops = 'resize({resolution})'  # it looks at whole pictures
+    config.data.name = {'detection': 'boxes', 'segmentation': 'masks'}[config.task]
+    config[config.task] = reading(config, weights.model['name'])
   config = experiment.with_weights(config, weights)
   model = experiment.make_model(config, names)
   parameters, multiply_adds = counting.count(model, config.resolution)
@@ -108,6 +111,21 @@ def import_weights(
   for note in notes:
     print(f'note: {note}')
   print(f'workdir: {folder}')
+
+
+def reading(config: ConfigDict, name: str) -> dict[str, Any]:
+  """How the outputs of a detector or segmenter are read: the section of its task.
+
+  That of the config, if it has one; else that of the run whose weights are imported,
+  or what belongs to the published weights of a name.
+  """
+  if config.task in config:
+    return config[config.task].to_dict()
+  folder = pathlib.Path(config.init).expanduser()
+  stored = workdir.read_config(folder) if folder.is_dir() else None
+  if stored is not None:
+    return stored.get(config.task, {})
+  return dict(detectors.DETECTORS[name].reading) if config.task == 'detection' else {}
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -36,6 +36,8 @@ FLAGS = (
 
 
 def run(given: Given) -> int:
+  score = given.flags.score
+  require(score is None or 0 <= score <= 1, f'--score={score} must be from 0 to 1')
   flags, out = given.flags, given.flags.out and workdir.local_path(given.flags.out)
   if flags.exported is not None:
     require(not flags.cam, '--cam needs the run itself: give its --workdir')
@@ -94,11 +96,15 @@ def predict(
   require(activation or not own_size, '--own_size is for the pictures of --cam: add it')
   paths = photo_files.find_photos(photos)
   run = trained.load_run(folder)
+  task = experiment.make_task(run.config)
+  require(
+    task.has_embeddings or not activation,
+    '--cam draws where a classifier looks; --out alone draws what is found',
+  )
   if out is not None:
     check_out(out, paths, run.config)
   ops = input_pipeline.parse_ops(experiment.ops(run.config, 'eval_ops'), 'eval')
   batch_size = min(len(paths), 32)
-  task = experiment.make_task(run.config)
   model, variables = trained.folded(run)
   with counter.counting(len(paths), 'photos') as advance:
     predicted = prediction.predict_photos(

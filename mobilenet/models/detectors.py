@@ -189,13 +189,15 @@ class Named(NamedTuple):
   """A detector of the table.
 
   trunk: a key of `zoo.NETWORKS`. is_reduced: whether its tail is. style: options of
-  `zoo.create` that are its own; those of a caller go before them.
+  `zoo.create` that are its own; those of a caller go before them. reading: how the
+  outputs of its published weights are read, fields of a config's `detection` section.
   """
 
   trunk: str
   is_reduced: bool
   ssd: Ssd
   style: Mapping[str, Any] = {}
+  reading: Mapping[str, Any] = {}
 
 
 # torchvision/models/detection/ssdlite.py. PyTorch's momentum is 1 - ours.
@@ -205,6 +207,7 @@ _TORCHVISION = {
   'norm_epsilon': 1e-3,
   'init': 'ssdlite',
 }
+_READING = {'class_loss': 'hard_negatives', 'overlap': 0.55, 'least_score': 0.001}
 
 DETECTORS = {
   'ssd_mobilenet_v1': Named('mobilenet_v1', False, Ssd(separable=False)),
@@ -218,7 +221,8 @@ DETECTORS = {
   'ssdlite_mobilenet_v4_conv_small': Named('mobilenet_v4_conv_small', False, Ssd()),
   'ssdlite_mobilenet_v4_conv_medium': Named('mobilenet_v4_conv_medium', False, Ssd()),
   'ssdlite_mobilenet_v3_large_torchvision': Named(
-    'mobilenet_v3_large', True, Ssd(anchors='torchvision'), _TORCHVISION
+    *('mobilenet_v3_large', True, Ssd(anchors='torchvision'), _TORCHVISION),
+    reading=_READING,
   ),
 }
 
@@ -241,8 +245,10 @@ def create(
     raise ModelError(
       f'detector {name!r} does not exist; {zoo.nearest(name, DETECTORS)}'
     )
-  trunk, is_reduced, ssd, style = DETECTORS[name]
+  trunk, is_reduced, ssd, style, _ = DETECTORS[name]
   made = zoo.create(trunk, **zoo.over(style, options))
   network = trunks.without_least_width(made.network)
   network = trunks.reduced(network) if is_reduced else network
-  return Detector(network, num_classes, ssd, made.frozen, frozen_norms)
+  # Below the rows there is no classifier of its own to be frozen.
+  frozen = min(made.frozen, len(network.rows))
+  return Detector(network, num_classes, ssd, frozen, frozen_norms)

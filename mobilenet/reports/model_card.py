@@ -10,17 +10,17 @@ from typing import Any
 from mobilenet.reports import result
 
 INTENDED = (
-  'To name one of the classes above in photos like those it was trained on: of the '
-  'same things, taken in the same way, with the same kind of camera or device.'
+  'To find the classes above in photos like those it was trained on: of the same '
+  'things, taken in the same way, with the same kind of camera or device.'
 )
 LIMITS = (
-  'It always finds the most similar of its classes, also in a photo that shows none of '
-  'them; a low confidence hints at that, but a high one does not exclude it.',
+  'It knows no other classes: what is none of them may be taken for the most similar '
+  'one; a low confidence hints at that, but a high one does not exclude it.',
   'Its numbers hold for the photos that were evaluated. Other places, devices, light '
   'or people can make them much worse; evaluate it on photos from where it will be '
   'used.',
   'It may rest on what the photos of a class have in common by chance, such as a '
-  'background, a ruler or a text in the picture. The heat maps show some of that.',
+  'background, a ruler or a text in the picture. Heat maps, where a report has them, show some of that.',
   'This report is no approval for decisions about health or safety. There a person '
   'must check what the network says, and must answer for it.',
 )

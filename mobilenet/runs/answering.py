@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mobilenet.models import folding, zoo
+from mobilenet.models import folding, named, zoo
 from mobilenet.models.classifier import Answer
 from mobilenet.training import sharding, workdir
 from mobilenet.training.errors import require
@@ -58,6 +58,10 @@ def answering(
   Embeddings are (B, D), float32, whatever the head is.
   """
   devices = sharding.make_mesh(mesh.local_devices)
+  require(
+    named.kind(weights.model['name']) == 'classification',
+    f'{weights.origin} is no classifier: only those answer for others',
+  )
   model, variables = folding.fold(zoo.create(**weights.model), weights.variables)
   everywhere, over_devices = sharding.replicated(devices), sharding.split(devices)
 

@@ -122,7 +122,8 @@ def suffice(config: ConfigDict) -> bool:
   text, eval_text = (experiment.ops(config, name) for name in ('train_ops', 'eval_ops'))
   drawn = input_pipeline.parse_ops(text, 'train')
   return (
-    config.model.trained == CLASSIFIER
+    experiment.make_task(config).has_embeddings
+    and config.model.trained == CLASSIFIER
     and drawn == input_pipeline.parse_ops(eval_text, 'eval')
     and not config.data.batch_ops
     and jax.process_count() == 1

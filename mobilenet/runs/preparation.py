@@ -99,10 +99,20 @@ def open_run(
   sharding.local_batch_size(mesh, config.eval_batch_size, 'eval_batch_size')
   # These raise for a wrong name or option before data is opened.
   task = experiment.make_task(config)
+  require(
+    task.has_embeddings or not config.head_first.epochs,
+    f'--config.head_first.epochs={config.head_first.epochs:g} is for classifiers: the '
+    f'heads of {config.task} need the whole network; set it to 0',
+  )
   experiment.make_model(config, ('',))
   experiment.check_ops(config)
   data = data or open_data(config, folder)
   source = data.train
+  for part, name, kind in (
+    (source, 'train_ops', 'train'),
+    (data.evaluation, 'eval_ops', 'eval'),
+  ):
+    experiment.check_marked_ops(config, part, name, kind)
   task.check_training(source, '--config.data.train_split')
   task.check_training(data.evaluation, '--config.data.eval_split')
   plan = make_plan(config, num_examples=source.num_examples)

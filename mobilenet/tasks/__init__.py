@@ -41,7 +41,13 @@ class Metric(NamedTuple):
 
 
 class Examples(Protocol):
-  """The evaluated examples, for a report's pages."""
+  """The evaluated examples, for a report's pages.
+
+  category_ids: the numbers of the classes in the data's own files, as COCO has them; ()
+  where it has none.
+  """
+
+  category_ids: tuple[int, ...]
 
   def describe(self, index: int) -> str:
     """A name that a person can look up."""
@@ -143,6 +149,8 @@ class Task(Protocol):
   needs_examples: whether its metric is known only from all examples (see `finish`):
     every evaluation keeps them then, not only that of a report.
   wants: what it needs of a data set that has several: 'label', 'boxes' or 'masks'.
+  has_embeddings: whether its networks end in a classifier of embeddings, which can
+    learn alone, be taught and teach.
   takes_crops: whether the crop that belongs to given weights suits its evaluation.
 
   A task that can learn from a teacher has the names of two arrays in a training batch
@@ -154,6 +162,7 @@ class Task(Protocol):
   fields: tuple[str, ...]
   needs_examples: bool
   wants: str
+  has_embeddings: bool
   takes_crops: bool
 
   def outputs(self, source) -> tuple[str, ...]:
@@ -197,6 +206,12 @@ class Task(Protocol):
 
     Not among them are those whose mask is 0, and those of which the data does not say
     what is right.
+    """
+
+  def weight(self, sums: Sums) -> jax.Array | float:
+    """How much a part of a batch counts beside others (see `training.accumulation`).
+
+    That is what its loss was divided by: the mean of the parts is the loss of all.
     """
 
   def zero_sums(self) -> dict[str, np.ndarray]:

@@ -67,10 +67,19 @@ def make_train_step(
       (loss, (outputs, statistics)), gradients = jax.value_and_grad(
         loss_fn, has_aux=True
       )(whole['params'])
-      return (loss, gradients, statistics), task.sums(outputs, batch)
+      sums = task.sums(outputs, batch)
+      if accumulate == 1:
+        return ((loss, gradients), statistics), (sums, 1.0)
+      weight = jnp.asarray(task.weight(sums), jnp.float32)
+      weighted = jax.tree.map(lambda x: lax.mul(x, weight), (loss, gradients))
+      return (weighted, statistics), (sums, weight)
 
     key = jax.random.fold_in(dropout_key, state.step)
-    (loss, gradients, statistics), sums = in_parts(passes, batch, key, accumulate)
+    found = in_parts(passes, batch, key, accumulate)
+    ((loss, gradients), statistics), (sums, weight) = found
+    if accumulate > 1:
+      factor = accumulate / weight
+      loss, gradients = jax.tree.map(lambda x: lax.mul(x, factor), (loss, gradients))
     gradients = sharding.cut(mesh, gradients)
     params = learned['params']
     good = all_finite((loss, gradients))

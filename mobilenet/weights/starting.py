@@ -4,17 +4,22 @@ import dataclasses
 import re
 from typing import Any
 
-from mobilenet.models import folding, zoo
+from mobilenet.models import folding, named
 from mobilenet.weights.fitting import diff
 from mobilenet.weights.own_file import Weights, flatten, unflatten
 from mobilenet.weights.weight_file import WeightsError
 
 CLASSIFIER = 'params/head/classifier/'
+# What a new head draws anew: all whose outputs are classes.
+_OF_CLASSES = re.compile(
+  r'(params/head/classifier|\w+/classes_\d+|params/segmentation/(high|low|classifier)|'
+  r'params/fcn/classifier)/'
+)
 
 
 def folded(weights: Weights) -> Weights:
   """The same network with its norms folded into its convolutions, and without them."""
-  model = zoo.create(**weights.model)
+  model = named.create(**weights.model)
   if not model.network.style.norm:
     return weights
   _, variables = folding.fold(model, weights.variables)
@@ -94,9 +99,9 @@ def start_from(
   """
   loaded, drawn = flatten(weights.variables), flatten(initial)
   if new_head:
-    loaded = {n: v for n, v in loaded.items() if not n.startswith(CLASSIFIER)}
+    loaded = {n: v for n, v in loaded.items() if not _OF_CLASSES.match(n)}
   # Of V4's head a norm's statistics are a part too.
-  is_new = re.compile(CLASSIFIER if weights.has_head else r'\w+/head/')
+  is_new = _OF_CLASSES if weights.has_head else re.compile(r'\w+/head/')
   started, differences, of_classifier = {}, [], 0
   for name, value in drawn.items():
     if name not in loaded and new_head and is_new.match(name):
@@ -105,14 +110,16 @@ def start_from(
       differences.append(f'- {name} {value.shape}')
     elif loaded[name].shape != value.shape:
       differences.append(f'~ {name} is {loaded[name].shape}, ours is {value.shape}')
-      of_classifier += name.startswith(CLASSIFIER)
+      of_classifier += bool(_OF_CLASSES.match(name))
     else:
       started[name] = loaded[name]
   differences += [
     f'+ {name} {loaded[name].shape}' for name in sorted(loaded.keys() - drawn)
   ]
   if differences and of_classifier == len(differences):
-    there, here = (len(x[f'{CLASSIFIER}bias']) for x in (loaded, drawn))
+    there = weights.model['num_classes']
+    bias = drawn.get(f'{CLASSIFIER}bias')
+    here = 'another number' if bias is None else len(bias)
     raise WeightsError(
       f'the weights ({weights.origin}) have {there} classes, the data {here}; '
       '--config.new_head=true trains a new classifier on them'

@@ -37,6 +37,9 @@ class Colour:
       'count': jnp.sum(mask),
     }
 
+  def weight(self, sums):
+    return 1.0
+
   def zero_sums(self):
     return {
       'error': np.zeros(4, np.float32),

@@ -63,6 +63,7 @@ class Classification:
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
   wants: ClassVar[str] = 'label'
+  has_embeddings: ClassVar[bool] = True
   takes_crops: ClassVar[bool] = True
   needs_examples: ClassVar[bool] = False
   taught_by: ClassVar[str] = 'teacher_logits'
@@ -154,6 +155,9 @@ class Classification:
       'top5': jnp.sum(mask * top_k_correct(logits, labels, 5)),
       'count': jnp.sum(mask),
     }
+
+  def weight(self, sums: Sums) -> float:
+    return 1.0  # parts have as many examples
 
   def zero_sums(self) -> dict[str, np.ndarray]:
     """The sums of no examples."""

@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from mobilenet.tasks.detection.task import Detection
+from mobilenet.training.errors import require
 
 
 def make_task(config: ConfigDict) -> Detection:
@@ -11,6 +12,11 @@ def make_task(config: ConfigDict) -> Detection:
   Raises:
     TrainingError: a wrong field.
   """
+  for field in ('label_smoothing', 'balance'):
+    require(
+      not config.loss[field],
+      f'--config.loss.{field}={config.loss[field]:g} is for classifiers; set it to 0',
+    )
   return Detection(
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,

@@ -20,6 +20,7 @@ from mobilenet.training import files, logs
 
 WORST = 12  # pictures
 _LEAST_WRITTEN = 0.01  # score of a detection in detections.json
+_HARDLY = 0.3  # F1 below which nobody should use it
 _MOST_ROWS = 100  # classes in the table; all are in classes.csv
 _IN_WORDS = {
   'mAP': 'mean of IoU 0.50 to 0.95',
@@ -127,6 +128,15 @@ def _in_short(evaluated, numbers: Mapping[str, float], judged, chosen, threshold
     if evaluated.decide:
       line += ' That score was chosen here, and --job=predict keeps to it.'
     parts.append(page.notice('note', line))
+  if chosen is not None and chosen.f1 < _HARDLY:
+    parts.append(
+      page.notice(
+        'warning',
+        'It hardly finds anything yet, or much that is not there: train longer '
+        '(epochs), start from weights (init), or see small objects at a higher '
+        'resolution.',
+      )
+    )
   if evaluated.chose:
     parts.append(
       page.notice(
@@ -213,6 +223,7 @@ def _write_detections(evaluated: Evaluated, kept) -> None:
     kept['found_scores'],
     kept['found_classes'],
     evaluated.outputs,
+    category_ids=evaluated.examples.category_ids,
   )
   results_file.write_json(
     evaluated.folder / 'detections.json', found.records(_LEAST_WRITTEN)

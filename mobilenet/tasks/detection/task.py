@@ -61,6 +61,7 @@ class Detection:
   metric: ClassVar[Metric] = Metric('mAP', 'mAP (IoU 0.5 to 0.95)', '%')
   fields: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'crowd', 'size')
   wants: ClassVar[str] = 'boxes'
+  has_embeddings: ClassVar[bool] = False
   takes_crops: ClassVar[bool] = False
   needs_examples: ClassVar[bool] = True
 
@@ -100,7 +101,7 @@ class Detection:
   def loss(self, params, outputs: Boxes, batch: Batch) -> jax.Array:
     sums = self.sums(outputs, batch)
     total = sums['class_loss'] + self.box_weight * sums['box_loss']
-    loss = total / jnp.maximum(sums['positives'], 1.0)
+    loss = total / self.weight(sums)
     if self.l2:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
@@ -127,6 +128,9 @@ class Detection:
       name: jnp.sum(jnp.where(mask > 0, value, 0.0))
       for name, value in zip(_SUMS, each, strict=True)
     }
+
+  def weight(self, sums: Sums) -> jax.Array:
+    return jnp.maximum(sums['positives'], 1.0)
 
   def zero_sums(self) -> dict[str, np.ndarray]:
     return {name: np.zeros((), np.float32) for name in _SUMS}

@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from mobilenet.tasks.segmentation.task import Segmentation
+from mobilenet.training.errors import require
 
 
 def make_task(config: ConfigDict) -> Segmentation:
@@ -11,6 +12,12 @@ def make_task(config: ConfigDict) -> Segmentation:
   Raises:
     TrainingError: a wrong field.
   """
+  for field in ('label_smoothing', 'balance'):
+    require(
+      not config.loss[field],
+      f'--config.loss.{field}={config.loss[field]:g} is for classifiers; for pixels '
+      'there is --config.segmentation.class_weights; set it to 0',
+    )
   fields = dict(config.get('segmentation', {}))  # imported runs have none
   return Segmentation(
     l2=config.loss.l2,

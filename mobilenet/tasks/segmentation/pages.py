@@ -129,6 +129,7 @@ def _worst(evaluated: Evaluated, kept, scores: np.ndarray):
   ops = input_pipeline.parse_ops(evaluated.ops['evaluation'], 'eval')
   masks = dict(evaluated.examples.masks(indexes))
   by_index = {int(kept['index'][n]): n for n in places}
+  plain = label_map.background(evaluated.outputs)
   shown = {}
   for index, picture in evaluated.examples.pictures(indexes):
     image = photo_files.prepare(picture, ops)
@@ -139,8 +140,8 @@ def _worst(evaluated: Evaluated, kept, scores: np.ndarray):
     seen = label_map.on_picture(logits, window, picture.shape)
     halves = (
       picture,
-      label_map.over(picture, masks[index]),
-      label_map.over(picture, seen),
+      label_map.over(picture, masks[index], plain=plain),
+      label_map.over(picture, seen, plain=plain),
     )
     shown[by_index[int(index)]] = _beside([_smaller(half) for half in halves])
   pictures = []

@@ -35,6 +35,7 @@ def show_predictions(
     'they want photos on another scale',
   )
   names = [display_name(name) for name in shown.outputs]
+  plain = label_map.background(shown.outputs)
   rows, pictures, taken = [], [], set()
   with counter.counting(len(photos), 'photos') as advance:
     for path, each in zip(photos, logits, strict=True):
@@ -45,7 +46,7 @@ def show_predictions(
       rows.append(counts / max(counts.sum(), 1))
       if shown.out is not None:
         stem = _free_stem(path.stem, taken)
-        drawn = label_map.over(photo, labels)
+        drawn = label_map.over(photo, labels, plain=plain)
         files.replace_file(shown.out / f'{stem}-mask.png', label_map.coloured(labels))
         files.replace_file(
           shown.out / f'{stem}-classes.jpg', page.thumbnail(drawn, max(drawn.shape))

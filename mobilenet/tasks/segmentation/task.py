@@ -18,8 +18,9 @@ from mobilenet.tasks.segmentation import overlap
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.optimizer import path_mask
 
+_LEAST = 1e-8  # weight of a batch in which no pixel counts
 IGNORED = 255  # in 'segmentation': the pixel does not count
-_SUMS = ('loss', 'right', 'pixels', 'count')
+_SUMS = ('loss', 'right', 'pixels', 'weight', 'count')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +43,17 @@ class Segmentation:
   metric: ClassVar[Metric] = Metric('mIoU', 'Mean IoU', '%')
   fields: ClassVar[tuple[str, ...]] = ()
   wants: ClassVar[str] = 'masks'
+  has_embeddings: ClassVar[bool] = False
   takes_crops: ClassVar[bool] = False
   needs_examples: ClassVar[bool] = True
+
+  def __post_init__(self):
+    weights = self.class_weights
+    require(
+      all(isinstance(w, int | float) and 0 <= w < math.inf for w in weights)
+      and (not weights or sum(weights) > 0),
+      f'--config.segmentation.class_weights={weights}: numbers from 0 on, not all 0',
+    )
 
   def outputs(self, source) -> tuple[str, ...]:
     count = len(self.class_weights)
@@ -80,7 +90,7 @@ class Segmentation:
 
   def _mean(self, logits, truth):
     each, weights = self._by_pixel(logits, truth)
-    return jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), 1e-8)
+    return jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), _LEAST)
 
   def _by_pixel(self, logits, truth):
     """Cross-entropy and weight of each pixel, (N, H, W) float32."""
@@ -98,10 +108,10 @@ class Segmentation:
     return jnp.where(there, -chosen, 0.0), weights
 
   def sums(self, outputs: jax.Array | Answer, batch: Batch) -> Sums:
-    """Sums over pixels; 'count' is of images. Class weights are left out."""
+    """Sums over pixels; 'count' is of images. Class weights are in 'weight' alone."""
     truth, logits = batch['segmentation'], _logits(outputs)
     mask = batch.get('mask', jnp.ones(len(truth), jnp.float32))
-    each, _ = self._by_pixel(logits, truth)
+    each, weights = self._by_pixel(logits, truth)
     there = (truth != IGNORED) & (mask > 0)[:, None, None]
     right = there & (self.labels(logits, truth.shape[1:3]) == truth)
     return {
@@ -109,8 +119,12 @@ class Segmentation:
       # In float32: an image's pixels are no more than it can count, a batch's may be.
       'right': jnp.sum(jnp.sum(right, axis=(1, 2)).astype(jnp.float32)),
       'pixels': jnp.sum(jnp.sum(there, axis=(1, 2)).astype(jnp.float32)),
+      'weight': jnp.sum(jnp.where(mask > 0, jnp.sum(weights, axis=(1, 2)), 0.0)),
       'count': jnp.sum(mask),
     }
+
+  def weight(self, sums: Sums) -> jax.Array:
+    return jnp.maximum(sums['weight'], _LEAST)
 
   def zero_sums(self) -> dict[str, np.ndarray]:
     return {name: np.zeros((), np.float32) for name in _SUMS}
