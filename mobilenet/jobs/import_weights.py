@@ -79,6 +79,9 @@ def import_weights(
     config.data.eval_ops = 'resize({resolution})'  # it looks at whole pictures
     config.data.name = {'detection': 'boxes', 'segmentation': 'masks'}[config.task]
     config[config.task] = reading(config, weights.model['name'])
+    # Of recipes for classifiers, which detectors and segmenters refuse.
+    config.loss.label_smoothing = config.loss.balance = 0.0
+    config.head_first.epochs = 0.0
   config = experiment.with_weights(config, weights)
   model = experiment.make_model(config, names)
   parameters, multiply_adds = counting.count(model, config.resolution)

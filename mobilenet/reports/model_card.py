@@ -20,7 +20,8 @@ LIMITS = (
   'or people can make them much worse; evaluate it on photos from where it will be '
   'used.',
   'It may rest on what the photos of a class have in common by chance, such as a '
-  'background, a ruler or a text in the picture. Heat maps, where a report has them, show some of that.',
+  'background, a ruler or a text in the picture. Heat maps, where a report has them, '
+  'show some of that.',
   'This report is no approval for decisions about health or safety. There a person '
   'must check what the network says, and must answer for it.',
 )
