@@ -58,7 +58,7 @@ def prepare(spec: dict) -> Prepared:
   images, _ = recipe.made_batch(spec)
   opened = written_and_opened(program, file, images, spec['threads'])
   return Prepared(
-    run=lambda: opened.run(images),
+    run=lambda: next(iter(opened.run(images).values())),  # a classifier has one
     parameters=sum(leaf.size for leaf in jax.tree.leaves(weights.variables['params'])),
     init_seconds=time.perf_counter() - began,
     platform='cpu',
