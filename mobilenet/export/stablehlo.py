@@ -2,7 +2,8 @@
 
 One NumPy archive: the program, which `jax.export` reads, the weights, and what the
 program's use needs, as JSON. It takes images NHWC float32, prepared, any number of
-them. The flax package and this project are not needed to run it:
+them, and gives an array, or a dict of the arrays that `said['outputs']` names where
+they are several. The flax package and this project are not needed to run it:
 
     import json
     import jax
@@ -14,7 +15,7 @@ them. The flax package and this project are not needed to run it:
     said = json.loads(str(file['mobilenet-jax']))
     side = said['resolution']
     images = np.zeros((2, side, side, 3), np.float32)  # prepared by said['contract']
-    logits = program.call(weights, images)['logits']  # see said['outputs']
+    logits = program.call(weights, images)
 
 Convolutions are as `models.lowering` has them for each platform: XLA's own operator, or
 on CPUs, where that is slow for depthwise ones, sums of slices. The file has both.
@@ -56,7 +57,8 @@ def write(
   def function(weights, images):
     given = {k.removeprefix(WEIGHTS): jnp.float32(v) for k, v in weights.items()}
     made = program.finished(graphs.run(graph, images, given))
-    return dict(zip(program.outputs(), made, strict=True))
+    # One output is an array: what runs a classifier's file needs no names.
+    return dict(zip(program.outputs(), made, strict=True)) if len(made) > 1 else made[0]
 
   (batch,) = export.symbolic_shape('batch')
   images = jax.ShapeDtypeStruct((batch, *graph.image_shape), np.float32)

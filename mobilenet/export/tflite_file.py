@@ -72,17 +72,15 @@ def halve(model) -> None:
   for operator, name in zip(graph.operators, names, strict=True):
     if name not in HALVED:
       continue
-    operator.inputs = list(operator.inputs)
-    for place, index in enumerate(operator.inputs):
-      tensor = graph.tensors[index] if index >= 0 else None
-      if tensor is None or not _is_floats(schema, model, tensor):
+    for index in operator.inputs:
+      if index < 0 or not _is_floats(schema, model, graph.tensors[index]):
         continue
-      if index not in widened:
-        widened[index] = _widen(schema, model, graph, index)
-        step = schema.OperatorT()
-        step.opcodeIndex, step.inputs, step.outputs = code, [index], [widened[index]]
-        before.append(step)
-      operator.inputs[place] = widened[index]
+      widened[index] = _widen(schema, model, graph, index)
+      step = schema.OperatorT()
+      step.opcodeIndex, step.inputs, step.outputs = code, [index], [widened[index]]
+      before.append(step)
+  for operator in graph.operators:  # a constant may be that of several
+    operator.inputs = [widened.get(index, index) for index in operator.inputs]
   graph.operators = before + graph.operators
   used = {tensor.buffer for tensor in graph.tensors}
   for place, buffer in enumerate(model.buffers):

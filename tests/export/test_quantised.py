@@ -85,7 +85,7 @@ def node(name, op, *inputs, shape=(1, 4, 4, 2), **how):
 
 
 def small(*nodes):
-  return Graph(nodes, {}, 'images', nodes[-1].name, (4, 4, 2))
+  return Graph(nodes, {}, 'images', (nodes[-1].name,), (4, 4, 2))
 
 
 def test_what_moves_values_keeps_their_range():
@@ -160,7 +160,7 @@ def test_the_rewritten_graph_is_the_same_function(op, graph, images):
       (node('pool', 'average_pool', 'images', shape=(1, 16, 16, 3), **how),),
       {},
       'images',
-      'pool',
+      ('pool',),
       images.shape[1:],
     )
   ranges = calibration.observe(graph, [images]).of

@@ -50,6 +50,25 @@ def test_weights_of_fewer_bits_are_smaller(made, written):
   assert sizes['int8_weights'] < 0.6 * sizes['float32']
 
 
+def test_a_constant_of_several_operators_is_halved_once():
+  from ai_edge_litert.interpreter import Interpreter
+
+  sides = np.linspace(0.1, 0.9, 6, dtype=np.float32).reshape(1, 3, 2)
+
+  def function(x):  # as the sides of a detector's anchors are used
+    return (x * sides + 1, jax.numpy.exp(x) * sides, jax.numpy.exp(x) + sides)
+
+  content = tflite.convert(function, (1, 3, 2), ('a', 'b', 'c'))
+  model = tflite_file.parse(content)
+  tflite_file.halve(model)
+  assert tflite_file.operators(model).count('DEQUANTIZE') == 1
+  interpreter = Interpreter(model_content=tflite_file.pack(model))
+  x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(1, 3, 2)
+  found = interpreter.get_signature_runner('serving_default')(images=x)
+  for name, wanted in zip('abc', function(x), strict=True):
+    np.testing.assert_allclose(found[name], wanted, rtol=2e-3)
+
+
 def test_weights_in_bytes_are_rounded_by_channel(written):
   file = importer.read_tflite(written / 'int8_weights.tflite')
   kernels = [v for v in file.tensors.values() if v.ndim > 1]

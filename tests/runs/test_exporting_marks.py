@@ -134,6 +134,16 @@ def test_other_formats_answer_alike(runs, task, answer, format, tmp_path, capsys
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize('format', ['tflite', 'onnx'])
+@pytest.mark.parametrize('task', CONFIGS)
+def test_halves_answer_alike(runs, task, format, tmp_path, capsys):
+  out = tmp_path / f'x{formats.FORMATS[format].suffix}'
+  with tiny.patched():
+    exporting.export(runs[task], exporting.Wanted(format, 'float16', out=out))
+  assert f'written: {out}' in capsys.readouterr().out
+
+
+@pytest.mark.heavy
 def test_objects_are_found_in_the_file(runs, tmp_path, capsys):
   out = tmp_path / 'x.npz'
   with tiny.patched():

@@ -48,7 +48,8 @@ def open_file(path: str | pathlib.Path, threads: int | None = None) -> Opened:
   call = jax.jit(program.call)
 
   def named(made) -> dict[str, np.ndarray]:
-    made = made if isinstance(made, dict) else {said['answer']: made}  # older files
+    # A single output is an array, and is called as the answer is.
+    made = made if isinstance(made, dict) else {said['answer']: made}
     return {name: np.asarray(values) for name, values in made.items()}
 
   return Opened(
