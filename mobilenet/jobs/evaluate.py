@@ -13,7 +13,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -101,6 +101,7 @@ def evaluate_run(
     data_dir = None
   before = run_data.recorded(folder)
   source, notes = open_data(config, before, split, data_dir)
+  check_order(folder, task.outputs(source), source)
   workdir.check_classes(folder, task.outputs(source), source.split)
   first = jax.process_index() == 0
   if first:
@@ -228,6 +229,27 @@ def open_data(
       line += ': new ones are left out; --split=all takes them in' * change.new
     notes.append(line)
   return source, notes
+
+
+def check_order(
+  folder: pathlib.Path, names: Sequence[str], source: 'input_pipeline.Source'
+) -> None:
+  """Boxes of the run's classes in another order: what to do about that.
+
+  Annotations number classes in their own ways: VOC's are sorted, COCO's go by ids.
+
+  Raises:
+    TrainingError: their order is another; the message has that of the run.
+  """
+  known = workdir.read_classes(folder)
+  if known is None or source.marks != ('boxes',) or tuple(names) == tuple(known):
+    return
+  require(
+    sorted(names) != sorted(known),
+    f'{source.origin} has the classes of {folder} in another order: write '
+    f'{os.path.join(source.origin, "classes.txt")} with these names, one a line, in '
+    f'this order: {", ".join(known)}',
+  )
 
 
 def warn_of_overlap(

@@ -71,6 +71,7 @@ def test_faults_of_masks_by_the_names_of_files(tmp_path):
     'unknown id': ('masks/b.png',),
     'unreadable': ('images/a.jpg', 'masks/d.png'),
     'other size': ('masks/c.png',),
+    'untrained': ('classes',),
   }
   assert sum(said['classes']['road'].values()) == 1
 

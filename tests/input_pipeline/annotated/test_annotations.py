@@ -8,7 +8,7 @@ from PIL import Image
 
 from input_pipeline import DataError, open_source
 from input_pipeline.annotated import box_folder
-from input_pipeline.annotated.annotations import make_picture, notes
+from input_pipeline.annotated.annotations import Box, make_picture, notes
 
 # Name -> (height, width) and boxes as (class, left, top, right, bottom) in pixels.
 PICTURES = {
@@ -225,7 +225,7 @@ def test_a_changed_file_is_read_again(tmp_path):
 def test_wrong_boxes_are_named_and_dropped(corners, label, kind, kept):
   faults = []
   picture = make_picture(
-    'a.jpg', 'a.xml', [(*corners, label, False), (0, 0, 1, 1, 1, True)], '', faults
+    'a.jpg', 'a.xml', [Box(*corners, label), Box(0, 0, 1, 1, 1, True)], '', faults
   )
   assert [(fault.file, fault.kind) for fault in faults] == [('a.xml', kind)] * bool(
     kind
@@ -283,7 +283,7 @@ def test_faults_of_files_are_notes_of_the_source(tmp_path):
     ),
     (
       lambda root: (root / 'images' / 'a.txt').write_text('0 .5 .5 .1 .1\n0 .5 .5\n'),
-      r"a\.txt, line 2: '0 \.5 \.5' is not class x y width height",
+      r'a\.txt, line 2: "0 \.5 \.5" is not class x y width height',
     ),
     (
       lambda root: (root / 'train.json').write_text(

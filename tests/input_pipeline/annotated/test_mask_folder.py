@@ -136,7 +136,7 @@ def test_an_id_that_the_map_lacks_is_met_with_its_name(tmp_path):
         _write(root, 'images/a.jpg', 'masks/a.png'),
         (root / 'labels.csv').write_text('0,ground\nroad\n'),
       ),
-      r"labels\.csv, line 2: 'road' is not id,name",
+      r'labels\.csv, line 2: "road" is not id,name\',
     ),
     (
       lambda root: (
