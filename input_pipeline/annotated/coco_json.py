@@ -6,6 +6,7 @@ import os
 import posixpath
 from typing import NamedTuple
 
+from input_pipeline import folder_layout
 from input_pipeline.annotated import picture_index
 from input_pipeline.annotated.annotations import (
   Annotations,
@@ -58,12 +59,17 @@ def find(index: Index, files: list[str]) -> list[str]:
 
 
 def is_instances(path: str) -> bool:
-  """Whether a file holds what an instances file holds."""
+  """Whether a file holds what an instances file holds.
+
+  One that is called train.json or alike and is no JSON was to hold it: reading it tells
+  what is wrong.
+  """
   try:
     with open(path, encoding='utf-8-sig') as file:
       return _has_keys(json.load(file))
   except (OSError, ValueError, RecursionError):
-    return False
+    stem = os.path.splitext(os.path.basename(path))[0].lower()
+    return any(stem in names for names in folder_layout.PARTS.values())
 
 
 def _has_keys(content):
@@ -233,7 +239,7 @@ def _pictures(index, file, content, faults, go_on):
   )
   word = word.rpartition('_')[2]
   folders = (word, f'{word}/images', f'images/{word}', folder, '', 'images')
-  name_of: dict = {}
+  pictures, name_of = [], {}
   for image in content['images']:
     with broken(file, faults, go_on):
       identity = _field(file, image, 'id', int, str)
@@ -249,11 +255,12 @@ def _pictures(index, file, content, faults, go_on):
       name = index.find(named, folders)
       if name is None:
         faults.append(Fault(file, 'no picture', named))
-        continue
-      yield _Image(name, sides if all(sides) else None, own)
+      else:
+        pictures.append(_Image(name, sides if all(sides) else None, own))
   for identity, own in rows.items():
     where = f'image_id {_shown(identity)}'
     faults += [Fault(file, 'no picture', f'{where}, {one.said}') for one in own]
+  return pictures
 
 
 def _side(file, image, name):

@@ -62,7 +62,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     'Look at some in a report: the stated size is that of the stored pixels, before '
     'EXIF turns them.',
   ),
-  'polygon': (NOTE, 'Is a box what you want to find?'),
+  'polygon': (NOTE, 'They are learned as boxes.'),
   'broken': (SERIOUS, 'Training ends at the first. Repair them, or delete them.'),
   'category twice': (LOOK, 'List each category once.'),
   'alike': (LOOK, 'They are learned as different classes. Give them one name.'),
@@ -149,10 +149,19 @@ def format_of(folder: str) -> str:
 
 def _boxes(root, annotations_at, split):
   found = box_folder.read_boxes(root, annotations_at, go_on=True)
+  broken = [fault for fault in found.faults if fault.kind == 'broken']
+  if broken and not found.pictures:
+    raise DataError(f'{broken[0].detail}; nothing else in {root} can be read either')
   faults = [*found.faults, *_unreadable(root, found.pictures)]
   faults += _alike(found.class_names)
   counts = {name: collections.Counter() for name in found.class_names}
-  for part, pictures in _by_part(found.pictures, root, split).items():
+  try:
+    by_part = _by_part(found.pictures, root, split)
+  except DataError:
+    if not broken:
+      raise
+    by_part = {'train': found.pictures}  # too few are left for two parts
+  for part, pictures in by_part.items():
     for picture in pictures:
       for label in picture.classes:
         counts[found.class_names[label]][part] += 1

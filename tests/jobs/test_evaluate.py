@@ -280,3 +280,18 @@ def test_what_is_typed_beside_the_config_of_the_run(config):
   config.update_from_flattened_dict(experiment.harmless(typed))
   assert (config.data.corrupt_limit, config.data.dir) == (99, 'moved')
   assert (config.seed, config.resolution) == (0, 96)
+
+
+def test_classes_of_boxes_in_another_order(tmp_path, monkeypatch):
+  known = ('rbc', 'wbc', 'platelets')
+  monkeypatch.setattr(evaluate.workdir, 'read_classes', lambda folder: known)
+  boxes = types.SimpleNamespace(marks=('boxes',), origin='/data/cells')
+  photos = types.SimpleNamespace(marks=(), origin='/data/cells')
+  evaluate.check_order(tmp_path, known, boxes)
+  evaluate.check_order(tmp_path, sorted(known), photos)
+  evaluate.check_order(tmp_path, ('rbc', 'wbc'), boxes)  # others are told elsewhere
+  with pytest.raises(
+    TrainingError,
+    match=r'write /data/cells/classes\.txt .* in this order: rbc, wbc, platelets$',
+  ):
+    evaluate.check_order(tmp_path, sorted(known), boxes)
