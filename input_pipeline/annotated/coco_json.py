@@ -120,11 +120,12 @@ def read(
       else:
         taken[picture.name] = part, picture
   sizes = {name: picture.size for name, (_, picture) in taken.items()}
-  frame_of = frames(index, sizes, faults)
-  for name, (part, picture) in taken.items():
+  frame_of = frames(index, sizes, faults, go_on)
+  for name, frame in frame_of.items():
+    part, picture = taken[name]
     rows = [
       Box(
-        *frame_of[name].shares(one.y, one.x, one.y + one.down, one.x + one.across),
+        *frame.shares(one.y, one.x, one.y + one.down, one.x + one.across),
         label_of.get(one.category),
         one.crowd,
         one.said,

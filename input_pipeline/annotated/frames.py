@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from input_pipeline import exif
 from input_pipeline.annotated import picture_index
-from input_pipeline.annotated.annotations import Fault
+from input_pipeline.annotated.annotations import Fault, broken
 from input_pipeline.annotated.picture_index import Head, Index
 from input_pipeline.errors import DataError
 
@@ -42,7 +42,10 @@ class Frame(NamedTuple):
 
 
 def frames(
-  index: Index, stated: Mapping[str, tuple[int, int] | None], faults: list[Fault]
+  index: Index,
+  stated: Mapping[str, tuple[int, int] | None],
+  faults: list[Fault],
+  go_on: bool = False,
 ) -> dict[str, Frame]:
   """The frame of each picture; the heads of all of them are read, by threads.
 
@@ -54,6 +57,7 @@ def frames(
     index: of the pictures.
     stated: name -> (height, width) of its annotation, None for nothing.
     faults: gets the pictures that were turned, and those of another size.
+    go_on: make a fault of a picture that has neither size nor head, and leave it out.
 
   Raises:
     DataError: an annotation states no size, and its picture cannot be read.
@@ -62,19 +66,25 @@ def frames(
   def head_of(name):
     try:
       return picture_index.head(index.path(name))
-    except DataError:
-      if stated[name] is None:
-        raise
-      return None  # what is stated is all there is; reading the picture will tell
+    except DataError as error:
+      return error
 
+  heads = {}
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    heads = dict(zip(stated, pool.map(head_of, stated), strict=True))
-  kinds = {name: _kind(stated[name], heads[name]) for name in stated}
+    for name, head in zip(stated, pool.map(head_of, stated), strict=True):
+      if not isinstance(head, DataError):
+        heads[name] = head
+      elif stated[name]:
+        heads[name] = None  # what is stated is all there is; reading it will tell
+      else:
+        with broken(name, faults, go_on):
+          raise head
+  kinds = {name: _kind(stated[name], heads[name]) for name in heads}
   told = list(kinds.values())
   as_stored = told.count('turned') >= told.count('upright')
   found = {}
-  for name, said in stated.items():
-    head, kind = heads[name], kinds[name]
+  for name, head in heads.items():
+    said, kind = stated[name], kinds[name]
     height, width = said or head.upright
     turned = kind == 'turned' or (kind == 'unclear' and as_stored)
     found[name] = Frame(height, width, head.orientation if turned else 1)

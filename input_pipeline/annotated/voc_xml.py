@@ -70,9 +70,11 @@ def read(
   if class_names is None:
     class_names = sorted({name for _, own, _ in found.values() for name, _ in own})
   label_of = {name: label for label, name in enumerate(class_names)}
-  frame_of = frames(index, {name: found[name][2] for name in sorted(found)}, faults)
+  frame_of = frames(
+    index, {name: found[name][2] for name in sorted(found)}, faults, go_on
+  )
   parts, pictures = picture_index.listed(index), []
-  for name in sorted(found):
+  for name in frame_of:
     file, objects, _ = found[name]
     rows = [
       Box(

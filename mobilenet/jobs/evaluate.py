@@ -13,13 +13,14 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
 import input_pipeline
+from input_pipeline.annotated import renumbering
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
@@ -101,11 +102,11 @@ def evaluate_run(
     data_dir = None
   before = run_data.recorded(folder)
   source, notes = open_data(config, before, split, data_dir)
-  check_order(folder, task.outputs(source), source)
+  source, of_order = in_order_of_run(folder, source)
   workdir.check_classes(folder, task.outputs(source), source.split)
   first = jax.process_index() == 0
   if first:
-    for note in notes:
+    for note in (*notes, *of_order):
       print(f'note: {note}')
     trained_on = warn_of_overlap(config, before, source, data_dir)
   batches = experiment.eval_batches(config, source, mesh)
@@ -231,25 +232,20 @@ def open_data(
   return source, notes
 
 
-def check_order(
-  folder: pathlib.Path, names: Sequence[str], source: 'input_pipeline.Source'
-) -> None:
-  """Boxes of the run's classes in another order: what to do about that.
-
-  Annotations number classes in their own ways: VOC's are sorted, COCO's go by ids.
-
-  Raises:
-    TrainingError: their order is another; the message has that of the run.
-  """
+def in_order_of_run(
+  folder: pathlib.Path, source: 'input_pipeline.Source'
+) -> tuple['input_pipeline.Source', list[str]]:
+  """Boxes of the run's classes, numbered as the run numbers them; and a line on it."""
   known = workdir.read_classes(folder)
-  if known is None or source.marks != ('boxes',) or tuple(names) == tuple(known):
-    return
-  require(
-    sorted(names) != sorted(known),
-    f'{source.origin} has the classes of {folder} in another order: write '
-    f'{os.path.join(source.origin, "classes.txt")} with these names, one a line, in '
-    f'this order: {", ".join(known)}',
-  )
+  if known is None:
+    return source, []
+  found = renumbering.renumbered(source, known)
+  if found is source:
+    return source, []
+  return found, [
+    f'{source.origin} numbers the classes in another order than the run; they are '
+    'matched by their names'
+  ]
 
 
 def warn_of_overlap(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from input_pipeline import photo_reader
+from input_pipeline import DataError, photo_reader
 from input_pipeline.annotated import box_folder
 
 STORED = 40, 60  # height, width
@@ -112,3 +112,11 @@ def test_a_picture_that_cannot_be_read_keeps_its_boxes(tmp_path):
   shares, faults = read(tmp_path, {'a.png': ((0, 0, 20, 20), (40, 40))})
   assert not faults
   np.testing.assert_allclose(shares['a.png'], [0, 0, 0.5, 0.5])
+  (tmp_path / 'all.json').write_text(
+    (tmp_path / 'all.json').read_text().replace('"height": 40, ', '')
+  )
+  with pytest.raises(DataError, match=r'a\.png cannot be read: it is not a JPEG'):
+    box_folder.read_boxes(tmp_path)
+  found = box_folder.read_boxes(tmp_path, go_on=True)
+  assert [(fault.file, fault.kind) for fault in found.faults] == [('a.png', 'broken')]
+  assert not found.pictures
