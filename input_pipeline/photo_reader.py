@@ -11,6 +11,7 @@ import importlib
 import io
 import re
 import warnings
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -57,25 +58,35 @@ def pixels(data: bytes, *, side: int | None = None) -> np.ndarray:
         image.draft('RGB', (side, side))  # of formats other than JPEG it does nothing
       return _upright(data, image)
   except Exception as error:
-    raise DataError(_reason(error)) from error
+    raise DataError(reason(error)) from error
 
 
-def opened(data: bytes) -> Image.Image:
-  """An encoded photo as Pillow's image, of which only the header is read.
+def opened(data: bytes | BinaryIO) -> Image.Image:
+  """An encoded photo, or its open file, as Pillow's image; only the header is read.
 
   Raises:
     Exception: whatever Pillow's decoders raise of what is no photo.
   """
   _silence()
-  return Image.open(io.BytesIO(data), formats=_formats())
+  file = io.BytesIO(data) if isinstance(data, bytes) else data
+  return Image.open(file, formats=_formats())
+
+
+def orientation(data: bytes, image: Image.Image) -> int:
+  """What EXIF says, 1 to 8.
+
+  Args:
+    data: the file, or its first `exif.HEAD` bytes.
+    image: of that file.
+  """
+  if image.format in ('JPEG', 'MPO', 'PNG'):
+    return exif.orientation(data)  # where the graph of training looks, too
+  block = image.info.get('exif') or b''
+  return exif.of_block(block.removeprefix(b'Exif\0\0'))
 
 
 def _upright(data, image):
-  if image.format in ('JPEG', 'MPO', 'PNG'):
-    orientation = exif.orientation(data)  # where the graph of training looks, too
-  else:
-    block = image.info.get('exif') or b''
-    orientation = exif.of_block(block.removeprefix(b'Exif\0\0'))
+  turn = orientation(data, image)
   if image.format == 'PNG':
     check_png(data)
   image.load()  # which turns a TIFF
@@ -87,7 +98,7 @@ def _upright(data, image):
     # Of a photo that is RGB already, Pillow would make a copy: a third of the time that
     # decoding takes.
     flat = np.asarray(image if image.mode == 'RGB' else image.convert('RGB'))
-  return exif.upright(flat, orientation)
+  return exif.upright(flat, turn)
 
 
 def check_png(data):
@@ -119,7 +130,8 @@ def _silence():
     warnings.filterwarnings('ignore', module=r'PIL\.')
 
 
-def _reason(error):
+def reason(error: Exception) -> str:
+  """Why a decoder refused a photo, in words for a person."""
   if isinstance(error, DataError):
     return str(error)
   if isinstance(error, Image.UnidentifiedImageError):

@@ -6,12 +6,13 @@ nothing after them converts again.
 """
 
 import collections
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.errors import some
+from input_pipeline.errors import DataError, some
 
 FIELD = '--config.data.annotations'
 # What can be wrong -> how it is counted: of one, of several.
@@ -54,9 +55,39 @@ FAULTS = {
     'mask of another size than its picture left out',
     'masks of other sizes than their pictures left out',
   ),
+  'turned': (
+    'picture annotated as it is stored: its boxes are turned with it, as EXIF says',
+    'pictures annotated as they are stored: their boxes are turned with them, as EXIF '
+    'says',
+  ),
   'wrong shape': (
-    'picture of another shape than its annotation says',
-    'pictures of other shapes than their annotations say',
+    'picture of another shape than its annotation says: its boxes are taken as shares '
+    'of the stated size',
+    'pictures of other shapes than their annotations say: their boxes are taken as '
+    'shares of the stated sizes',
+  ),
+  'other scale': (
+    'picture of another size than its annotation says, of the same shape: its boxes '
+    'are taken as shares of the stated size',
+    'pictures of other sizes than their annotations say, of the same shapes: their '
+    'boxes are taken as shares of the stated sizes',
+  ),
+  'polygon': (
+    'polygon of which the box around it is used',
+    'polygons of which the boxes around them are used',
+  ),
+  'broken': (
+    'annotation that cannot be understood',
+    'annotations that cannot be understood',
+  ),
+  'category twice': ('category listed twice', 'categories listed twice'),
+  'alike': (
+    'group of classes whose names differ in capitals or spaces alone',
+    'groups of classes whose names differ in capitals or spaces alone',
+  ),
+  'untrained': (
+    'class that nothing in training shows',
+    'classes that nothing in training shows',
   ),
   'unreadable': ('file that cannot be read', 'files that cannot be read'),
   'unknown id': (
@@ -75,13 +106,28 @@ class Fault(NamedTuple):
   detail: str = ''
 
 
+class Box(NamedTuple):
+  """A box as a file has it: corners in shares of the upright picture.
+
+  label: None for a class that is unknown. said: the box in the file's own words, for
+  messages.
+  """
+
+  top: float
+  left: float
+  bottom: float
+  right: float
+  label: int | None
+  crowd: bool = False
+  said: str = ''
+
+
 class Picture(NamedTuple):
   """A picture and its boxes.
 
   name: its path relative to the data's folder. boxes: float32 (n, 4), (top, left,
   bottom, right) as shares 0..1. classes: int32 (n,). crowd: bool (n,). part: 'train',
-  'val' or 'test' where somebody said; '' for a split by the seed. size: (height, width)
-  in pixels as the annotation has it; None where it has none.
+  'val' or 'test' where somebody said; '' for a split by the seed.
   """
 
   name: str
@@ -89,7 +135,6 @@ class Picture(NamedTuple):
   classes: np.ndarray
   crowd: np.ndarray
   part: str = ''
-  size: tuple[int, int] | None = None
 
 
 class Annotations(NamedTuple):
@@ -108,34 +153,31 @@ class Annotations(NamedTuple):
 def make_picture(
   name: str,
   file: str,
-  rows: Sequence[tuple],
+  rows: Sequence[Box],
   part: str,
   faults: list[Fault],
-  size: tuple[int, int] | None = None,
 ) -> Picture:
   """A picture with the boxes that can be learned from.
 
   Args:
     name: of the picture.
     file: that is named where something is wrong.
-    rows: (top, left, bottom, right, class, crowd) of each box, in shares; class None
-      for one that is unknown.
+    rows: its boxes.
     part: of the split, '' for none.
     faults: gets what is wrong.
-    size: (height, width) in pixels that the file says, None for nothing.
   """
   corners = np.array([row[:4] for row in rows], np.float64).reshape(-1, 4)
-  labels = np.array([-1 if row[4] is None else row[4] for row in rows], np.int32)
+  labels = np.array([-1 if r.label is None else r.label for r in rows], np.int32)
   clipped = np.clip(corners, 0, 1)
   kinds = _faults(corners, clipped, labels)
   for place in np.flatnonzero(kinds != ''):
-    shown = ', '.join(f'{corner:.4g}' for corner in corners[place])
-    detail = f'{name}: top, left, bottom, right = {shown}'
+    said = rows[place].said
+    detail = said if file == name else f'{name}: {said}'
     faults.append(Fault(file, str(kinds[place]), detail))
   kept = (kinds == '') | (kinds == 'clipped')
-  crowd = np.array([row[5] for row in rows], bool)
+  crowd = np.array([row.crowd for row in rows], bool)
   boxes = clipped[kept].astype(np.float32)
-  return Picture(name, boxes, labels[kept], crowd[kept], part, size)
+  return Picture(name, boxes, labels[kept], crowd[kept], part)
 
 
 def _faults(corners, clipped, labels) -> np.ndarray:
@@ -157,6 +199,18 @@ def _faults(corners, clipped, labels) -> np.ndarray:
   for kind, found in reversed(first_to_last.items()):
     kinds[found] = kind
   return kinds
+
+
+@contextlib.contextmanager
+def broken(file: str, faults: list[Fault], go_on: bool) -> Iterator[None]:
+  """What is inside may find a file broken: the end, or with `go_on` one more fault."""
+  try:
+    yield
+  except DataError as error:
+    if not go_on:
+      hint = '--job=check_data --data=boxes lists all that is broken'
+      raise DataError(f'{error}; {hint}') from error
+    faults.append(Fault(file, 'broken', str(error)))
 
 
 def by_kind(faults: Iterable[Fault]) -> dict[str, list[Fault]]:

@@ -23,6 +23,7 @@ from input_pipeline.source import Source
 
 # Ends of the names of files that can hold annotations.
 _READ = ('.json', '.xml', '.txt', '.yaml', '.names')
+_ORDERS = ('classes.txt', 'classes.json')  # files that order the classes of COCO, too
 
 
 def open_boxes(
@@ -66,9 +67,11 @@ def open_boxes(
 
 
 def read_boxes(
-  root: str | os.PathLike, annotations_at: str = ''
+  root: str | os.PathLike, annotations_at: str = '', go_on: bool = False
 ) -> annotations.Annotations:
   """All boxes of a folder, of all its parts; read once for all splits.
+
+  With `go_on`, what is broken in the annotations is a fault, and the rest is read.
 
   Raises:
     DataError: there are no annotations, or a file is broken.
@@ -78,7 +81,21 @@ def read_boxes(
   read = [name for name in index.files if name.lower().endswith(_READ)]
   paths = [index.path(name) for name in read] + ([given] if given else [])
   changed = tuple((path, os.stat(path).st_mtime_ns) for path in paths)
-  return _read(index.root, given, (changed, len(index.files)))
+  return _read(index.root, given, go_on, (changed, len(index.files)))
+
+
+def format_of(root: str | os.PathLike) -> str:
+  """'COCO', 'VOC' or 'YOLO' by what lies in a folder of pictures; '' for no boxes.
+
+  A text beside a picture may be what is said of it: it counts if its lines are boxes.
+  """
+  index = picture_index.Index(root)
+  names = {
+    'COCO': lambda: coco_json.find(index, index.files),
+    'VOC': lambda: [f for f in voc_xml.find(index.files) if index.has_stem(f)],
+    'YOLO': lambda: yolo_text.of_boxes(index, yolo_text.find(index, index.files)),
+  }
+  return next((name for name, find in names.items() if index.pictures and find()), '')
 
 
 def _given(index, annotations_at) -> str:
@@ -95,14 +112,15 @@ def _given(index, annotations_at) -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def _read(root, given, state):
+def _read(root, given, go_on, state):
   """`state` is what tells that files have changed since."""
   del state
   index = picture_index.Index(root)
   if not index.pictures:
     raise DataError(f'no pictures ({" ".join(photo_files.endings())}) in {root}')
   if os.path.isfile(given) and given.lower().endswith('.json'):
-    return coco_json.read(index, [given], part_known=False)
+    order = yolo_text.class_names_of(index, _ORDERS)
+    return coco_json.read(index, [given], False, order, go_on)
   files = index.files
   if os.path.isfile(given):
     raise DataError(
@@ -118,11 +136,12 @@ def _read(root, given, state):
         f'{annotations.FIELD}={given}: no files there, or it is not below {root}'
       )
   if found := coco_json.find(index, files):
-    return coco_json.read(index, found)
+    order = yolo_text.class_names_of(index, _ORDERS)
+    return coco_json.read(index, found, True, order, go_on)
   if found := voc_xml.find(files):
-    return voc_xml.read(index, found, yolo_text.class_names_of(index))
+    return voc_xml.read(index, found, yolo_text.class_names_of(index), go_on)
   if found := yolo_text.find(index, files):
-    return yolo_text.read(index, found, yolo_text.class_names_of(index))
+    return yolo_text.read(index, found, yolo_text.class_names_of(index), go_on)
   raise DataError(
     f'no boxes found in {given or root}: they are read from a COCO file (train.json), '
     'Pascal VOC files (annotations/NAME.xml) or YOLO files (labels/NAME.txt); '

@@ -1,15 +1,28 @@
 """Boxes of COCO's instances files: https://cocodataset.org/#format-data."""
 
 import json
+import math
 import os
 import posixpath
+from typing import NamedTuple
 
+from input_pipeline import folder_layout
 from input_pipeline.annotated import picture_index
-from input_pipeline.annotated.annotations import Annotations, Fault, make_picture
+from input_pipeline.annotated.annotations import (
+  Annotations,
+  Box,
+  Fault,
+  broken,
+  make_picture,
+)
+from input_pipeline.annotated.frames import frames
 from input_pipeline.annotated.picture_index import Index
 from input_pipeline.errors import DataError
 
 _KEYS = ('images', 'annotations', 'categories')
+_KINDS = {int: 'a whole number', float: 'a number', str: 'a text', list: 'a list'}
+_CROWD = {0: False, 1: True, '0': False, '1': True}  # some programs write texts
+_LONGEST = 1_000_000  # px of a side; PNG and JPEG end well below
 
 
 def find(index: Index, files: list[str]) -> list[str]:
@@ -46,12 +59,17 @@ def find(index: Index, files: list[str]) -> list[str]:
 
 
 def is_instances(path: str) -> bool:
-  """Whether a file holds what an instances file holds."""
+  """Whether a file holds what an instances file holds.
+
+  One that is called train.json or alike and is no JSON was to hold it: reading it tells
+  what is wrong.
+  """
   try:
     with open(path, encoding='utf-8-sig') as file:
       return _has_keys(json.load(file))
-  except (OSError, ValueError):
-    return False
+  except (OSError, ValueError, RecursionError):
+    stem = os.path.splitext(os.path.basename(path))[0].lower()
+    return any(stem in names for names in folder_layout.PARTS.values())
 
 
 def _has_keys(content):
@@ -60,7 +78,13 @@ def _has_keys(content):
   )
 
 
-def read(index: Index, files: list[str], part_known: bool = True) -> Annotations:
+def read(
+  index: Index,
+  files: list[str],
+  part_known: bool = True,
+  class_names: tuple[str, ...] | None = None,
+  go_on: bool = False,
+) -> Annotations:
   """Boxes of all the files.
 
   Classes are the categories in the order of their ids, which may have gaps. A missing
@@ -70,34 +94,59 @@ def read(index: Index, files: list[str], part_known: bool = True) -> Annotations
     index: of the pictures.
     files: instances files, relative to the folder of pictures, or absolute paths.
     part_known: whether the names of the files say for which part they are.
+    class_names: another order of the categories; of other names it does not count.
+    go_on: make a fault of an entry that is broken, and read the others.
 
   Raises:
     DataError: a file is not of that format; the message names it.
   """
-  contents = {file: _load(index, file) for file in files}
-  names = _categories(contents)
-  label_of = {identity: label for label, identity in enumerate(sorted(names))}
-  pictures, faults = [], []
+  contents, pictures, faults = {}, [], []
+  for file in files:
+    with broken(file, faults, go_on):
+      contents[file] = _load(index, file)
+  names = _categories(contents, faults, go_on)
+  if not names:
+    raise DataError(_first(faults) or f'{files[0]} has no categories')
+  ids = sorted(names)
+  if class_names is not None and sorted(class_names) == sorted(names.values()):
+    ids.sort(key=lambda identity: class_names.index(names[identity]))
+  label_of = {identity: label for label, identity in enumerate(ids)}
+  taken = {}
   for file, content in contents.items():
     part = picture_index.part_of(file) if part_known else ''
-    pictures += _pictures(index, file, content, part, label_of, faults)
-  taken, unique = set(), []
-  for picture in pictures:
-    if picture.name in taken:
-      faults.append(Fault(picture.name, 'twice'))
-    else:
-      unique.append(picture)
-    taken.add(picture.name)
+    for picture in _pictures(index, file, content, faults, go_on):
+      if picture.name in taken:
+        faults.append(Fault(picture.name, 'twice'))
+      else:
+        taken[picture.name] = part, picture
+  sizes = {name: picture.size for name, (_, picture) in taken.items()}
+  frame_of = frames(index, sizes, faults, go_on)
+  for name, frame in frame_of.items():
+    part, picture = taken[name]
+    rows = [
+      Box(
+        *frame.shares(one.y, one.x, one.y + one.down, one.x + one.across),
+        label_of.get(one.category),
+        one.crowd,
+        one.said,
+      )
+      for one in picture.boxes
+    ]
+    pictures.append(make_picture(name, name, rows, part, faults))
   faults += [
     Fault(name, 'no annotation') for name in index.beside(taken) if name not in taken
   ]
   return Annotations(
     'COCO',
-    tuple(unique),
-    tuple(names[identity] for identity in sorted(names)),
+    tuple(pictures),
+    tuple(names[identity] for identity in ids),
     tuple(faults),
-    tuple(sorted(names)),
+    tuple(ids),
   )
+
+
+def _first(faults):
+  return next((fault.detail for fault in faults if fault.kind == 'broken'), '')
 
 
 def _load(index, file):
@@ -107,6 +156,8 @@ def _load(index, file):
       content = json.load(opened)
   except OSError as error:
     raise DataError(f'cannot read {path}: {error.strerror or error}') from error
+  except RecursionError as error:
+    raise DataError(f'{path}: its lists are nested too deep') from error
   except ValueError as error:
     raise DataError(f'{path} is not JSON: {error}') from error
   if not _has_keys(content):
@@ -116,65 +167,129 @@ def _load(index, file):
   return content
 
 
-def _categories(contents):
+def _categories(contents, faults, go_on):
   """Category id -> name, over all files."""
   names: dict[int, str] = {}
   for file, content in contents.items():
+    own = set()
     for category in content['categories']:
-      identity, name = _field(file, category, 'id'), str(_field(file, category, 'name'))
-      if names.setdefault(identity, name) != name:
-        raise DataError(
-          f'category {identity} is {name!r} in {file} and {names[identity]!r} in '
-          'another file: the files of one data set need the same categories'
-        )
-  if not names:
-    raise DataError(f'{next(iter(contents))} has no categories')
+      with broken(file, faults, go_on):
+        identity = _field(file, category, 'id', int)
+        name = _field(file, category, 'name', str)
+        if names.setdefault(identity, name) != name:
+          where = 'again' if identity in own else 'in another file'
+          raise DataError(
+            f'{file}: category {identity} is "{name}", and "{names[identity]}" '
+            f'{where}: an id has one name, in all files of a data set'
+          )
+        if identity in own:
+          faults.append(Fault(file, 'category twice', f'{identity}, "{name}"'))
+        own.add(identity)
   return names
 
 
-def _field(file, entry, name):
+def _field(file, entry, name, *kinds):
+  """A field of an entry, which is of one of some kinds."""
   try:
-    return entry[name]
-  except (KeyError, TypeError):
-    raise DataError(f'{file}: an entry has no {name!r}: {str(entry)[:80]}') from None
+    value = entry[name]
+  except (KeyError, TypeError, IndexError):
+    raise DataError(f'{file}: an entry has no "{name}": {_shown(entry)}') from None
+  if isinstance(value, bool) or not isinstance(value, kinds):
+    wanted = ' or '.join(_KINDS[kind] for kind in kinds)
+    raise DataError(
+      f'{file}: "{name}" is {_shown(value)}, not {wanted}: {_shown(entry)}'
+    )
+  return value
 
 
-def _pictures(index, file, content, part, label_of, faults):
+def _shown(value):
+  """The beginning of a value, as the file has it."""
+  return json.dumps(value, ensure_ascii=False)[:80]
+
+
+class _Annotation(NamedTuple):
+  """A box as its file has it, in pixels. category: an id that may be unknown."""
+
+  x: float
+  y: float
+  across: float
+  down: float
+  category: int
+  crowd: bool
+  said: str
+
+
+class _Image(NamedTuple):
+  """name: of the picture. size: (height, width), None where the file says none."""
+
+  name: str
+  size: tuple[float, float] | None
+  boxes: list[_Annotation]
+
+
+def _pictures(index, file, content, faults, go_on):
   rows: dict = {}
   for annotation in content['annotations']:
-    rows.setdefault(_field(file, annotation, 'image_id'), []).append(annotation)
+    with broken(file, faults, go_on):
+      identity = _field(file, annotation, 'image_id', int, str)
+      own = rows.setdefault(identity, [])
+      own.append(_annotation(file, annotation))
   folder, word = (
     posixpath.dirname(file),
     posixpath.splitext(posixpath.basename(file))[0],
   )
   word = word.rpartition('_')[2]
   folders = (word, f'{word}/images', f'images/{word}', folder, '', 'images')
+  pictures, name_of = [], {}
   for image in content['images']:
-    own = rows.pop(_field(file, image, 'id'), [])
-    named = str(_field(file, image, 'file_name'))
-    name = index.find(named, folders)
-    if name is None:
-      faults.append(Fault(file, 'no picture', named))
-      continue
-    height, width = image.get('height'), image.get('width')
-    said = (height, width) if height and width else None
-    if said is None:
-      height, width = picture_index.sides(index.path(name))
-    boxes = [_row(file, annotation, height, width, label_of) for annotation in own]
-    yield make_picture(name, name, boxes, part, faults, said)
+    with broken(file, faults, go_on):
+      identity = _field(file, image, 'id', int, str)
+      named = _field(file, image, 'file_name', str)
+      if identity in name_of:
+        raise DataError(
+          f'{file}: {name_of[identity]} and {named} have the same id, '
+          f'{_shown(identity)}: whose boxes are whose? Give one of them another'
+        )
+      name_of[identity] = named
+      own = rows.pop(identity, [])
+      sides = tuple(_side(file, image, side) for side in ('height', 'width'))
+      name = index.find(named, folders)
+      if name is None:
+        faults.append(Fault(file, 'no picture', named))
+      else:
+        pictures.append(_Image(name, sides if all(sides) else None, own))
   for identity, own in rows.items():
-    faults += [Fault(file, 'no picture', f'image_id {identity}') for _ in own]
+    where = f'image_id {_shown(identity)}'
+    faults += [Fault(file, 'no picture', f'{where}, {one.said}') for one in own]
+  return pictures
 
 
-def _row(file, annotation, height, width, label_of):
-  box = _field(file, annotation, 'bbox')
-  try:
-    x, y, across, down = (float(side) for side in box)
-  except (TypeError, ValueError):
+def _side(file, image, name):
+  """A side in pixels; 0 where the file leaves it out."""
+  if image.get(name) is None:
+    return 0
+  value = _field(file, image, name, int, float)
+  if not 0 <= value < _LONGEST:  # nan is not, either
+    raise DataError(f'{file}: "{name}" is {_shown(value)}: {_shown(image)}')
+  return value
+
+
+def _annotation(file, annotation):
+  which = f'annotation {_shown(annotation.get("id"))}'
+  box = _field(file, annotation, 'bbox', list)
+  if len(box) != 4 or not all(
+    isinstance(n, int | float) and not isinstance(n, bool) for n in box
+  ):
     raise DataError(
-      f'{file}: bbox of annotation {annotation.get("id")} is {box!r}, not [x, y, '
-      'width, height]'
-    ) from None
-  label = label_of.get(_field(file, annotation, 'category_id'))
-  corners = (y / height, x / width, (y + down) / height, (x + across) / width)
-  return *corners, label, bool(annotation.get('iscrowd', 0))
+      f'{file}: bbox of {which} is {_shown(box)}, not [x, y, width, height]'
+    )
+  try:
+    sides = [float(side) for side in box]
+  except OverflowError:  # more digits than a float has
+    sides = [math.inf] * 4
+  category = _field(file, annotation, 'category_id', int)
+  crowd = annotation.get('iscrowd') or 0
+  if isinstance(crowd, list | dict) or crowd not in _CROWD:
+    raise DataError(f'{file}: iscrowd of {which} is {_shown(crowd)}, not 0 or 1')
+  said = f'{which}: category {category}, bbox {_shown(box)}'
+  return _Annotation(*sides, category, _CROWD[crowd], said)

@@ -85,7 +85,7 @@ def read_map(path: str | os.PathLike) -> LabelMap:
       names = {int(entry['id']): str(entry['name']) for entry in content}
     else:
       names = dict(enumerate(map(str, content)))
-  except (ValueError, KeyError, TypeError) as error:
+  except (ValueError, KeyError, TypeError, RecursionError) as error:
     raise DataError(
       f'{path} is no label map, such as {{"0": "background", "1": "road"}}: {error}'
     ) from error
@@ -96,16 +96,29 @@ def _of_csv(path, text):
   names = {}
   for number, line in enumerate(text.splitlines(), 1):
     first, _, name = line.replace(';', ',').partition(',')
-    if not line.strip() or (number == 1 and not first.strip().isdigit()):
+    if not line.strip() or (number == 1 and not first.strip().isdecimal()):
       continue  # empty, or the head of the table
-    if not first.strip().isdigit() or not name.strip():
-      raise DataError(f'{path}, line {number}: {line[:60]!r} is not id,name')
+    # A mask's ids have three digits at most; there are digits that are no numbers.
+    if not first.strip().isdecimal() or len(first.strip()) > 9 or not name.strip():
+      raise DataError(f'{path}, line {number}: "{line[:60]}" is not id,name')
     names[int(first)] = name.split(',')[0].strip().strip('"')
   return names
 
 
-def pixels(data: bytes) -> np.ndarray:
+def white_of(table: np.ndarray) -> int:
+  """The id of white in a PNG of one bit a pixel: 255 where that is a class, or else 1.
+
+  Programs that draw in black and white write both kinds of PNG, 0 and 255 or one bit.
+  """
+  return 1 if table[255] in (UNCOUNTED, UNKNOWN) else 255
+
+
+def pixels(data: bytes, white: int = 255) -> np.ndarray:
   """The ids of a mask, uint8 (height, width): grey values, or indexes of a palette.
+
+  Args:
+    data: the file.
+    white: the id of white, of one bit a pixel.
 
   Raises:
     DataError: it is no PNG of ids from 0 to 255; the message does not say which file.
@@ -116,7 +129,9 @@ def pixels(data: bytes) -> np.ndarray:
       image.load()
       mode, values = image.mode, np.asarray(image)
   except Exception as error:  # decoders raise whatever a broken file leads them to
-    raise DataError(f'it is no whole PNG: {" ".join(str(error).split())}') from error
+    raise DataError(f'it is no whole PNG: {photo_reader.reason(error)}') from error
+  if mode == '1':
+    values = np.where(values, white, 0)
   if mode in ('RGB', 'RGBA', 'LA'):
     colours = values[..., : 1 if mode == 'LA' else 3]
     if (colours != colours[..., :1]).any():
@@ -129,10 +144,10 @@ def pixels(data: bytes) -> np.ndarray:
   return values.astype(np.uint8)
 
 
-def read_pixels(path: str | os.PathLike) -> np.ndarray:
+def read_pixels(path: str | os.PathLike, white: int = 255) -> np.ndarray:
   """`pixels` of a file; errors name it."""
   try:
-    return pixels(pathlib.Path(path).read_bytes())
+    return pixels(pathlib.Path(path).read_bytes(), white)
   except OSError as error:
     raise DataError(f'cannot read {path}: {error.strerror or error}') from error
   except DataError as error:
@@ -146,11 +161,15 @@ def decode(encoded, table):
     encoded: string.
     table: of a `LabelMap`.
   """
+  white = white_of(table)
   grey = tf.strings.substr(encoded, 24, len(_GREY)) == _GREY
 
   def by_python():
     found = tf.numpy_function(
-      lambda data: pixels(exif_ops.as_bytes(data)), [encoded], tf.uint8, stateful=False
+      lambda data: pixels(exif_ops.as_bytes(data), white),
+      [encoded],
+      tf.uint8,
+      stateful=False,
     )
     return tf.ensure_shape(found, [None, None])
 

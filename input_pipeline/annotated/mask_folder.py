@@ -238,11 +238,18 @@ def _label_map(index, pairs):
     raise DataError(next(iter(unread.values())))
   if maps:
     return mask_files.read_map(index.path(maps[0])), (), {}
-  counts = np.zeros(256, np.int64)
-  for ids in read:
-    if not isinstance(ids, str):
-      counts[ids] += 1
-  found = np.flatnonzero(counts).tolist()
+  held = {
+    index.path(pair.mask): set(ids.tolist())
+    for pair, ids in zip(pairs, read, strict=True)
+    if pair.mask not in unread
+  }
+  black_and_white = {0, UNCOUNTED}
+  if not set().union(*held.values()) <= black_and_white:
+    # White, of one bit a pixel, is 255 only where all masks are black and white.
+    for path, ids in held.items():
+      if UNCOUNTED in ids and ids <= black_and_white:
+        held[path] = set(ids_in(path, white=1).tolist())
+  found = sorted(set().union(*held.values()))
   if found == [0, UNCOUNTED]:
     note = (
       'the masks hold 0 and 255 alone: 255 is taken for a class; a classes.txt with a '
@@ -258,8 +265,7 @@ def _label_map(index, pairs):
   return mask_files.label_map(names, f'the masks in {index.root}'), (note,), unread
 
 
-def ids_in(path: str) -> np.ndarray:
-  """The ids that a mask holds, sorted."""
-  return np.flatnonzero(
-    np.bincount(mask_files.read_pixels(path).ravel(), minlength=256)
-  )
+def ids_in(path: str, white: int = 255) -> np.ndarray:
+  """The ids that a mask holds, sorted; `white` as of `mask_files.pixels`."""
+  values = mask_files.read_pixels(path, white)
+  return np.flatnonzero(np.bincount(values.ravel(), minlength=256))

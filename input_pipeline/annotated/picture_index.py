@@ -4,10 +4,9 @@ import collections
 import os
 import posixpath
 import re
+from typing import NamedTuple
 
-from PIL import Image
-
-from input_pipeline import exif, folder_layout, photo_files
+from input_pipeline import exif, folder_layout, photo_files, photo_reader
 from input_pipeline.errors import DataError
 from input_pipeline.folder_walk import files_below
 
@@ -56,6 +55,10 @@ class Index:
         if posixpath.dirname(name) == folder:
           return name
     return _only(found, folders)
+
+  def has_stem(self, file: str) -> bool:
+    """Whether there is a picture of a file's stem, anywhere."""
+    return posixpath.splitext(posixpath.basename(file))[0] in self._by_stem
 
   def beside(self, names) -> list[str]:
     """The pictures in the folders of some: others may be masks, or other data."""
@@ -117,19 +120,35 @@ def listed(index: Index, folders=('ImageSets/Main', '')) -> dict[str, str]:
   return {}
 
 
-def sides(path: str) -> tuple[int, int]:
-  """(height, width) of a picture, upright by its EXIF; its pixels are not read.
+class Head(NamedTuple):
+  """Of a picture. stored, upright: (height, width) without and with its EXIF.
+  orientation: of EXIF, 1 to 8.
+  """
+
+  stored: tuple[int, int]
+  upright: tuple[int, int]
+  orientation: int
+
+
+def head(path: str) -> Head:
+  """The sides of a picture; its pixels are not read.
 
   Raises:
     DataError: it is no picture.
   """
   try:
     with open(path, 'rb') as file:
-      head = file.read(exif.HEAD)
+      start = file.read(exif.HEAD)
       file.seek(0)
-      with Image.open(file) as image:
+      with photo_reader.opened(file) as image:
         width, height = image.size
-  except (OSError, Image.DecompressionBombError) as error:
-    raise DataError(f'{path} cannot be read: {error}') from error
-  transposed = exif.TURNS[exif.orientation(head) - 1][0]
-  return (width, height) if transposed else (height, width)
+        turn = photo_reader.orientation(start, image)
+  except Exception as error:  # decoders raise whatever a broken file leads them to
+    raise DataError(f'{path} cannot be read: {photo_reader.reason(error)}') from error
+  upright = (width, height) if exif.TURNS[turn - 1][0] else (height, width)
+  return Head((height, width), upright, turn)
+
+
+def sides(path: str) -> tuple[int, int]:
+  """(height, width) of a picture, upright by its EXIF; raises as `head`."""
+  return head(path).upright

@@ -10,11 +10,19 @@ import posixpath
 import xml.etree.ElementTree as tree
 
 from input_pipeline.annotated import picture_index
-from input_pipeline.annotated.annotations import Annotations, Fault, make_picture
+from input_pipeline.annotated.annotations import (
+  Annotations,
+  Box,
+  Fault,
+  broken,
+  make_picture,
+)
+from input_pipeline.annotated.frames import frames
 from input_pipeline.annotated.picture_index import Index
 from input_pipeline.errors import DataError
 
 _CORNERS = ('ymin', 'xmin', 'ymax', 'xmax')
+_LONGEST = 1_000_000  # px of a side; PNG and JPEG end well below
 
 
 def find(files: list[str]) -> list[str]:
@@ -22,7 +30,9 @@ def find(files: list[str]) -> list[str]:
   return [name for name in files if name.lower().endswith('.xml')]
 
 
-def read(index: Index, files: list[str], class_names=None) -> Annotations:
+def read(
+  index: Index, files: list[str], class_names=None, go_on: bool = False
+) -> Annotations:
   """Boxes of all the files; boxes that VOC calls difficult are like the others.
 
   A file belongs to the picture of its own stem, or else to the one that it names. Parts
@@ -33,19 +43,23 @@ def read(index: Index, files: list[str], class_names=None) -> Annotations:
     index: of the pictures.
     files: XML files, relative to its root.
     class_names: in the order of the labels; None for the names in the files, sorted.
+    go_on: make a fault of a file that is broken, and read the others.
 
   Raises:
     DataError: a file is no VOC annotation; the message names it.
   """
-  found, faults = {}, []
+  found, faults, broken_ones = {}, [], set()
   for file in files:
-    objects, named, size = _parse(index, file)
-    folder, stem = (
-      posixpath.dirname(file),
-      posixpath.splitext(posixpath.basename(file))[0],
-    )
+    folder, base = posixpath.split(file)
+    stem = posixpath.splitext(base)[0]
     folders = (folder, *(f'{posixpath.dirname(folder)}/{name}'.lstrip('/')
                          for name in ('images', 'JPEGImages')))  # fmt: skip
+    objects = None
+    with broken(file, faults, go_on):
+      objects, named, size = _parse(index, file)
+    if objects is None:
+      broken_ones.add(index.of_stem(stem, folders))
+      continue
     name = index.of_stem(stem, folders) or index.find(named or stem, folders)
     if name is None:
       faults.append(Fault(file, 'no picture', named or stem))
@@ -56,43 +70,42 @@ def read(index: Index, files: list[str], class_names=None) -> Annotations:
   if class_names is None:
     class_names = sorted({name for _, own, _ in found.values() for name, _ in own})
   label_of = {name: label for label, name in enumerate(class_names)}
+  frame_of = frames(
+    index, {name: found[name][2] for name in sorted(found)}, faults, go_on
+  )
   parts, pictures = picture_index.listed(index), []
-  for name in sorted(found):
-    file, objects, (height, width) = found[name]
-    said = (int(height), int(width)) if height and width else None
-    if said is None:
-      height, width = picture_index.sides(index.path(name))
+  for name in frame_of:
+    file, objects, _ = found[name]
     rows = [
-      (
-        top / height,
-        left / width,
-        bottom / height,
-        right / width,
+      Box(
+        *frame_of[name].shares(*corners),
         label_of.get(kind),
-        0,
+        said=f'{kind}: {", ".join(_CORNERS)} = {", ".join(f"{c:g}" for c in corners)}',
       )
-      for kind, (top, left, bottom, right) in objects
+      for kind, corners in objects
     ]
     stem = posixpath.splitext(posixpath.basename(name))[0]
     part = parts.get(stem, '') if parts else picture_index.folder_part(name)
     if parts and not part:
       faults.append(Fault(file, 'in no list', name))
       continue
-    pictures.append(make_picture(name, file, rows, part, faults, said))
+    pictures.append(make_picture(name, file, rows, part, faults))
   faults += [
-    Fault(name, 'no annotation') for name in index.beside(found) if name not in found
+    Fault(name, 'no annotation')
+    for name in index.beside(found)
+    if name not in found and name not in broken_ones
   ]
   return Annotations('VOC', tuple(pictures), tuple(class_names), tuple(faults))
 
 
 def _parse(index, file):
-  """([(class, corners)], file name or None, (height, width) in pixels or 0)."""
+  """([(class, corners)], file name or None, (height, width) in pixels or None)."""
   path = index.path(file)
   try:
     root = tree.parse(path).getroot()
   except OSError as error:
     raise DataError(f'cannot read {path}: {error.strerror or error}') from error
-  except tree.ParseError as error:
+  except (tree.ParseError, ValueError, LookupError) as error:  # of an odd encoding
     raise DataError(f'{path} is not XML: {error}') from error
   if root.tag != 'annotation':
     raise DataError(f'{path} is no VOC annotation: it holds <{root.tag}>')
@@ -114,5 +127,8 @@ def _parse(index, file):
       float(root.findtext(f'size/{side}') or 0) for side in ('height', 'width')
     )
   except ValueError:
-    raise DataError(f'{path}: <size> is not in pixels') from None
-  return objects, root.findtext('filename'), size
+    size = (-1, -1)
+  if not all(0 <= side < _LONGEST for side in size):
+    raise DataError(f'{path}: <size> is not in pixels')
+  size = tuple(map(int, size))
+  return objects, root.findtext('filename'), size if all(size) else None

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,9 +16,9 @@ from input_pipeline.annotated import (
   box_folder,
   mask_files,
   mask_folder,
-  picture_index,
   picture_split,
 )
+from mobilenet.data_check import listing, scan
 from mobilenet.data_check.facts import Found
 from mobilenet.data_check.findings import LOOK, NOTE, SERIOUS, SEVERITIES, Finding
 from mobilenet.data_check.writing import JSON_FILE
@@ -49,7 +50,25 @@ ADVICE: dict[str, tuple[str, str]] = {
   'wrong shape': (
     SERIOUS,
     'Their boxes lie in the wrong places: the pictures were turned or cut after they '
-    'were annotated. Annotate them again.',
+    'were annotated, or the stated size is wrong. Annotate them again, or repair it.',
+  ),
+  'other scale': (
+    LOOK,
+    'That is right where pictures were made smaller or larger since, and wrong where '
+    'the stated size is a mistake.',
+  ),
+  'turned': (
+    LOOK,
+    'Look at some in a report: the stated size is that of the stored pixels, before '
+    'EXIF turns them.',
+  ),
+  'polygon': (NOTE, 'They are learned as boxes.'),
+  'broken': (SERIOUS, 'Training ends at the first. Repair them, or delete them.'),
+  'category twice': (LOOK, 'List each category once.'),
+  'alike': (LOOK, 'They are learned as different classes. Give them one name.'),
+  'untrained': (
+    LOOK,
+    'Nothing can be learned of them. Annotate some, or leave the class out.',
   ),
   'unreadable': (SERIOUS, 'Copy them again from where they came, or delete them.'),
   'unknown id': (
@@ -58,7 +77,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     'masks.',
   ),
 }
-_SAME_SHAPE = 0.01  # relative difference of the aspect ratios that is rounding
+_REMARKS = 3  # of a file, that are printed
 
 
 class Checked(NamedTuple):
@@ -81,7 +100,7 @@ def check(
 ) -> tuple[Finding, ...]:
   """Checks a folder, prints what is found and writes check.json.
 
-  Every picture's head is read, and every mask whole.
+  Every picture is decoded, and every mask.
 
   Args:
     kind: 'boxes' or 'masks'.
@@ -107,24 +126,49 @@ def findings(faults: Sequence[annotations.Fault]) -> tuple[Finding, ...]:
   for kind, own in annotations.by_kind(faults).items():
     severity, advice = ADVICE[kind]
     names = tuple(dict.fromkeys(fault.file for fault in own))
-    remarks = {fault.file: fault.detail for fault in own if fault.detail}
+    details = collections.defaultdict(list)
+    for fault in own:
+      if fault.detail:
+        details[fault.file].append(fault.detail)
+    remarks = {file: _remark(all_of_it) for file, all_of_it in details.items()}
     line = annotations.counted(kind, len(own))
     found.append(Finding(kind, severity, advice, Found(line, names, (), remarks)))
   return tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
 
 
+def _remark(details):
+  more = f'; and {len(details) - _REMARKS:,} more' if len(details) > _REMARKS else ''
+  return '; '.join(details[:_REMARKS]) + more
+
+
+def format_of(folder: str) -> str:
+  """'COCO', 'VOC' or 'YOLO' where boxes lie beside the pictures of a folder, or ''."""
+  root = folder_layout.find_root(folder, '--data_dir')
+  return box_folder.format_of(root)
+
+
 def _boxes(root, annotations_at, split):
-  found = box_folder.read_boxes(root, annotations_at)
-  faults = list(found.faults)
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    faults += filter(None, pool.map(lambda p: _of_shape(root, p), found.pictures))
+  found = box_folder.read_boxes(root, annotations_at, go_on=True)
+  broken = [fault for fault in found.faults if fault.kind == 'broken']
+  if broken and not found.pictures:
+    raise DataError(f'{broken[0].detail}; nothing else in {root} can be read either')
+  faults = [*found.faults, *_unreadable(root, found.pictures)]
+  faults += _alike(found.class_names)
   counts = {name: collections.Counter() for name in found.class_names}
-  for part, pictures in _by_part(found.pictures, root, split).items():
+  try:
+    by_part = _by_part(found.pictures, root, split)
+  except DataError:
+    if not broken:
+      raise
+    by_part = {'train': found.pictures}  # too few are left for two parts
+  for part, pictures in by_part.items():
     for picture in pictures:
       for label in picture.classes:
         counts[found.class_names[label]][part] += 1
-  boxes = np.concatenate([picture.boxes for picture in found.pictures])
-  classes = np.concatenate([picture.classes for picture in found.pictures])
+  faults += _untrained(counts)
+  none = np.zeros((0, 4), np.float32)
+  boxes = np.concatenate([none, *(picture.boxes for picture in found.pictures)])
+  classes = np.concatenate([[], *(picture.classes for picture in found.pictures)])
   sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
   sizes = {
     name: float(np.median(sides[classes == label]))
@@ -134,35 +178,17 @@ def _boxes(root, annotations_at, split):
   return Checked(tuple(faults), counts, sizes, len(found.pictures))
 
 
-def _of_shape(root, picture):
-  """The fault of a picture whose sides are not those of its annotation, or None."""
-  try:
-    height, width = picture_index.sides(str(root / picture.name))
-  except DataError as error:
-    return annotations.Fault(picture.name, 'unreadable', str(error))
-  if picture.size is None:
-    return None
-  rows, columns = picture.size
-  if abs(height * columns / (width * rows) - 1) <= _SAME_SHAPE:
-    return None
-  detail = f'{height} x {width} pixels, the annotation says {rows} x {columns}'
-  return annotations.Fault(picture.name, 'wrong shape', detail)
-
-
 def _masks(root, annotations_at, split):
   found = mask_folder.read_masks(root, annotations_at)
   faults, names = list(found.faults), found.label_map.class_names
   counts = {name: collections.Counter() for name in names}
 
-  for picture in found.pictures:
-    try:
-      picture_index.sides(str(root / picture.name))
-    except DataError as error:
-      faults.append(annotations.Fault(picture.name, 'unreadable', str(error)))
+  faults += [*_unreadable(root, found.pictures), *_alike(names)]
+  white = mask_files.white_of(found.label_map.table)
 
   def ids_of(picture):
     try:
-      return mask_folder.ids_in(str(root / picture.mask))
+      return mask_folder.ids_in(str(root / picture.mask), white)
     except DataError as error:
       return str(error)
 
@@ -178,7 +204,40 @@ def _masks(root, annotations_at, split):
           faults.append(annotations.Fault(picture.mask, 'unknown id', which))
         for label in labels[labels < len(names)]:
           counts[names[label]][part] += 1
+  faults += _untrained(counts)
   return Checked(tuple(faults), counts, {}, len(found.pictures))
+
+
+def _unreadable(root, pictures):
+  """A fault of each picture that cannot be decoded to its end."""
+  listed = [listing.File(picture.name, picture.part, '') for picture in pictures]
+  paths = [str(root / picture.name) for picture in pictures]
+  return [
+    annotations.Fault(photo.name, 'unreadable', photo.problem)
+    for photo in scan.scan(paths, listed)
+    if not photo.is_read
+  ]
+
+
+def _alike(names):
+  """A fault of names that a person would take for one."""
+  groups = collections.defaultdict(list)
+  for name in names:
+    groups[''.join(re.split(r'[\s_-]+', name.casefold()))].append(name)
+  return [
+    annotations.Fault('classes', 'alike', ', '.join(f'"{name}"' for name in group))
+    for group in groups.values()
+    if len(group) > 1
+  ]
+
+
+def _untrained(counts):
+  """A fault of each class that a part for training does not show."""
+  return [
+    annotations.Fault('classes', 'untrained', f'"{name}"')
+    for name, own in counts.items()
+    if not own['train']
+  ]
 
 
 def _by_part(pictures, root, split):

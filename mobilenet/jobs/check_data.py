@@ -67,6 +67,11 @@ def run(given: Given) -> int:
   )
   folder = flags.data_dir or (config and config.data.dir)
   require(bool(folder), 'which folder of photos? --data_dir=FOLDER')
+  if not flags.data and not config and (form := marks.format_of(folder)):
+    raise TrainingError(
+      f'{folder} has boxes beside its pictures ({form}): add --data=boxes; for its '
+      'class folders, --data=folder'
+    )
   name = pathlib.Path(folder).expanduser().resolve().name or 'photos'
   out = workdir.local_path(flags.out or f'runs/check-{name}')
   if kind != 'folder':

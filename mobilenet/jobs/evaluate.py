@@ -20,6 +20,7 @@ import jax
 from ml_collections import ConfigDict
 
 import input_pipeline
+from input_pipeline.annotated import renumbering
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
@@ -101,10 +102,11 @@ def evaluate_run(
     data_dir = None
   before = run_data.recorded(folder)
   source, notes = open_data(config, before, split, data_dir)
+  source, of_order = in_order_of_run(folder, source)
   workdir.check_classes(folder, task.outputs(source), source.split)
   first = jax.process_index() == 0
   if first:
-    for note in notes:
+    for note in (*notes, *of_order):
       print(f'note: {note}')
     trained_on = warn_of_overlap(config, before, source, data_dir)
   batches = experiment.eval_batches(config, source, mesh)
@@ -228,6 +230,22 @@ def open_data(
       line += ': new ones are left out; --split=all takes them in' * change.new
     notes.append(line)
   return source, notes
+
+
+def in_order_of_run(
+  folder: pathlib.Path, source: 'input_pipeline.Source'
+) -> tuple['input_pipeline.Source', list[str]]:
+  """Boxes of the run's classes, numbered as the run numbers them; and a line on it."""
+  known = workdir.read_classes(folder)
+  if known is None:
+    return source, []
+  found = renumbering.renumbered(source, known)
+  if found is source:
+    return source, []
+  return found, [
+    f'{source.origin} numbers the classes in another order than the run; they are '
+    'matched by their names'
+  ]
 
 
 def warn_of_overlap(

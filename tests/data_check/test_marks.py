@@ -1,6 +1,7 @@
 """What a check says of planted faults in boxes and masks: the kinds and the files."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ from PIL import Image
 
 from input_pipeline import DataError, folder_split
 from input_pipeline.annotated import annotations
+from mobilenet.command_line import Given
 from mobilenet.data_check import marks
+from mobilenet.jobs import check_data
+from mobilenet.training.errors import TrainingError
 
 
 def _check(kind, root):
@@ -71,8 +75,57 @@ def test_faults_of_masks_by_the_names_of_files(tmp_path):
     'unknown id': ('masks/b.png',),
     'unreadable': ('images/a.jpg', 'masks/d.png'),
     'other size': ('masks/c.png',),
+    'untrained': ('classes',),
   }
   assert sum(said['classes']['road'].values()) == 1
+
+
+def test_what_is_broken_does_not_end_the_check(tmp_path, capsys):
+  (tmp_path / 'images').mkdir()
+  noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+  for name in 'abcd':
+    path = tmp_path / 'images' / f'{name}.jpg'
+    Image.fromarray(noise).save(path)
+    (tmp_path / 'images' / f'{name}.txt').write_text(
+      '0 .5 .5 .1 .1\n1 .5 .5 .1 .1\n3 .5 .5 .1 .1\n7 .5 .5 .1 .1\n'
+    )
+  path.write_bytes(path.read_bytes()[:-2000])  # its head is whole
+  (tmp_path / 'images' / 'a.txt').write_text('0 .5\n')
+  (tmp_path / 'images' / 'b.txt').write_text('0 .5 .5\n')
+  (tmp_path / 'classes.txt').write_text('cell\nCell\nrare\nlong  name\nlong name\n')
+  found, said = _check('boxes', tmp_path)
+  assert found == {
+    'unreadable': ('images/d.jpg',),
+    'broken': ('images/a.txt', 'images/b.txt'),
+    'unknown class': ('images/c.txt', 'images/d.txt'),
+    'alike': ('classes',),
+    'untrained': ('classes',),
+  }
+  details = {
+    finding['check']: [file['detail'] for file in finding['files']]
+    for finding in said['findings']
+  }
+  assert details['alike'] == ['"cell", "Cell"', '"long  name", "long name"']
+  assert details['untrained'] == ['"rare"', '"long name"']
+  assert details['unknown class'][0] == 'images/c.jpg: line 4: 7 .5 .5 .1 .1'
+  assert '<_io' not in capsys.readouterr().out
+
+
+def test_nothing_that_can_be_read(tmp_path):
+  Image.new('RGB', (40, 20)).save(tmp_path / 'a.jpg')
+  (tmp_path / 'a.txt').write_text('0 .5\n')
+  with pytest.raises(DataError, match=r'line 1: "0 \.5" is not class.*nothing else'):
+    _check('boxes', tmp_path)
+
+
+def test_a_folder_with_boxes_is_not_taken_for_class_folders(tmp_path):
+  (tmp_path / 'images').mkdir()
+  Image.new('RGB', (40, 20)).save(tmp_path / 'images' / 'a.jpg')
+  (tmp_path / 'images' / 'a.txt').write_text('0 .5 .5 .1 .1\n')
+  flags = types.SimpleNamespace(data=None, data_dir=str(tmp_path))
+  given = Given('check_data', None, flags)
+  with pytest.raises(TrainingError, match=r'\(YOLO\): add --data=boxes'):
+    check_data.run(given)
 
 
 def test_every_fault_has_advice_and_nothing_wrong_is_said(tmp_path, capsys):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from input_pipeline import DataError, open_source
 from input_pipeline.annotated import box_folder
-from input_pipeline.annotated.annotations import make_picture, notes
+from input_pipeline.annotated.annotations import Box, make_picture, notes
 
 # Name -> (height, width) and boxes as (class, left, top, right, bottom) in pixels.
 PICTURES = {
@@ -225,7 +225,7 @@ def test_a_changed_file_is_read_again(tmp_path):
 def test_wrong_boxes_are_named_and_dropped(corners, label, kind, kept):
   faults = []
   picture = make_picture(
-    'a.jpg', 'a.xml', [(*corners, label, False), (0, 0, 1, 1, 1, True)], '', faults
+    'a.jpg', 'a.xml', [Box(*corners, label), Box(0, 0, 1, 1, 1, True)], '', faults
   )
   assert [(fault.file, fault.kind) for fault in faults] == [('a.xml', kind)] * bool(
     kind
@@ -283,7 +283,7 @@ def test_faults_of_files_are_notes_of_the_source(tmp_path):
     ),
     (
       lambda root: (root / 'images' / 'a.txt').write_text('0 .5 .5 .1 .1\n0 .5 .5\n'),
-      r"a\.txt, line 2: '0 \.5 \.5' is not class x y width height",
+      r'a\.txt, line 2: "0 \.5 \.5" is not class x y width height',
     ),
     (
       lambda root: (root / 'train.json').write_text(
@@ -299,3 +299,129 @@ def test_what_cannot_be_read_is_one_line(tmp_path, write, message):
   with pytest.raises(DataError, match=message) as raised:
     open_source('boxes', 'train', data_dir=str(tmp_path))
   assert '\n' not in str(raised.value)
+
+
+def _entry(kind, **changes):
+  """Writes COCO's file with the first entry of a list changed."""
+
+  def write(root):
+    content = coco()
+    content[kind][0].update(changes)
+    (root / 'train.json').write_text(json.dumps(content))
+
+  return write
+
+
+def _xml(old, new):
+  return lambda root: (root / 'a.xml').write_text(voc('a').replace(old, new))
+
+
+def _yolo(line, names='', file='classes.txt'):
+  def write(root):
+    (root / 'images' / 'a.txt').write_text(f'{line}\n')
+    if names:
+      (root / file).write_text(names)
+
+  return write
+
+
+@pytest.mark.parametrize(
+  ('write', 'message'),
+  [
+    (_entry('images', width='80'), r'train\.json: "width" is "80", not a whole number'),
+    (_entry('images', width=float('nan')), r'"width" is NaN: \{"id": 97'),
+    (_entry('images', id=[1]), r'"id" is \[1\], not a whole number or a text'),
+    (_entry('images', id=None), r'"id" is null'),
+    (_entry('images', id=ord('b')), r'a\.jpg and b\.jpg have the same id, 98'),
+    (_entry('images', file_name=None), r'"file_name" is null, not a text'),
+    (_entry('categories', id='17'), r'"id" is "17", not a whole number'),
+    (_entry('categories', id=3), r'category 3 is "cat", and "dog" again'),
+    (_entry('annotations', iscrowd='no'), r'iscrowd of annotation 0 is "no"'),
+    (_entry('annotations', category_id=[3]), r'"category_id" is \[3\]'),
+    (_entry('annotations', bbox='1234'), r'"bbox" is "1234", not a list'),
+    (
+      lambda root: (root / 'train.json').write_text('[' * 100_000 + ']' * 100_000),
+      r'train\.json: its lists are nested too deep',
+    ),
+    (_xml('<width>80', '<width>nan'), r'a\.xml: <size> is not in pixels'),
+    (_xml('<width>80', '<width>inf'), r'a\.xml: <size> is not in pixels'),
+    (_xml('<annotation>', '<?xml version="1.0" encoding="x"?><annotation>'), 'not XML'),
+    (_yolo('inf .5 .5 .1 .1'), r'a\.txt, line 1: "inf \.5 .* is not class x y width'),
+    (_yolo('1.5 .5 .5 .1 .1'), r'is not class x y width height'),
+    (_yolo('10000000 .5 .5 .1 .1'), r'line 1: 10000000 is no class'),
+    (_yolo('0 .5 .5 .1 .1', 'names: 5', 'data.yaml'), r'names must be a list'),
+    (_yolo('0 .5 .5 .1 .1', 'names: [[a]]', 'data.yaml'), r'name 0 is no text'),
+    (_yolo('0 .5 .5 .1 .1', '{"a": 0}', 'classes.json'), r'numbered from 0'),
+  ],
+)
+def test_fields_of_other_kinds_are_one_line(tmp_path, write, message):
+  write_pictures(tmp_path / 'images')
+  write(tmp_path)
+  with pytest.raises(DataError, match=message) as raised:
+    open_source('boxes', 'all', data_dir=str(tmp_path))
+  assert '\n' not in str(raised.value)
+
+
+def test_iscrowd_as_a_text(tmp_path):
+  write_pictures(tmp_path / 'images')
+  content = coco(iscrowd='0')
+  content['annotations'][1]['iscrowd'] = '1'
+  (tmp_path / 'train.json').write_text(json.dumps(content))
+  assert box_folder.read_boxes(tmp_path).pictures[0].crowd.tolist() == [False, True]
+
+
+def test_a_polygon_is_told_and_what_is_no_number_is_dropped(tmp_path):
+  write_pictures(tmp_path / 'images')
+  lines = ['0 .1 .2 .5 .2 .5 .6', '0 .1 nan .5 .2 .5 .6', '0 inf .5 .1 .1']
+  (tmp_path / 'images' / 'a.txt').write_text('\n'.join(lines))
+  found = box_folder.read_boxes(tmp_path)
+  np.testing.assert_allclose(found.pictures[0].boxes, [[0.2, 0.1, 0.6, 0.5]])
+  told = [(f.kind, f.detail) for f in found.faults if f.file == 'images/a.txt']
+  assert told == [
+    ('polygon', f'line 1: {lines[0]}'),
+    ('polygon', f'line 2: {lines[1]}'),
+    ('no number', f'images/a.jpg: line 2: {lines[1]}'),
+    ('no number', f'images/a.jpg: line 3: {lines[2]}'),
+  ]
+
+
+@pytest.mark.parametrize('name', FORMATS)
+@pytest.mark.parametrize(
+  ('file', 'text'), [('classes.txt', 'dog\ncat\n'), ('classes.json', '["dog", "cat"]')]
+)
+def test_a_list_of_names_orders_the_classes_of_every_format(tmp_path, name, file, text):
+  write_pictures(tmp_path / 'images')
+  FORMATS[name](tmp_path)
+  (tmp_path / 'classes.txt').unlink(missing_ok=True)
+  (tmp_path / file).write_text(text)
+  found = box_folder.read_boxes(tmp_path)
+  assert found.class_names == ('dog', 'cat')
+  assert found.category_ids in (None, (17, 3))
+  numbered = name == 'YOLO'  # its lines hold numbers, not names
+  assert found.pictures[0].classes.tolist() == ([0, 1] if numbered else [1, 0])
+
+
+def test_going_on_after_what_is_broken(tmp_path):
+  write_pictures(tmp_path / 'images')
+  write_voc(tmp_path)
+  (tmp_path / 'Annotations' / 'a.xml').write_text('<annotation>')
+  (tmp_path / 'Annotations' / 'c.xml').write_text('<x/>')
+  with pytest.raises(DataError, match=r'a\.xml is not XML.*; --job=check_data'):
+    box_folder.read_boxes(tmp_path)
+  found = box_folder.read_boxes(tmp_path, go_on=True)
+  assert [picture.name for picture in found.pictures] == ['images/b.jpg']
+  assert [(fault.file, fault.kind) for fault in found.faults] == [
+    ('Annotations/a.xml', 'broken'),
+    ('Annotations/c.xml', 'broken'),
+  ]
+
+
+@pytest.mark.parametrize('name', FORMATS)
+def test_the_format_of_a_folder(tmp_path, name):
+  write_pictures(tmp_path / 'images')
+  assert not box_folder.format_of(tmp_path)
+  (tmp_path / 'images' / 'a.txt').write_text('a photo of a cat\n')  # no boxes
+  assert not box_folder.format_of(tmp_path)
+  (tmp_path / 'images' / 'a.txt').unlink()
+  FORMATS[name](tmp_path)
+  assert box_folder.format_of(tmp_path) == name

@@ -86,6 +86,35 @@ def test_masks_of_black_and_white(tmp_path):
   assert '255 is taken for a class' in source.notes[0]
 
 
+def _of_one_bit(path):
+  with Image.open(path) as image:
+    image.convert('1').save(path)
+
+
+@pytest.mark.parametrize('classes', ['', '{"0": "ground", "255": "cell"}'])
+def test_one_bit_a_pixel_among_masks_of_black_and_white(tmp_path, classes):
+  for name in 'ab':
+    values = np.where(MASK == 1, 255, 0).astype('u1')
+    _write(tmp_path, f'images/{name}.jpg', f'masks/{name}.png', values)
+  _of_one_bit(tmp_path / 'masks' / 'b.png')
+  if classes:
+    (tmp_path / 'classes.json').write_text(classes)
+  source = _open(tmp_path)
+  for index in range(2):
+    np.testing.assert_array_equal(_mask(source, index), MASK == 1)
+
+
+@pytest.mark.parametrize('classes', ['', '["ground", "road", "sky", "car"]'])
+def test_one_bit_a_pixel_among_masks_of_ids(tmp_path, classes):
+  _write(tmp_path, 'images/a.jpg', 'masks/a.png')
+  values = np.where(MASK == 1, 255, 0).astype('u1')
+  _write(tmp_path, 'images/b.jpg', 'masks/b.png', values)
+  _of_one_bit(tmp_path / 'masks' / 'b.png')
+  if classes:
+    (tmp_path / 'classes.json').write_text(classes)
+  np.testing.assert_array_equal(_mask(_open(tmp_path), 1), MASK == 1)
+
+
 def test_parts_and_what_is_left_out(tmp_path):
   for name in 'ab':
     _write(tmp_path, f'train/images/{name}.jpg', f'train/masks/{name}.png')
@@ -136,7 +165,14 @@ def test_an_id_that_the_map_lacks_is_met_with_its_name(tmp_path):
         _write(root, 'images/a.jpg', 'masks/a.png'),
         (root / 'labels.csv').write_text('0,ground\nroad\n'),
       ),
-      r"labels\.csv, line 2: 'road' is not id,name",
+      r'labels\.csv, line 2: "road" is not id,name',
+    ),
+    (
+      lambda root: (
+        _write(root, 'images/a.jpg', 'masks/a.png'),
+        (root / 'labels.csv').write_text('0,ground\n²,road\n'),
+      ),
+      r'labels\.csv, line 2: "²,road" is not id,name',
     ),
     (
       lambda root: (
