@@ -53,14 +53,3 @@ def _write(pen, font, label: str, corner: tuple[int, int], colour) -> None:
   pen.rectangle((x, y, x + right - left + 4, y + height + 2), fill=colour)
   dark = sum(colour) > 380
   pen.text((x + 2, y), label, fill=(0, 0, 0) if dark else (255, 255, 255), font=font)
-
-
-def smaller(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
-  """A picture of at most `side` pixels on its longer side."""
-  from PIL import Image
-
-  if max(picture.shape[:2]) <= side:
-    return picture
-  image = Image.fromarray(picture)
-  image.thumbnail((side, side))
-  return np.asarray(image)

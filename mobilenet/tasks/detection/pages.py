@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilenet.reports import canvas, csv_file, page, terminal
+from mobilenet.reports import canvas, csv_file, page, pictures, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.detection import (
   average_precision,
@@ -182,15 +182,17 @@ def _worst(evaluated: Evaluated, kept, judged, threshold: float):
   shown = {}
   for index, picture in evaluated.examples.pictures(kept['index'][places]):
     n = by_index[int(index)]
-    shown[n] = _beside(drawing.smaller(picture), n, kept, evaluated.outputs, threshold)
-  pictures = []
+    shown[n] = _beside(
+      pictures.smaller(picture, drawing.SIDE), n, kept, evaluated.outputs, threshold
+    )
+  drawings = []
   for n in places:
     missed, wrong = errors[n].tolist()
     name = evaluated.examples.describe(int(kept['index'][n]))
     caption = f'{missed} missed, {wrong} for nothing: {name}'
-    pictures.append(page.picture(shown[n], caption, side=2 * drawing.SIDE))
+    drawings.append(page.picture(shown[n], caption, side=2 * drawing.SIDE))
   legend = 'Left what is there (crowds included), right what was found.'
-  return [page.text(legend), page.gallery(pictures, size='large')]
+  return [page.text(legend), page.gallery(drawings, size='large')]
 
 
 def _beside(picture, n: int, kept, names, threshold: float) -> np.ndarray:
@@ -211,8 +213,7 @@ def _beside(picture, n: int, kept, names, threshold: float) -> np.ndarray:
     said,
     [f'{names[k]} {s:.2f}' for k, s in zip(said, scores, strict=True)] if few else (),
   )
-  gap = np.full((len(picture), 8, 3), 255, np.uint8)
-  return np.concatenate([left, gap, right], axis=1)
+  return pictures.beside([left, right])
 
 
 def _write_detections(evaluated: Evaluated, kept) -> None:

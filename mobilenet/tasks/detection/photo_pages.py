@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from input_pipeline import photos as photo_files
-from mobilenet.reports import counter, page, terminal
+from mobilenet.reports import counter, page, pictures, terminal
 from mobilenet.tasks import Shown
 from mobilenet.tasks.detection import drawing, results_file, score_file
 from mobilenet.training import files
@@ -37,7 +37,7 @@ def show_predictions(
   if shown.out is None:
     print('note: --out=FOLDER writes the boxes and draws them')
     return
-  sizes, pictures, taken, number = [], [], set(), 0
+  sizes, drawings, taken = [], [], set()
   with counter.counting(len(photos), 'photos drawn') as advance:
     for n, path in enumerate(photos):
       photo = photo_files.read_photo(path)
@@ -45,12 +45,11 @@ def show_predictions(
       there = np.flatnonzero(scores[n] >= least)
       labels = [f'{names[classes[n, d]]} {100 * scores[n, d]:.0f} %' for d in there]
       drawn = drawing.draw(photo, boxes[n, there], classes[n, there], labels)
-      target = shown.out / _free_name(path.stem, taken)
+      target = shown.out / f'{pictures.free_stem(path.stem, taken)}-boxes.jpg'
       files.replace_file(target, page.thumbnail(drawn, max(drawn.shape)))
-      number += 1
       if n < _MOST_PICTURES:
         caption = f'{path.name}: {_counted(classes[n, there], names)}'
-        pictures.append(page.picture(drawn, caption, side=drawing.SIDE))
+        drawings.append(page.picture(drawn, caption, side=drawing.SIDE))
       advance(1)
   found = results_file.Detections(
     [str(path) for path in photos],
@@ -62,10 +61,10 @@ def show_predictions(
   )
   records = found.records(least)
   made = page.Page('Predictions', f'{shown.title}; {why}')
-  if len(photos) > len(pictures):
-    line = f'The first {len(pictures):,} of {len(photos):,} photos.'
+  if len(photos) > len(drawings):
+    line = f'The first {len(drawings):,} of {len(photos):,} photos.'
     made.section('Not all', page.notice('note', line))
-  made.section('Photos', page.gallery(pictures, size='large'))
+  made.section('Photos', page.gallery(drawings, size='large'))
   written = (
     results_file.write_csv(shown.out / 'predictions.csv', records),
     results_file.write_json(shown.out / 'predictions.json', records),
@@ -73,7 +72,7 @@ def show_predictions(
   )
   for path in written:
     print(f'written: {path}')
-  print(f'written: {number:,} pictures in {shown.out}')
+  print(f'written: {len(photos):,} pictures in {shown.out}')
 
 
 def _least_score(shown: Shown) -> tuple[float, str]:
@@ -109,12 +108,3 @@ def _counted(classes: np.ndarray, names: Sequence[str]) -> str:
 def _said(counts: collections.Counter, names: Sequence[str]) -> str:
   parts = (f'{count:,} {names[number]}' for number, count in counts.most_common())
   return ', '.join(parts) or 'nothing'
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-  """A file name that no photo before has; photos of two folders may share theirs."""
-  name, number = f'{stem}-boxes.jpg', 1
-  while name in taken:
-    name, number = f'{stem}-{number}-boxes.jpg', number + 1
-  taken.add(name)
-  return name

@@ -7,7 +7,7 @@ import numpy as np
 
 import input_pipeline
 from input_pipeline import photos as photo_files
-from mobilenet.reports import canvas, csv_file, page, terminal
+from mobilenet.reports import canvas, csv_file, page, pictures, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.segmentation import figures, label_map, overlap
 from mobilenet.training import files, logs
@@ -143,28 +143,16 @@ def _worst(evaluated: Evaluated, kept, scores: np.ndarray):
       label_map.over(picture, masks[index], plain=plain),
       label_map.over(picture, seen, plain=plain),
     )
-    shown[by_index[int(index)]] = _beside([_smaller(half) for half in halves])
-  pictures = []
+    shown[by_index[int(index)]] = pictures.beside(
+      [pictures.smaller(half, SIDE) for half in halves], 6
+    )
+  drawings = []
   for n in places:
     name = evaluated.examples.describe(int(kept['index'][n]))
     caption = f'mean IoU {100 * scores[n]:.1f} %: {name}'
-    pictures.append(page.picture(shown[n], caption, side=3 * SIDE))
+    drawings.append(page.picture(shown[n], caption, side=3 * SIDE))
   legend = 'From left to right: the picture, its mask, what was predicted.'
-  return [page.text(legend), *pictures]
-
-
-def _smaller(picture: np.ndarray) -> np.ndarray:
-  from PIL import Image
-
-  image = Image.fromarray(picture)
-  image.thumbnail((SIDE, SIDE))
-  return np.asarray(image)
-
-
-def _beside(pictures) -> np.ndarray:
-  gap = np.full((len(pictures[0]), 6, 3), 255, np.uint8)
-  parts = [part for each in pictures for part in (each, gap)][:-1]
-  return np.concatenate(parts, axis=1)
+  return [page.text(legend), *drawings]
 
 
 def _print(rows) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from input_pipeline import photos as photo_files
-from mobilenet.reports import counter, csv_file, page, terminal
+from mobilenet.reports import counter, csv_file, page, pictures, terminal
 from mobilenet.tasks import Shown
 from mobilenet.tasks.segmentation import label_map
 from mobilenet.training import files
@@ -36,7 +36,7 @@ def show_predictions(
   )
   names = [display_name(name) for name in shown.outputs]
   plain = label_map.background(shown.outputs)
-  rows, pictures, taken = [], [], set()
+  rows, drawings, taken = [], [], set()
   with counter.counting(len(photos), 'photos') as advance:
     for path, each in zip(photos, logits, strict=True):
       photo = photo_files.read_photo(path)
@@ -45,25 +45,25 @@ def show_predictions(
       counts = np.bincount(labels.ravel(), minlength=256)[: len(names)]
       rows.append(counts / max(counts.sum(), 1))
       if shown.out is not None:
-        stem = _free_stem(path.stem, taken)
+        stem = pictures.free_stem(path.stem, taken)
         drawn = label_map.over(photo, labels, plain=plain)
         files.replace_file(shown.out / f'{stem}-mask.png', label_map.coloured(labels))
         files.replace_file(
           shown.out / f'{stem}-classes.jpg', page.thumbnail(drawn, max(drawn.shape))
         )
-        if len(pictures) < _MOST_PICTURES:
+        if len(drawings) < _MOST_PICTURES:
           caption = f'{path.name}: {_said(rows[-1], names)}'
-          pictures.append(page.picture(drawn, caption, side=SIDE))
+          drawings.append(page.picture(drawn, caption, side=SIDE))
       advance(1)
   _print(photos, rows, names, shown.title)
   if shown.out is None:
     print('note: --out=FOLDER writes the masks and draws them')
     return
   made = page.Page('Predictions', shown.title)
-  if len(photos) > len(pictures):
-    line = f'The first {len(pictures):,} of {len(photos):,} photos.'
+  if len(photos) > len(drawings):
+    line = f'The first {len(drawings):,} of {len(photos):,} photos.'
     made.section('Not all', page.notice('note', line))
-  made.section('Photos', page.gallery(pictures, size='large'))
+  made.section('Photos', page.gallery(drawings, size='large'))
   table = (
     [str(path), *(round(float(share), 5) for share in row)]
     for path, row in zip(photos, rows, strict=True)
@@ -91,12 +91,3 @@ def _said(shares: np.ndarray, names: Sequence[str]) -> str:
   """'nucleus 12.4 %, background 87.6 %', the largest first, without specks."""
   order = [n for n in np.argsort(-shares, kind='stable') if shares[n] >= _LEAST_SHARE]
   return ', '.join(f'{names[n]} {100 * shares[n]:.1f} %' for n in order)
-
-
-def _free_stem(stem: str, taken: set[str]) -> str:
-  """A name that no photo before has; photos of two folders may share theirs."""
-  name, number = stem, 1
-  while name in taken:
-    name, number = f'{stem}-{number}', number + 1
-  taken.add(name)
-  return name
