@@ -7,11 +7,11 @@ import numpy as np
 
 import input_pipeline
 from input_pipeline import array_ops, photos
+from mobilenet.reports import pictures
 from mobilenet.tasks import Evaluated
 from mobilenet.tasks.classification import activation_map
 
 SIDE = 320  # px of a kept picture
-_EDGE = 8
 
 
 class Mistake(NamedTuple):
@@ -60,9 +60,7 @@ def collect(
 def beside(mistake: Mistake, side: int = 200) -> np.ndarray:
   """One picture, uint8 (H, W, 3): the photo, and to its right the one with heat."""
   halves = [enlarged(each, side) for each in mistake if each is not None]
-  gap = np.full((len(halves[0]), _EDGE, 3), 255, np.uint8)
-  parts = [part for half in halves for part in (half, gap)][:-1]
-  return np.concatenate(parts, axis=1)
+  return pictures.beside(halves)
 
 
 def enlarged(picture: np.ndarray, side: int) -> np.ndarray:

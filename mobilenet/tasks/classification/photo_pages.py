@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from input_pipeline import photos as photo_files
-from mobilenet.reports import canvas, counter
+from mobilenet.reports import canvas, counter, pictures
 from mobilenet.tasks import Shown
 from mobilenet.tasks.classification import (
   activation_map,
@@ -76,7 +76,7 @@ def show_predictions(
 
 def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
   """Draws one picture per photo, of where its most probable class is seen."""
-  taken, pictures = set(), 0
+  taken, written = set(), 0
   names = canvas.drawable([display_name(name) for name in shown.outputs])
   variables = activation_map.on_one_device(shown.run.variables)
   with counter.counting(len(photos), 'heat maps') as advance:
@@ -87,19 +87,16 @@ def _draw_activations(photos, probabilities: np.ndarray, shown: Shown) -> None:
         shown.run.model, variables, image[None], [label]
       )[0]
       window = photo_files.seen_window(photo.shape, shown.ops)
-      stem, number = path.stem, 1
-      while stem in taken:  # photos of the same name in different folders
-        stem, number = f'{path.stem}-{number}', number + 1
-      taken.add(stem)
+      stem = pictures.free_stem(path.stem, taken)
       title = f'{names[label]}, {100 * row[label]:.1f} %'
       activation_map.activation_picture(
         shown.out / f'{stem}-cam.png', photo, window, heat, title
       )
-      pictures += 1
+      written += 1
       if shown.own_size:
         activation_map.write_own_size(
           shown.out / f'{stem}-heat.jpg', photo, window, heat
         )
-        pictures += 1
+        written += 1
       advance(1)
-  print(f'written: {pictures} pictures in {shown.out}')
+  print(f'written: {written} pictures in {shown.out}')
