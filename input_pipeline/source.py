@@ -48,6 +48,7 @@ class Source:
       only reading tells.
     marks: what reading gives besides a label: 'boxes' or 'segmentation'.
     category_ids: of COCO files, their number of each class.
+    image_ids: of COCO files, their number (or name) of each example.
   """
 
   name: str
@@ -67,4 +68,5 @@ class Source:
   notes: tuple[str, ...] = ()
   class_counts: tuple[int, ...] | None = None
   category_ids: tuple[int, ...] | None = None
+  image_ids: tuple[int | str, ...] | None = None
   marks: tuple[str, ...] = ()

@@ -324,6 +324,10 @@ class EvaluatedExamples:
   def category_ids(self) -> tuple[int, ...]:
     return self._source.category_ids or ()
 
+  @property
+  def image_ids(self) -> tuple[int | str, ...]:
+    return self._source.image_ids or ()
+
   def describe(self, index: int) -> str:
     return self._source.describe(index)
 

@@ -127,7 +127,8 @@ class Picture(NamedTuple):
 
   name: its path relative to the data's folder. boxes: float32 (n, 4), (top, left,
   bottom, right) as shares 0..1. classes: int32 (n,). crowd: bool (n,). part: 'train',
-  'val' or 'test' where somebody said; '' for a split by the seed.
+  'val' or 'test' where somebody said; '' for a split by the seed. image_id: of a COCO
+  file, its number of the picture.
   """
 
   name: str
@@ -135,6 +136,7 @@ class Picture(NamedTuple):
   classes: np.ndarray
   crowd: np.ndarray
   part: str = ''
+  image_id: int | str | None = None
 
 
 class Annotations(NamedTuple):
@@ -156,6 +158,7 @@ def make_picture(
   rows: Sequence[Box],
   part: str,
   faults: list[Fault],
+  image_id: int | str | None = None,
 ) -> Picture:
   """A picture with the boxes that can be learned from.
 
@@ -165,6 +168,7 @@ def make_picture(
     rows: its boxes.
     part: of the split, '' for none.
     faults: gets what is wrong.
+    image_id: of a COCO file.
   """
   corners = np.array([row[:4] for row in rows], np.float64).reshape(-1, 4)
   labels = np.array([-1 if r.label is None else r.label for r in rows], np.int32)
@@ -177,7 +181,7 @@ def make_picture(
   kept = (kinds == '') | (kinds == 'clipped')
   crowd = np.array([row.crowd for row in rows], bool)
   boxes = clipped[kept].astype(np.float32)
-  return Picture(name, boxes, labels[kept], crowd[kept], part)
+  return Picture(name, boxes, labels[kept], crowd[kept], part, image_id)
 
 
 def _faults(corners, clipped, labels) -> np.ndarray:

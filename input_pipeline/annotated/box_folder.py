@@ -175,6 +175,7 @@ def _source(root, parts, found, pictures, by_seed):
     # A name may hold bytes that are no text, and what is described is printed.
     return (base + names[index]).encode('utf-8', 'backslashreplace').decode()
 
+  image_ids = tuple(picture.image_id for picture in pictures)
   counted = collections.Counter(int(n) for p in pictures for n in p.classes)
   return Source(
     marks=('boxes',),
@@ -191,4 +192,5 @@ def _source(root, parts, found, pictures, by_seed):
     notes=annotations.notes(found.faults),
     class_counts=tuple(counted[n] for n in range(len(found.class_names))),
     category_ids=found.category_ids,
+    image_ids=None if None in image_ids else image_ids,
   )

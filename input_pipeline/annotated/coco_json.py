@@ -132,7 +132,7 @@ def read(
       )
       for one in picture.boxes
     ]
-    pictures.append(make_picture(name, name, rows, part, faults))
+    pictures.append(make_picture(name, name, rows, part, faults, picture.image_id))
   faults += [
     Fault(name, 'no annotation') for name in index.beside(taken) if name not in taken
   ]
@@ -222,6 +222,7 @@ class _Annotation(NamedTuple):
 class _Image(NamedTuple):
   """name: of the picture. size: (height, width), None where the file says none."""
 
+  image_id: int | str
   name: str
   size: tuple[float, float] | None
   boxes: list[_Annotation]
@@ -257,7 +258,8 @@ def _pictures(index, file, content, faults, go_on):
       if name is None:
         faults.append(Fault(file, 'no picture', named))
       else:
-        pictures.append(_Image(name, sides if all(sides) else None, own))
+        sides = sides if all(sides) else None
+        pictures.append(_Image(identity, name, sides, own))
   for identity, own in rows.items():
     where = f'image_id {_shown(identity)}'
     faults += [Fault(file, 'no picture', f'{where}, {one.said}') for one in own]

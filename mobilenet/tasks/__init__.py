@@ -43,11 +43,12 @@ class Metric(NamedTuple):
 class Examples(Protocol):
   """The evaluated examples, for a report's pages.
 
-  category_ids: the numbers of the classes in the data's own files, as COCO has them; ()
-  where it has none.
+  category_ids, image_ids: the numbers of the classes and of the examples in the data's
+  own files, as COCO has them; () where it has none.
   """
 
   category_ids: tuple[int, ...]
+  image_ids: tuple[int | str, ...]
 
   def describe(self, index: int) -> str:
     """A name that a person can look up."""

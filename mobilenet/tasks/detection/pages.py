@@ -217,14 +217,17 @@ def _beside(picture, n: int, kept, names, threshold: float) -> np.ndarray:
 
 
 def _write_detections(evaluated: Evaluated, kept) -> None:
+  examples, indexes = evaluated.examples, kept['index'].tolist()
+  image_ids = examples.image_ids
   found = results_file.Detections(
-    [evaluated.examples.describe(int(index)) for index in kept['index']],
+    [examples.describe(index) for index in indexes],
     kept['size'],
     kept['found_boxes'],
     kept['found_scores'],
     kept['found_classes'],
     evaluated.outputs,
-    category_ids=evaluated.examples.category_ids,
+    image_ids=[image_ids[index] for index in indexes] if image_ids else (),
+    category_ids=examples.category_ids,
   )
   results_file.write_json(
     evaluated.folder / 'detections.json', found.records(_LEAST_WRITTEN)

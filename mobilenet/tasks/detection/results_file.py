@@ -26,7 +26,7 @@ class Detections(NamedTuple):
   scores: np.ndarray
   classes: np.ndarray
   outputs: Sequence[str]
-  image_ids: Sequence[int] = ()
+  image_ids: Sequence[int | str] = ()
   category_ids: Sequence[int] = ()
 
   def records(self, least_score: float) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ class Detections(NamedTuple):
         sides += ((right - left) * width, (bottom - top) * height)
         found.append(
           {
-            'image_id': int(image_ids[n]),
+            'image_id': image_ids[n],
             'category_id': int(category_ids[number]),
             'bbox': [round(side, 2) for side in sides],
             'score': round(float(self.scores[n, d]), 5),

@@ -113,11 +113,12 @@ def test_every_format_gives_the_same_boxes(tmp_path, name):
     assert not picture.crowd.any()
 
 
-def test_category_ids_travel_with_the_source_and_iscrowd_is_read(tmp_path):
+def test_ids_travel_with_the_source_and_iscrowd_is_read(tmp_path):
   write_pictures(tmp_path / 'images')
   (tmp_path / 'instances.json').write_text(json.dumps(coco(iscrowd=1)))
   source = open_source('boxes', 'all', data_dir=str(tmp_path))
   assert source.category_ids == (3, 17)
+  assert source.image_ids == (97, 98, 99)
   assert source.class_counts == (1, 2)
   example = source.read(np.int64(0))
   assert example['boxes'].shape == (2, 4)  # the most of any picture
