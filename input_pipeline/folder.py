@@ -1,12 +1,11 @@
 """A folder of class folders of images, with a split of its own or made by a seed."""
 
 import collections
-import os
 from collections.abc import Sequence
 
-import tensorflow as tf
+import numpy as np
 
-from input_pipeline import folder_layout, folder_split, photo_files
+from input_pipeline import folder_layout, folder_split, listed, photo_files
 from input_pipeline.errors import DataError, some
 from input_pipeline.folder_layout import ALL
 from input_pipeline.folder_walk import files_below, visible_folders
@@ -165,30 +164,13 @@ def _chosen(labelled, only, root, dir_flag):
 def _source(root, parts, classes, labelled, by_seed, notes):
   names = tuple(name for name, _ in labelled)
   labels = tuple(label for _, label in labelled)
-  base = f'{root}{os.sep}'
-  paths = tf.constant([os.fsencode(base + name) for name in names])
-  label_of = tf.constant(labels, tf.int32)
-
-  def read(index):
-    return {
-      'encoded': tf.io.read_file(tf.gather(paths, index)),
-      'label': tf.gather(label_of, index),
-    }
-
-  def describe(index):
-    # A name may hold bytes that are no text, and what is described is printed.
-    return (base + names[index]).encode('utf-8', 'backslashreplace').decode()
-
-  return Source(
-    name='folder',
-    split='+'.join(parts),
-    num_examples=len(names),
-    num_classes=len(classes),
-    class_names=classes,
-    describe=describe,
-    read=read,
-    origin=os.path.realpath(root),
-    names=names,
+  return listed.source_of(
+    'folder',
+    root,
+    parts,
+    names,
+    {'label': np.array(labels, np.int32)},
+    classes,
     labels=labels,
     by_seed=by_seed,
     notes=notes,

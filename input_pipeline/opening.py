@@ -1,11 +1,18 @@
 """Opens a split of a data set by name: a folder, digits, made, or any TFDS name."""
 
+import importlib
 from collections.abc import Sequence
 
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
 
 WANTS = ('label', 'boxes', 'masks')
+
+# Folders of photos and what somebody said of each -> (module, what opens it).
+_ANNOTATED = {
+  'boxes': ('input_pipeline.annotated.box_folder', 'open_boxes'),
+  'masks': ('input_pipeline.annotated.mask_folder', 'open_masks'),
+}
 
 
 def open_source(
@@ -78,12 +85,11 @@ def open_source(
       dir_flag=dir_flag,
       split_flag=split_flag,
     )
-  if name in ('boxes', 'masks'):
+  if name in _ANNOTATED:
     from input_pipeline import folder_split
-    from input_pipeline.annotated import box_folder, mask_folder
 
-    open_marked = {'boxes': box_folder.open_boxes, 'masks': mask_folder.open_masks}
-    return open_marked[name](
+    module, function = _ANNOTATED[name]
+    return getattr(importlib.import_module(module), function)(
       split,
       data_dir,
       annotations_at=annotations,
