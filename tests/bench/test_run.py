@@ -298,6 +298,7 @@ def test_ours_and_stock_make_training_steps(contender, monkeypatch, settings):
   )
 
 
+@pytest.mark.heavy
 def test_a_detector_makes_training_steps_and_boxes(monkeypatch, settings):
   monkeypatch.setitem(zoo.NETWORKS, 'tiny_trunk', tiny.TRUNK)
   monkeypatch.setitem(detectors.DETECTORS, 'tiny_ssd', tiny.SSD)

@@ -79,7 +79,16 @@ def test_logits_are_those_of_the_network(name, options):
   programs.assert_same(found, programs.logits(name, **options))
 
 
-@pytest.mark.parametrize('name', list(zoo.NETWORKS))
+def quick_or_heavy(*quick):
+  return [
+    name if name in quick else pytest.param(name, marks=pytest.mark.heavy)
+    for name in zoo.NETWORKS
+  ]
+
+
+@pytest.mark.parametrize(
+  'name', quick_or_heavy('mobilenet_v3_large', 'mobilenet_v4_hybrid_medium')
+)
 def test_every_network_has_a_graph(name):
   width = min(zoo.NETWORKS[name]) if isinstance(zoo.NETWORKS[name], dict) else 1.0
   model = zoo.create(name, width=width)

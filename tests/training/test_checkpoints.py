@@ -366,6 +366,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_used(
   assert noise == [], 'the failed read complained once more when it was collected'
 
 
+@pytest.mark.heavy
 def test_two_damaged_in_a_row(tmp_path, state, capsys):
   save(tmp_path, state, 5, 10, 15)
   folder = tmp_path / 'checkpoints'

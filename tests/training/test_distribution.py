@@ -91,6 +91,7 @@ def permuted(batches, groups):
     yield {name: values[rows] for name, values in batch.items()}
 
 
+@pytest.mark.heavy  # tests/tasks/test_parts.py tries it of every task
 def test_parts_of_a_batch_are_the_batch_where_norms_are_frozen(make_run):
   """A network without norms: frozen ones are no more than a factor and a shift."""
   without = {'style': {'norm': False}, 'dropout': 0.0}
@@ -108,12 +109,12 @@ def test_parts_of_a_batch_are_groups_of_norms(make_run):
   assert int(in_parts.sums['count']) == STEPS * run.batch_size
 
 
-def test_groups_do_not_depend_on_devices(make_run):
+def test_groups_do_not_depend_on_devices(make_run, on_one_device):
   group = {'style': {'norm_group': 2}}
   of_one = trained(make_run(**group))
   assert_alike(of_one, trained(make_run(**group, devices=8)))
   with pytest.raises(AssertionError):  # and they are not the whole batch
-    assert_alike(of_one, trained(make_run()))
+    assert_alike(of_one, on_one_device)
 
 
 def test_computing_rows_again_changes_no_number(make_run, on_one_device):
