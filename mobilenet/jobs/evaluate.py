@@ -198,7 +198,7 @@ def evaluate_run(
   if evaluation.untold:
     shown['unlabelled_examples'] = evaluation.untold
   if restrict:
-    shown['answers'] = answers
+    shown['answers_among'] = answers
   if trained_on:
     shown['examples_trained_on'] = trained_on
   write_result(report, run, {**shown, 'examples_trained_on': trained_on})

@@ -99,7 +99,7 @@ def measure(
     TrainingError, DataError: no set is there, a run cannot be used or has other classes
       than a set, or data that cannot be read.
   """
-  opened = _open_all(catalogue.chosen(sets), data_dir)
+  opened, lines = _open_all(catalogue.chosen(sets), data_dir)
   mesh = sharding.make_mesh()
   runs = [trained.load_run(folder, mesh) for folder in folders]
   for each in runs:
@@ -112,6 +112,8 @@ def measure(
       each.config.update_from_flattened_dict(experiment.harmless(overrides or {}))
   matched = [_matched(each, opened) for each in runs]  # raises before anything runs
   made, first = [], jax.process_index() == 0
+  for line in lines if first else ():
+    print(f'note: {line}')
   for each, own in zip(runs, matched, strict=True):
     steps: dict[Any, Any] = {}
     for name, source in own.items():
@@ -127,12 +129,17 @@ def measure(
   return made
 
 
-def _open_all(names: Sequence[str], data_dir: str | None) -> dict[str, Opened]:
-  """The sets that are there; the others are told in a line."""
+def _open_all(
+  names: Sequence[str], data_dir: str | None
+) -> tuple[dict[str, Opened], list[str]]:
+  """The sets that are there, and lines on those that are not, or not whole."""
   root = '' if data_dir is None else data_dir
   if '://' not in root:
     root = str(pathlib.Path(root).expanduser()) if root else ''
-    require(not root or os.path.isdir(root), f'there is no folder {root}: --data_dir=')
+    require(
+      not root or os.path.isdir(root),
+      f'--data_dir={root} is no folder: give the one that holds imagenet-a/ and so on',
+    )
   found, missing = {}, []
   for name in names:
     again = functools.partial(_open, name, root)
@@ -140,19 +147,16 @@ def _open_all(names: Sequence[str], data_dir: str | None) -> dict[str, Opened]:
       found[name] = Opened(again(YARDSTICKS[name].split), again)
     except NotPrepared:
       missing.append(name)
-  line = catalogue.how_to_prepare(missing, root) if missing else ''
-  require(bool(found), f'nothing to evaluate on: {line}')
-  if jax.process_index() == 0:
-    if line:
-      print(f'note: {line}')
-    for name, (source, _) in found.items():
-      published = YARDSTICKS[name].examples
-      if source.num_examples != published:
-        print(
-          f'note: {name} has {published:,} photos, {source.origin} has '
-          f'{source.num_examples:,}: what is measured there is not what others publish'
-        )
-  return found
+  lines = [catalogue.how_to_prepare(missing, root)] if missing else []
+  require(bool(found), f'nothing to evaluate on: {" ".join(lines)}')
+  for name, (source, _) in found.items():
+    published = YARDSTICKS[name].examples
+    if source.num_examples != published:
+      lines.append(
+        f'{name} has {published:,} photos, {source.origin} has '
+        f'{source.num_examples:,}: what is measured there is not what others publish'
+      )
+  return found, lines
 
 
 def _open(name: str, root: str, split: str) -> 'input_pipeline.Source':

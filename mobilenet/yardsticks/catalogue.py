@@ -89,15 +89,15 @@ def chosen(names: str | None) -> tuple[str, ...]:
 def how_to_prepare(names: Sequence[str], data_dir: str) -> str:
   """One line on sets that are not there."""
   there = f' --data_dir={data_dir}' if data_dir else ''
-  built = '; '.join(f'tfds build {YARDSTICKS[name].tfds}{there}' for name in names)
-  line = f'not here: {", ".join(names)}; to prepare them: {built}'
+  built = ' '.join(YARDSTICKS[name].tfds for name in names)
+  line = f'not here: {", ".join(names)}; `tfds build {built}{there}` prepares them'
   if any(YARDSTICKS[name].manual for name in names):
     where = f'{data_dir or "~/tensorflow_datasets"}/downloads/manual'
-    line += f' ({MANUAL} of image-net.org has to be in {where} before)'
+    line += f' ({MANUAL} of image-net.org has to be in {where} first)'
   folders = [YARDSTICKS[name].folders[0] for name in names if YARDSTICKS[name].folders]
   if folders:
     line += (
-      f'; or put class folders named by WordNet id into {", ".join(folders)} in '
-      f'{data_dir or "a folder, which is given as --data_dir"}'
+      f'; or put class folders named by WordNet id into {", ".join(folders)} of '
+      f'{data_dir or "one folder, and give that as --data_dir"}'
     )
   return line
