@@ -80,8 +80,8 @@ def _lines(source, known, places) -> list[str]:
   there = set(places)
   if len(there) < len(known):
     return [
-      f'{len(there):,} of the {len(known):,} classes that the network answers with are '
-      f'in {source.origin}; they are matched by their names'
+      f"{len(there):,} of the network's {len(known):,} classes are in {source.origin}; "
+      'they are matched by their names'
     ]
   return [
     f'{source.origin} has the classes in another order or by other names than the run; '

@@ -53,7 +53,7 @@ def test_some_classes_by_wordnet_id_or_name(photos, run):
   assert (found.class_names, found.num_classes) == (RUN, 4)
   assert list(found.labels) == read_labels(found) == [3, 3, 2, 0]
   (note,) = notes
-  assert note.startswith('3 of the 4 classes that the network answers with are in /')
+  assert note.startswith("3 of the network's 4 classes are in /")
   assert found.notes == (*source.notes, note)
   task, count = matching.restricted(Classification(), found)
   assert (task.among, count) == ((0, 2, 3), 3)
