@@ -160,8 +160,7 @@ def _open_all(
 
 
 def _open(name: str, root: str, split: str) -> 'input_pipeline.Source':
-  """A set's class folders, if they are in the root folder, whatever the split; or a
-  split of TFDS'."""
+  """All of a set's class folders, if the root has them; else a split of TFDS' set."""
   row = YARDSTICKS[name]
   folders = [os.path.join(root, folder) for folder in row.folders] if root else []
   for folder in filter(os.path.isdir, folders):
