@@ -8,6 +8,10 @@ class DataError(ValueError):
   """The data, or how it was asked for, is wrong; the message is one line."""
 
 
+class NotPrepared(DataError):
+  """The data is not on this machine; the message says how to get it."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
   """The end of an error message about an unknown name: the closest known ones."""
   known = sorted(known)

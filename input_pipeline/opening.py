@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
 
-WANTS = ('label', 'boxes', 'masks')
+WANTS = ('label', 'boxes', 'masks', 'answers')
 
 # Folders of photos and what somebody said of each -> (module, what opens it).
 _ANNOTATED = {
@@ -51,7 +51,8 @@ def open_source(
     fold: of such a folder, '2/5' makes the second of five parts validation instead.
     annotations: of 'boxes' and 'masks', the file or folder that holds them; '' looks
       for what is there.
-    wants: what is to be learned of a TFDS set: 'label', 'boxes' or 'masks'.
+    wants: what is to be learned of a TFDS set: 'label', 'boxes' or 'masks'; or
+      'answers', to be measured where several classes are right.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.

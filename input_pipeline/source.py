@@ -31,7 +31,8 @@ class Source:
     describe: index -> file name, or 'cifar10/test[17]': what a person can look up.
     read: what `slices` yields, or an index, -> {'encoded': string} or {'image': uint8
       (height, width, channels)}, and the fields of the example by name ('label': int32
-      for a class), each of one shape, which batches carry as they are. 'boxes',
+      for a class, 'answers': uint8 (num_classes,), 1 for each class that is right),
+      each of one shape, which batches carry as they are. 'boxes',
       'classes' and 'crowd', or 'segmentation', uint8 (height, width), go through the
       ops with the image; see `marks`.
     image_size: (height, width), None where it differs between images.

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from input_pipeline import record_files
 from input_pipeline.annotated import tfds_marks
-from input_pipeline.errors import DataError, nearest
+from input_pipeline.errors import DataError, NotPrepared, nearest
 from input_pipeline.source import FileSlice, Source
 
 # What is not in TFDS, for messages.
@@ -41,10 +41,12 @@ def open_tfds(
     split: whatever TFDS' own API takes: 'test', 'train[:90%]', 'train+test', 'all'.
     data_dir: where TFDS sets are; '' is TFDS' default, ~/tensorflow_datasets.
     dir_flag: by which that is given, for messages.
-    wants: what is to be learned: 'label', 'boxes' or 'masks'.
+    wants: what is to be learned: 'label', 'boxes' or 'masks'; or 'answers', to be
+      measured on photos of which several classes are right.
 
   Raises:
-    DataError: unknown name or split, not prepared, or not images with what is wanted.
+    DataError: unknown name or split, not prepared (`NotPrepared`), or not images with
+      what is wanted.
   """
   try:
     builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
@@ -57,7 +59,7 @@ def open_tfds(
     raise DataError(f'TFDS cannot open {name!r}: {reason[:300]}') from None
   # Asked first because TFDS warns about a directory that is not there.
   if not (builder.data_path.exists() and builder.is_prepared()):
-    raise DataError(_not_prepared(builder, name, dir_flag))
+    raise NotPrepared(_not_prepared(builder, name, dir_flag))
   return source_of(builder, name, split, wants)
 
 

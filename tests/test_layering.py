@@ -223,6 +223,7 @@ BELOW = {
     'trained',
   ),
   'comparison': ('training', 'reports', 'tasks', 'tables', 'runs'),
+  'yardsticks': ('training', 'reports'),
   'command_line': ('training', 'config_files', 'jobs'),
 }
 

@@ -1,8 +1,10 @@
-"""Boxes and masks of TFDS sets, by the features that their documentation names.
+"""Boxes, masks and answers of TFDS sets, by the features that TFDS documents.
 
 Boxes: COCO, VOC and whatever else has objects with 'bbox' and 'label'
 (https://www.tensorflow.org/datasets/catalog/coco). Masks: the sets in `MASKED`, and
-whatever has a `LabeledImage`.
+whatever has a `LabeledImage`. Answers: the classes that are right of a photo, none or
+several, as ImageNet's ReaL labels have them
+(https://www.tensorflow.org/datasets/catalog/imagenet2012_real).
 """
 
 import functools
@@ -60,6 +62,8 @@ class MaskedSet(NamedTuple):
   classes: tuple[tuple[int, str], ...]
 
 
+ANSWERS = 'real_label'  # the feature: a list of class labels
+
 # Name of a set in TFDS -> its masks.
 MASKED = {
   'cityscapes': MaskedSet(
@@ -86,12 +90,12 @@ class Marked(NamedTuple):
 
 
 def of_set(builder, name: str, wants: str) -> Marked:
-  """The boxes or masks of a prepared set.
+  """The boxes, masks or answers of a prepared set.
 
   Raises:
     DataError: it has none.
   """
-  return _boxes(builder, name) if wants == 'boxes' else _masks(builder, name)
+  return {'boxes': _boxes, 'masks': _masks, 'answers': _answers}[wants](builder, name)
 
 
 def _features(builder) -> dict:
@@ -127,6 +131,24 @@ def _boxes(builder, name):
     return marks.padded(own, most)
 
   return Marked('image', tuple(objects['label'].names), read, notes)
+
+
+def _answers(builder, name):
+  features = _features(builder)
+  labels = getattr(features.get(ANSWERS), 'feature', None)
+  if not isinstance(labels, tfds.features.ClassLabel):
+    raise DataError(
+      f'{name} has no {ANSWERS!r}, a list of the classes that are right; it has '
+      f'{", ".join(sorted(features))}'
+    )
+
+  def read(example):
+    right = tf.cast(example[ANSWERS], tf.int32)[:, None]
+    none = tf.zeros([labels.num_classes], tf.uint8)
+    ones = tf.ones_like(right[:, 0], tf.uint8)
+    return {'answers': tf.tensor_scatter_nd_max(none, right, ones)}
+
+  return Marked('image', tuple(labels.names), read)
 
 
 def _most_boxes(builder) -> int:

@@ -4,11 +4,14 @@
     python main.py --job=eval --exported=runs/folder/export/folder-int8.tflite
 
 Every example counts exactly once. Class folders without train/ and val/ are evaluated
-whole. The report goes into a folder of the run, named after the split and, for other
-data, after that data. An exported file is evaluated in its own runtime, on the data of
-its run, so that its top-1, mAP or mIoU is measured and not guessed.
+whole. Other data may have some of the run's classes alone, in any order; they are
+matched by their names, and with --restrict the network chooses among them. The report
+goes into a folder of the run, named after the split and, for other data, after that
+data. An exported file is evaluated in its own runtime, on the data of its run, so that
+its top-1, mAP or mIoU is measured and not guessed.
 """
 
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -20,12 +23,17 @@ import jax
 from ml_collections import ConfigDict
 
 import input_pipeline
-from input_pipeline.annotated import renumbering
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.models import counting
 from mobilenet.reports import result, run_report
-from mobilenet.runs import exported_evaluation, exported_file, overlap, run_data
+from mobilenet.runs import (
+  exported_evaluation,
+  exported_file,
+  matching,
+  overlap,
+  run_data,
+)
 from mobilenet.runs.exported_file import ExportedFile
 from mobilenet.tasks import Evaluated
 from mobilenet.training import logs, processes, sharding, workdir
@@ -35,7 +43,8 @@ from mobilenet.training.step import make_eval_step
 
 FLAGS = (
   Flag('split', str, None, "The split, or 'all'; the config's by default."),
-  Flag('data_dir', str, None, "Folder of other data with the run's classes."),
+  Flag('data_dir', str, None, 'Folder of other data with classes of the run.'),
+  Flag('restrict', bool, False, 'Choose among the classes that this data has alone.'),
   Flag('exported', str, None, 'A file of --job=export, which answers for its run.'),
   Flag('runtime', str, None, "What runs the file; the format's first by default."),
 )
@@ -52,7 +61,14 @@ def run(given: Given) -> int:
       workdir.local_path(flags.exported), flags.runtime
     )
   folder = _folder_of(given, exported)
-  evaluate_run(folder, flags.split, flags.data_dir, given.overrides, exported)
+  evaluate_run(
+    folder,
+    flags.split,
+    flags.data_dir,
+    given.overrides,
+    exported,
+    restrict=flags.restrict,
+  )
   return 0
 
 
@@ -75,6 +91,8 @@ def evaluate_run(
   data_dir: str | None = None,
   overrides: Mapping[str, Any] | None = None,
   exported: ExportedFile | None = None,
+  *,
+  restrict: bool = False,
 ) -> None:
   """Evaluates the newest checkpoint of a run, or imported weights, and reports.
 
@@ -82,13 +100,15 @@ def evaluate_run(
     folder: the run's.
     split: of the data; None for the config's `data.eval_split`, and for all of other
       class folders that have no parts.
-    data_dir: folder of other data with the same classes; None for the run's own.
+    data_dir: folder of other data with some or all of the classes; None for the run's
+      own.
     overrides: fields of the config; only those that change no number are taken.
     exported: a file that answers in the place of the run.
+    restrict: whether the network chooses among the classes that the data has alone.
 
   Raises:
     TrainingError, DataError: no run, nothing trained yet, or data that cannot be read
-      or has other classes.
+      or has a class that the run does not know.
   """
   mesh = sharding.make_mesh()
   run = trained.load_run(folder, mesh)
@@ -98,17 +118,29 @@ def evaluate_run(
   with config.unlocked():
     config.update_from_flattened_dict(experiment.harmless(overrides or {}))
   task = experiment.make_task(config)
+  require(
+    not restrict or experiment.task_of(config) == 'classification',
+    f'--restrict is for classifiers, and {folder} is a run of {config.task}',
+  )
   if data_dir and config.data.dir and _same_place(data_dir, config.data.dir):
     data_dir = None
   before = run_data.recorded(folder)
-  source, notes = open_data(config, before, split, data_dir)
-  source, of_order = in_order_of_run(folder, source)
+  opened, notes = open_data(config, before, split, data_dir)
+  source, of_classes = matching.in_order_of_run(folder, opened)
   workdir.check_classes(folder, task.outputs(source), source.split)
+  answers = len(run.outputs)
+  if restrict:
+    task, answers = matching.restricted(task, source)
+    of_classes.append(f'the network chooses among {answers:,} of its classes')
+    source = dataclasses.replace(source, notes=(*source.notes, of_classes[-1]))
+    if exported is not None:
+      own = dataclasses.replace(exported.task, among=task.among)
+      exported = exported._replace(task=own)
   first = jax.process_index() == 0
   if first:
-    for note in (*notes, *of_order):
+    for note in (*notes, *of_classes):
       print(f'note: {note}')
-    trained_on = warn_of_overlap(config, before, source, data_dir)
+    trained_on = warn_of_overlap(config, before, opened, data_dir)
   batches = experiment.eval_batches(config, source, mesh)
   if exported is not None:
     evaluation = exported_evaluation.evaluate(exported, run, batches, source)
@@ -129,7 +161,9 @@ def evaluate_run(
   if not first:
     return
   file = exported and exported.opened.path.name
-  report = report_folder(folder, source, own=data_dir is None, file=file)
+  report = report_folder(
+    folder, source, own=data_dir is None, restrict=restrict, file=file
+  )
   own = before is not None and source.origin == before.origin
   details = run_report.write_report(
     task,
@@ -163,10 +197,12 @@ def evaluate_run(
   }
   if evaluation.untold:
     shown['unlabelled_examples'] = evaluation.untold
+  if restrict:
+    shown['answers_among'] = answers
   if trained_on:
     shown['examples_trained_on'] = trained_on
   write_result(report, run, {**shown, 'examples_trained_on': trained_on})
-  result.print_result(shown, unshown=task.unshown(len(run.outputs)))
+  result.print_result(shown, unshown=task.unshown(answers))
   print(f'report: {report / run_report.PAGE}')
 
 
@@ -232,22 +268,6 @@ def open_data(
   return source, notes
 
 
-def in_order_of_run(
-  folder: pathlib.Path, source: 'input_pipeline.Source'
-) -> tuple['input_pipeline.Source', list[str]]:
-  """Boxes of the run's classes, numbered as the run numbers them; and a line on it."""
-  known = workdir.read_classes(folder)
-  if known is None:
-    return source, []
-  found = renumbering.renumbered(source, known)
-  if found is source:
-    return source, []
-  return found, [
-    f'{source.origin} numbers the classes in another order than the run; they are '
-    'matched by their names'
-  ]
-
-
 def warn_of_overlap(
   config: ConfigDict,
   before: run_data.RunData | None,
@@ -274,16 +294,19 @@ def report_folder(
   source: 'input_pipeline.Source',
   *,
   own: bool,
+  restrict: bool = False,
   file: str | None = None,
 ) -> pathlib.Path:
   """The folder for the report on a source: its own from last time, or a new one.
 
-  'report-val' is for the run's own data, 'report-<name>-all' for other; where that
-  holds the report on something else, a number is added.
+  'report-val' is for the run's own data, 'report-<name>-all' for other, with
+  '-restricted' behind it where the network chose among some classes; where that holds
+  the report on something else, a number is added.
   """
   data = source.origin if source.names is None else os.path.basename(source.origin)
   data = '' if own else f'-{data}'
-  told = f'report{data}-{source.split}' + (f'-{file}' if file else '')
+  told = f'report{data}-{source.split}' + '-restricted' * restrict
+  told += f'-{file}' if file else ''
   name = re.sub(r'[^\w.+-]+', '-', told).strip('-')
   for number in itertools.count(1):
     report = folder / (name if number == 1 else f'{name}-{number}')

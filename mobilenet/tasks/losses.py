@@ -1,5 +1,6 @@
 """Per-example losses and hits, and the L2 penalty; everything in float32."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -143,6 +144,51 @@ def top_k_correct(logits: jax.Array, labels: jax.Array, k: int) -> jax.Array:
   rank = jnp.sum(ahead, axis=-1)
   valid = jnp.any(is_label, axis=-1) & ~jnp.any(jnp.isnan(logits), axis=-1)
   return (valid & (rank < k)).astype(jnp.float32)
+
+
+def best_answer(logits: jax.Array, right: jax.Array) -> jax.Array:
+  """Of several right classes the one with the highest logit, as ReaL counts hits.
+
+  An answer, or one of the k first, is right if it is among the right classes
+  (2006.07159): then, and only then, the best of these is the answer, or among the k.
+
+  Args:
+    logits: (B, K), any float type.
+    right: (B, K), above 0 for the classes that are right.
+
+  Returns:
+    (B,) int32; of equal logits the lower class, -1 where no class is right.
+
+  Raises:
+    TrainingError: the shapes differ.
+  """
+  require(
+    logits.ndim == 2 and logits.shape == right.shape,
+    f"right classes {list(right.shape)} don't go with logits {list(logits.shape)}",
+  )
+  some = jnp.any(right > 0, axis=-1)
+  # A right class may have a logit of -inf, and is better than a wrong one all the same.
+  own = jnp.maximum(logits, jnp.finfo(logits.dtype).min)
+  best = jnp.argmax(jnp.where(right > 0, own, -jnp.inf), axis=-1)
+  return jnp.where(some, best, -1).astype(jnp.int32)
+
+
+def chosen_among(logits: jax.Array, classes: Sequence[int]) -> jax.Array:
+  """Logits with which only some of the classes can be the answer.
+
+  Args:
+    logits: (B, K), any float type.
+    classes: their numbers; () leaves the logits as they are.
+
+  Returns:
+    (B, K); the other classes have the lowest number that is finite, so that their
+    probability is 0 and a product with it is no NaN.
+  """
+  if not classes:
+    return logits
+  lowest = jnp.finfo(logits.dtype).min
+  kept = jnp.zeros(logits.shape[-1], bool).at[jnp.asarray(classes)].set(True)
+  return jnp.where(kept, logits, lowest)
 
 
 def l2_penalty(params: Any, mask: Any) -> jax.Array:

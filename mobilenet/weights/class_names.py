@@ -26,6 +26,16 @@ def _names() -> dict[str, str]:
   return dict(imagenet())
 
 
+@functools.cache
+def _ids() -> dict[str, str]:
+  return {name: wnid for wnid, name in imagenet()}
+
+
+def wordnet_id(class_name: str) -> str:
+  """'tabby' -> 'n02123045'; an id, or any other class name, as it is."""
+  return _ids().get(class_name, class_name)
+
+
 def display_name(class_name: str) -> str:
   """'n02123045' -> 'tabby'; any class name that is no id of ImageNet as it is."""
   return _names().get(class_name, class_name)

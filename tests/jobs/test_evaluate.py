@@ -5,11 +5,9 @@ import json
 import shutil
 import types
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from input_pipeline import DataError, open_source
+from input_pipeline import DataError
 from mobilenet import experiment
 from mobilenet.jobs import evaluate
 from mobilenet.reports import result
@@ -282,23 +280,3 @@ def test_what_is_typed_beside_the_config_of_the_run(config):
   config.update_from_flattened_dict(experiment.harmless(typed))
   assert (config.data.corrupt_limit, config.data.dir) == (99, 'moved')
   assert (config.seed, config.resolution) == (0, 96)
-
-
-def test_classes_of_boxes_in_another_order_are_matched(tmp_path, monkeypatch):
-  (tmp_path / 'images').mkdir()
-  for name, line in (('a', '0 .5 .5 .1 .1'), ('b', '2 .5 .5 .1 .1\n1 .5 .5 .2 .2')):
-    Image.new('RGB', (20, 20)).save(tmp_path / 'images' / f'{name}.jpg')
-    (tmp_path / 'images' / f'{name}.txt').write_text(line)
-  (tmp_path / 'classes.txt').write_text('platelets\nrbc\nwbc\n')
-  source = open_source('boxes', 'all', data_dir=str(tmp_path))
-  known = {'names': ('rbc', 'wbc', 'platelets')}
-  monkeypatch.setattr(evaluate.workdir, 'read_classes', lambda _: known['names'])
-  found, notes = evaluate.in_order_of_run(tmp_path, source)
-  assert found.class_names == known['names']
-  assert found.class_counts == (1, 1, 1)
-  read = [found.read(np.int64(index))['classes'].numpy().tolist() for index in (0, 1)]
-  assert read == [[2, -1], [1, 0]]
-  assert 'matched by their names' in notes[0]
-  for names in (source.class_names, ('rbc', 'wbc', 'other'), None):
-    known['names'] = names
-    assert evaluate.in_order_of_run(tmp_path, source) == (source, [])

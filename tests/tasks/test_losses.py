@@ -8,6 +8,8 @@ import pytest
 from mobilenet.models.classifier import Answer
 from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.losses import (
+  best_answer,
+  chosen_among,
   cross_entropy,
   distillation,
   l2_penalty,
@@ -290,6 +292,59 @@ def test_infinite_logits_rank():
 def test_soft_labels_count_for_their_largest_class():
   labels = jnp.array([[0.7, 0.3, 0.0], [0.2, 0.8, 0.0]])
   assert top_k_correct(jnp.array([[1.0, 0, 0]] * 2), labels, 1).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize('k', [1, 5])
+def test_a_hit_where_several_answers_are_right_is_any_of_them(k):
+  logits = np.round(LOGITS)
+  right = np.random.default_rng(1).random((16, 10)) < 0.2
+  assert not right.any(axis=1).all()  # of some no answer is right
+  best = best_answer(jnp.asarray(logits), jnp.asarray(right, jnp.uint8))
+  hits = top_k_correct(jnp.asarray(logits), best, k)
+  order = np.argsort(-logits, axis=1, kind='stable')[:, :k]
+  expected = np.take_along_axis(right, order, axis=1).any(axis=1)
+  assert hits.tolist() == expected.astype(float).tolist()
+  assert (np.asarray(best) < 0).tolist() == (~right.any(axis=1)).tolist()
+
+
+def test_a_right_answer_of_minus_infinity_is_still_the_right_one():
+  right = jnp.array([[0, 1, 1], [0, 0, 1]])
+  logits = jnp.array([[9.0, -jnp.inf, 1.0], [9.0, 1.0, -jnp.inf]])
+  assert best_answer(logits, right).tolist() == [2, 2]
+  with pytest.raises(TrainingError, match=r"right classes \[2, 2\] don't go with"):
+    best_answer(logits, right[:, :2])
+
+
+def test_answers_are_chosen_among_some_classes():
+  among = (1, 4, 7)
+  task, batch = Classification(among=among), {'label': np.array([4] * 16)}
+  sums = task.sums(jnp.asarray(LOGITS), batch)
+  few = LOGITS[:, among]
+  assert float(sums['top1']) == (few.argmax(axis=1) == 1).sum()
+  assert float(sums['top1']) > float(Classification().sums(LOGITS, batch)['top1'])
+  assert float(sums['top5']) == 16
+  targets = np.eye(3)[[1] * 16]
+  np.testing.assert_allclose(sums['loss'], reference(few, targets).sum(), rtol=1e-5)
+  said = task.predictions(jnp.asarray(LOGITS))
+  assert set(said['prediction'].tolist()) <= set(among)
+  others = np.setdiff1d(np.arange(10), among)
+  assert (np.asarray(said['probabilities'])[:, others] == 0).all()
+  np.testing.assert_array_equal(chosen_among(LOGITS, ()), LOGITS)
+
+
+def test_photos_without_a_right_answer_do_not_count():
+  answers = np.zeros((16, 10), np.uint8)
+  answers[:4, 3] = answers[0, 5] = 1
+  sums = Classification().sums(jnp.asarray(LOGITS), {'answers': jnp.asarray(answers)})
+  assert float(sums['count']) == 4
+  mask = np.arange(16) < 2
+  masked = {'answers': jnp.asarray(answers), 'mask': jnp.asarray(mask, jnp.float32)}
+  assert float(Classification().sums(jnp.asarray(LOGITS), masked)['count']) == 2
+  hits = [
+    set(np.flatnonzero(a)) & {p} for a, p in zip(answers, LOGITS.argmax(1), strict=True)
+  ]
+  assert float(sums['top1']) == sum(map(bool, hits))
+  assert np.isfinite(float(sums['loss']))
 
 
 def test_l2_penalty_is_half_the_sum_of_squares_of_what_is_marked():

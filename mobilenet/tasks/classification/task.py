@@ -15,6 +15,8 @@ from mobilenet.models.classifier import Answer
 from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.classification import thresholds
 from mobilenet.tasks.losses import (
+  best_answer,
+  chosen_among,
   cross_entropy,
   distillation,
   l2_penalty,
@@ -47,6 +49,7 @@ class Classification:
     label is read, at 1 no answer of a teacher.
   temperature: of the comparison with the teacher, above 0.
   features: weight of what the similarities add to the loss; at 0 no embedding is read.
+  among: of an evaluation, the classes that answers are chosen from; () for all.
   """
 
   label_smoothing: float = 0.0
@@ -59,6 +62,7 @@ class Classification:
   hard: float = 1.0
   temperature: float = 2.0
   features: float = 0.0
+  among: tuple[int, ...] = ()
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
@@ -68,6 +72,7 @@ class Classification:
   needs_examples: ClassVar[bool] = False
   taught_by: ClassVar[str] = 'teacher_logits'
   embedded_by: ClassVar[str] = 'teacher_embeddings'
+  several: ClassVar[str] = 'answers'
 
   def outputs(self, source) -> tuple[str, ...]:
     thresholds.positive_place(source.class_names, self.positive)  # raises if it is none
@@ -141,9 +146,14 @@ class Classification:
 
     The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
     that training and evaluation can be compared. Examples with mask 0 do not count, nor
-    do those without a label (-1).
+    do those without a label (-1). Where several classes are right (`several` in the
+    batch), the likeliest of them is the label, and there may be none.
     """
-    logits, labels = _logits(outputs), batch['label']
+    logits = chosen_among(_logits(outputs), self.among)
+    if self.several in batch:
+      labels = best_answer(logits, batch[self.several])
+    else:
+      labels = batch['label']
     mask = batch.get('mask', jnp.ones(logits.shape[:1], jnp.float32))
     if labels.ndim == 1:
       mask = mask * (labels >= 0)
@@ -185,6 +195,7 @@ class Classification:
 
   def predictions(self, logits: jax.Array) -> dict[str, jax.Array]:
     """Per example: the class of the highest logit, and all probabilities (B, K)."""
+    logits = chosen_among(logits, self.among)
     return {
       'prediction': jnp.argmax(logits, axis=-1),
       'probabilities': jax.nn.softmax(logits, axis=-1),

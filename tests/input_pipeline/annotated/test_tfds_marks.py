@@ -1,4 +1,4 @@
-"""Boxes and masks of TFDS sets, by made sets with the documented features."""
+"""Boxes, masks and answers of TFDS sets, by made sets with the documented features."""
 
 import numpy as np
 import pytest
@@ -6,37 +6,7 @@ import pytest
 from input_pipeline import DataError, eval_batches
 from input_pipeline.annotated import tfds_marks
 from input_pipeline.tfds_source import source_of
-
-
-def _write(path, name, features, splits):
-  """A prepared set; splits are name -> examples."""
-  import tensorflow as tf
-  import tensorflow_datasets as tfds
-
-  root = path / name / '1.0.0'
-  root.mkdir(parents=True)
-  features, infos = tfds.features.FeaturesDict(features), []
-  for split, examples in splits.items():
-    file = f'{name}-{split}.tfrecord-00000-of-00001'
-    with tf.io.TFRecordWriter(str(root / file)) as writer:
-      for example in examples:
-        encoded = features.encode_example(example)
-        writer.write(features.serialize_example(encoded))
-    template = tfds.core.ShardedFileTemplate(
-      data_dir=root, dataset_name=name, split=split, filetype_suffix='tfrecord'
-    )
-    infos.append(
-      tfds.core.SplitInfo(
-        name=split,
-        shard_lengths=[len(examples)],
-        num_bytes=0,
-        filename_template=template,
-      )
-    )
-  tfds.folder_dataset.write_metadata(
-    data_dir=str(root), features=features, split_infos=infos
-  )
-  return tfds.builder_from_directory(str(root))
+from tests import prepared_sets
 
 
 def _picture(height=12, width=16):
@@ -74,7 +44,8 @@ def objects(tmp_path_factory):
     ],
     'validation': [{'image': _picture(), 'objects': found(one, one, one, flat)}],
   }
-  return _write(tmp_path_factory.mktemp('tfds'), 'things', features, splits)
+  folder = tmp_path_factory.mktemp('tfds') / 'things' / '1.0.0'
+  return prepared_sets.write(folder, 'things', features, splits)
 
 
 def test_boxes_as_coco_has_them(objects):
@@ -102,8 +73,8 @@ def test_masks_of_cityscapes_are_the_classes_that_are_evaluated(tmp_path):
   import tensorflow_datasets as tfds
 
   ids = np.array([[7, 8, 0], [33, 4, 26]], np.uint8).repeat(4, 0).repeat(4, 1)
-  builder = _write(
-    tmp_path,
+  builder = prepared_sets.write(
+    tmp_path / 'cityscapes' / '1.0.0',
     'cityscapes',
     {
       'image_left': tfds.features.Image(shape=(None, None, 3), encoding_format='png'),
@@ -124,8 +95,8 @@ def test_the_border_of_a_pet_does_not_count(tmp_path):
   import tensorflow_datasets as tfds
 
   mask = np.array([[1, 2, 3]], np.uint8).repeat(4, 0).repeat(4, 1)
-  builder = _write(
-    tmp_path,
+  builder = prepared_sets.write(
+    tmp_path / 'oxford_iiit_pet' / '1.0.0',
     'oxford_iiit_pet',
     {
       'image': tfds.features.Image(),
@@ -150,3 +121,29 @@ def test_the_border_of_a_pet_does_not_count(tmp_path):
 def test_a_set_without_masks_says_what_it_has(objects):
   with pytest.raises(DataError, match=r'things has no masks .* has image, objects'):
     source_of(objects, 'things', 'train', 'masks')
+
+
+def test_answers_are_all_the_classes_that_are_right(tmp_path, objects):
+  import tensorflow_datasets as tfds
+
+  names = ['ash', 'birch', 'cedar']
+  right = [[2, 0], [], [1], [1, 1]]
+  builder = prepared_sets.write(
+    tmp_path / 'real' / '1.0.0',
+    'real',
+    {
+      'image': tfds.features.Image(),
+      'original_label': tfds.features.ClassLabel(names=names),
+      'real_label': tfds.features.Sequence(tfds.features.ClassLabel(names=names)),
+    },
+    {'validation': [
+      {'image': _picture(), 'original_label': 0, 'real_label': own} for own in right
+    ]},
+  )  # fmt: skip
+  source = source_of(builder, 'real', 'validation', 'answers')
+  assert (source.class_names, source.num_classes) == (tuple(names), 3)
+  assert source.marks == ()
+  (batch,) = eval_batches(source, ops='resize(8)', batch_size=4)
+  assert batch['answers'].tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [0, 1, 0]]
+  with pytest.raises(DataError, match="things has no 'real_label', a list of the cla"):
+    source_of(objects, 'things', 'train', 'answers')
