@@ -235,17 +235,24 @@ def open_data(
 def in_order_of_run(
   folder: pathlib.Path, source: 'input_pipeline.Source'
 ) -> tuple['input_pipeline.Source', list[str]]:
-  """Boxes of the run's classes, numbered as the run numbers them; and a line on it."""
+  """Boxes or tags of the run's names, in the order of the run; and lines on it."""
   known = workdir.read_classes(folder)
   if known is None:
     return source, []
   found = renumbering.renumbered(source, known)
   if found is source:
     return source, []
-  return found, [
+  lacking = [name for name in known if name not in source.class_names]
+  more = [name for name in source.class_names if name not in known]
+  notes = [
     f'{source.origin} numbers the classes in another order than the run; they are '
     'matched by their names'
   ]
+  if lacking:
+    notes.append(f'it says nothing of {run_data.some(lacking)}: not measured')
+  if more:
+    notes.append(f'the run does not know {run_data.some(more)}: left out')
+  return found, notes
 
 
 def warn_of_overlap(
