@@ -88,6 +88,8 @@ def open_tags(
   photos, by_seed = chosen(
     found.photos, parts, root, split_by or Split(), whole, only, split_flag
   )
+  if whole and not any(photo.part for photo in photos):
+    parts = (folder_layout.ALL,)
   values = np.stack([photo.tags for photo in photos])
   notes = list(annotations.notes(found.faults))
   if untold := int((values == UNKNOWN).all(axis=1).sum()):

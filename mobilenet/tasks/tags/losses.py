@@ -15,7 +15,8 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     (B, K) float32, in nats.
   """
   x, z = logits.astype(jnp.float32), targets.astype(jnp.float32)
-  return jnp.maximum(x, 0) - x * z + jnp.log1p(jnp.exp(-jnp.abs(x)))
+  # Not by max(x, 0): its slope at 0 would be wrong.
+  return -z * jax.nn.log_sigmoid(x) - (1 - z) * jax.nn.log_sigmoid(-x)
 
 
 def distillation(

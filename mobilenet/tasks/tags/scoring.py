@@ -92,7 +92,8 @@ def best_threshold(logits: np.ndarray, tags: np.ndarray) -> float:
   both = found['precision'] + found['recall']
   f1 = 2 * found['precision'] * found['recall'] / np.maximum(both, 1e-12)
   best = len(f1) - 1 - int(np.argmax(f1[::-1]))  # the highest of equals
-  return float(found['threshold'][max(best - 1, 0) : best + 1].mean())
+  lower = found['threshold'][best - 1] if best else 0.0
+  return float(found['threshold'][best] + lower) / 2
 
 
 def score(
