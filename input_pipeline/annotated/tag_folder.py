@@ -95,7 +95,8 @@ def open_tags(
   if untold := int((values == UNKNOWN).all(axis=1).sum()):
     notes.append(
       f'{untold:,} of {len(photos):,} photos of {"+".join(parts)} have no known tag: '
-      'only a teacher says something of them (teacher.hard below 1)'
+      'they are not measured, and learned from with a teacher alone (teacher.hard '
+      'below 1)'
     )
   return listed.source_of(
     'tags',

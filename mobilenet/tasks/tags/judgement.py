@@ -8,6 +8,7 @@ from mobilenet.tasks.tags.scoring import Score
 FEW = 20  # photos with a tag that its numbers, or what it learned, should rest on
 _GAIN = 0.2  # of the way from chance to 1 that an average precision should have gone
 _LOW = 0.5  # average precision below which about half of what comes first is wrong
+_NEARLY = 0.05
 _NAMED = 8  # tags that a line names
 
 
@@ -82,9 +83,10 @@ def _low(facts: Facts) -> Line | None:
 
 def _few_measured(facts: Facts) -> Line | None:
   names = [
-    f'{name} ({s.positives:,})'
+    f'{name} ({fewer:,})'
     for name, s in facts.scores.items()
-    if s.average_precision is not None and min(s.positives, s.known - s.positives) < FEW
+    if s.average_precision is not None
+    and (fewer := min(s.positives, s.known - s.positives)) < FEW
   ]
   if not names:
     return None
@@ -92,6 +94,23 @@ def _few_measured(facts: Facts) -> Line | None:
     'warning',
     f'Numbers and thresholds rest on few photos with, or without, {_listed(names)}: '
     f'below {FEW} of either kind they can be far off.',
+  )
+
+
+def _of_nearly_all(facts: Facts) -> Line | None:
+  names = [
+    name
+    for name, s in facts.scores.items()
+    if s.average_precision is not None
+    and (s.precision or 0) < s.chance + _NEARLY * (1 - s.chance)
+    and (s.recall or 0) > 1 - _NEARLY
+  ]
+  if not names:
+    return None
+  return Line(
+    'warning',
+    f'Nearly every photo is said to have {_listed(names)}: its threshold parts the '
+    'photos no better.',
   )
 
 
@@ -117,6 +136,7 @@ def _flattered(facts: Facts) -> Line | None:
 RULES: tuple[Callable[[Facts], Line | None], ...] = (
   _no_better_than_chance,
   _low,
+  _of_nearly_all,
   _unmeasured,
   _few_measured,
   _few_trained,

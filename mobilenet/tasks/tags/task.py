@@ -63,11 +63,16 @@ class Tags:
     return source.class_names
 
   def check_training(self, source, split_flag: str) -> None:
-    del split_flag
     if 'tags' not in source.marks:
       raise TrainingError(
         f'{source.name} has no tags to learn from: set --config.data.name=tags for a '
         'folder of photos with a CSV that says which of them hold'
+      )
+    known = (source.fields or {}).get('tags')
+    if known is not None and self.hard > 0 and (known < 0).all():
+      raise TrainingError(
+        f'no tag is known of any photo of {source.split} in {source.origin}: fill in '
+        f'the CSV, or choose another split: {split_flag}='
       )
 
   def for_training(self, source) -> 'Tags':

@@ -42,8 +42,8 @@ def test_a_column_of_names(tmp_path, cell):
   assert source.class_names == ('red', 'round')
   assert source.fields['tags'].tolist() == [[1, 1], [0, 0], [-1, -1]]
   assert source.notes == (
-    '1 of 3 photos of all have no known tag: only a teacher says something of them '
-    '(teacher.hard below 1)',
+    '1 of 3 photos of all have no known tag: they are not measured, and learned from '
+    'with a teacher alone (teacher.hard below 1)',
   )
 
 

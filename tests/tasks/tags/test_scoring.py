@@ -88,14 +88,16 @@ def test_what_is_said_of_tags():
     'chance': score(40, 100, 0.42),
     'rare': score(3, 100, 0.9),
     'never': score(0, 100, None),
+    'all': score(50, 100, 0.9)._replace(precision=0.5, recall=1.0),
   }
   found = judgement.lines(judgement.Facts(scores, {'good': 90, 'rare': 4}, True))
   text = ' '.join(line.text for line in found)
-  assert [line.kind for line in found] == ['warning'] * 5 + ['note']
+  assert [line.kind for line in found] == ['warning'] * 6 + ['note']
   for part in (
     'Do not trust chance (42 %, chance is 40 %)',
     'Weak: weak (45 %)',
     'how well never can be told',
+    'Nearly every photo is said to have all:',
     'few photos with, or without, rare (3)',
     'learn from show rare (4)',
   ):

@@ -111,6 +111,10 @@ def test_a_tag_that_never_holds_is_named():
   assert Tags(hard=0.0).for_training(never)  # the teacher knows it
   with pytest.raises(TrainingError, match=r'has no tags to learn from: set .*=tags'):
     Tags().check_training(source([[1]], marks=()), '')
+  unknown = source([[-1, -1], [-1, -1]])
+  with pytest.raises(TrainingError, match=r'no tag is known .*: --split=$'):
+    Tags().check_training(unknown, '--split')
+  Tags(hard=0.0).check_training(unknown, '--split')
 
 
 def test_answers_of_files_are_logits_again():
