@@ -1,13 +1,15 @@
 """A network that says which of several tags hold for your own photos.
 
-    python main.py --config=configs/tag_folder.py --config.data.dir=photos \
-      --config.init=FILE
+    python main.py --config=configs/tag_folder.py --config.data.dir=photos
+    python main.py --config=configs/tag_folder.py:model=mobilenet_v2,head=10 \
+      --config.data.dir=photos --config.init=mobilenet_v2-b0353104.pth
 
 `photos` holds images and a CSV with a row for each: a column for each tag with 1 or 0,
 or one column 'tags' with names; docs/tags.md shows both. Without splits of their own a
 fifth of the photos is set aside for evaluation, always the same. Without `init` the
-network is drawn, and learns less from few photos. With it, the classifier learns alone
-for `head` epochs first, on what the network makes of each photo.
+network is drawn, and learns less from few photos. With it, `model` names the network of
+the weights, and the classifier learns alone for `head` epochs first, on what the
+network makes of each photo.
 
 `kind` is what may be drawn of a photo, as in configs/finetune.py: a tag such as 'on the
 left' does not outlive a mirror.
