@@ -22,7 +22,7 @@ from input_pipeline import folder_layout, listed
 from input_pipeline.annotated import annotations, photo_table
 from input_pipeline.annotated.annotations import Fault
 from input_pipeline.annotated.picture_split import chosen
-from input_pipeline.errors import DataError
+from input_pipeline.errors import DataError, some
 from input_pipeline.folder_split import Split
 from input_pipeline.source import Source
 
@@ -97,6 +97,12 @@ def open_tags(
       f'{untold:,} of {len(photos):,} photos of {"+".join(parts)} have no known tag: '
       'they are not measured, and learned from with a teacher alone (teacher.hard '
       'below 1)'
+    )
+  yes, no = (values == 1).any(axis=0), (values == 0).any(axis=0)
+  if always := [found.names[n] for n in np.flatnonzero(yes & ~no)]:
+    notes.append(
+      f'every photo of {"+".join(parts)} has {some(always)}, as far as it is known: '
+      'nothing shows what a photo without looks like'
     )
   return listed.source_of(
     'tags',

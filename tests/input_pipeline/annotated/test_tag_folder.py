@@ -53,7 +53,12 @@ def test_splits_are_drawn_or_said(tmp_path):
   text = 'photo,split,red\na.png,test,1\nb.png,train,1\nc.png,val,0\n'
   source = opened(tmp_path, text, 'train+val')
   assert (source.names, source.class_names) == (('b.png', 'c.png'), ('red',))
-  assert opened(tmp_path, COLUMNS, 'train', only=['c.png']).names == ('c.png',)
+  one = opened(tmp_path, COLUMNS, 'train', only=['b.png'])
+  assert one.names == ('b.png',)
+  assert one.notes == (
+    'every photo of train has red, as far as it is known: nothing shows what a photo '
+    'without looks like',
+  )
 
 
 @pytest.mark.parametrize(
