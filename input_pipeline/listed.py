@@ -27,7 +27,7 @@ def source_of(
     photos: paths relative to the folder, N.
     fields: what a batch carries besides, (N, ...) each.
     class_names: what the network's outputs stand for.
-    **known: other fields of `Source`: by_seed, labels, notes, class_counts.
+    **known: other fields of `Source`: by_seed, labels, notes, class_counts, marks.
   """
   base = f'{root}{os.sep}'
   paths = tf.constant([os.fsencode(base + photo) for photo in photos])
@@ -51,5 +51,6 @@ def source_of(
     read=read,
     origin=os.path.realpath(root),
     names=tuple(photos),
+    fields=fields,
     **known,
   )

@@ -1,4 +1,4 @@
-"""Made pictures of coloured rectangles and discs, with their boxes or their masks.
+"""Made pictures of coloured rectangles and discs, with boxes, masks or tags.
 
 For trying a configuration and for tests; no files.
 """
@@ -29,7 +29,7 @@ def open_shapes(
   """Opens a made split; images are uint8 (size, size, 3).
 
   Args:
-    name: 'made_boxes' or 'made_masks'.
+    name: 'made_boxes', 'made_masks' or 'made_tags': which of the shapes it shows.
     split: 'train', 'validation' or 'test'.
     seed: of the pictures.
     examples: of the training split; the others have a quarter.
@@ -43,18 +43,20 @@ def open_shapes(
       f'examples, {size} pixels'
     )
   base = keys.named_seed(seed, 'made shapes', split)
-  with_boxes = name == 'made_boxes'
+  kind = name.removeprefix('made_')
 
   def read(index):
     key = keys.position_key(base, 0, index)
     image, mask, own = _picture(key, size)
     image = {'image': image}
-    if not with_boxes:
+    if kind == 'masks':
       return {**image, 'segmentation': mask}
+    if kind == 'tags':
+      return {**image, 'tags': _shown(own['classes'])}
     own = {part: tf.boolean_mask(own[part], own['classes'] >= 0) for part in own}
     return {**image, **marks.padded(own, len(_QUARTERS))}
 
-  names = tuple(SHAPES) if with_boxes else MASK_CLASSES
+  names = MASK_CLASSES if kind == 'masks' else tuple(SHAPES)
   return Source(
     name=name,
     split=split,
@@ -65,8 +67,14 @@ def open_shapes(
     read=read,
     image_size=(size, size),
     origin=name,
-    marks=('boxes',) if with_boxes else ('segmentation',),
+    marks=('segmentation',) if kind == 'masks' else (kind,),
   )
+
+
+def _shown(classes):
+  """float32 (K,): 1 for each kind of shape that is there, else 0."""
+  each = tf.one_hot(classes, len(SHAPES))  # zeros for -1, where there is none
+  return tf.reduce_max(each, axis=0)
 
 
 def _picture(key, size):

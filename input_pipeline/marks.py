@@ -52,8 +52,8 @@ def check_marked_ops(ops, marked, fixed: bool) -> None:
     fixed: whether it is the op string of evaluation. Its boxes stay shares of the whole
       picture, so that found ones can be told in the picture's own pixels.
   """
-  if not marked:
-    return
+  if not {*OF_BOXES, 'segmentation'} & set(marked):
+    return  # tags hold of all of a picture
   what = 'boxes' if 'boxes' in marked else 'masks'
   usable = ', '.join(sorted({*OPS, *STILL}))
   for op in ops:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
 
-WANTS = ('label', 'boxes', 'masks', 'answers')
+WANTS = ('label', 'boxes', 'masks', 'tags', 'answers')
 
 # Folders of photos and what somebody said of each -> (module, what opens it).
 _ANNOTATED = {
   'boxes': ('input_pipeline.annotated.box_folder', 'open_boxes'),
   'masks': ('input_pipeline.annotated.mask_folder', 'open_masks'),
+  'tags': ('input_pipeline.annotated.tag_folder', 'open_tags'),
 }
 
 
@@ -38,10 +39,11 @@ def open_source(
 
   Args:
     name: 'folder' (images in class folders under `data_dir`), 'boxes' or 'masks'
-      (images there with boxes, or with a mask each), 'digits' (5,000 MNIST digits,
-      built on first use, nothing is downloaded), 'made', 'made_boxes' or 'made_masks'
-      (random images that can be learned, no files), or a TFDS name such as
-      'imagenet2012', 'cifar10' or 'oxford_flowers102:2.*.*', prepared before.
+      (images there with boxes, or with a mask each), 'tags' (images there with a CSV of
+      tags), 'digits' (5,000 MNIST digits, built on first use, nothing is downloaded),
+      'made', 'made_boxes', 'made_masks' or 'made_tags' (random images that can be
+      learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
+      'oxford_flowers102:2.*.*', prepared before.
     split: 'train', 'validation' or 'test'; a folder knows 'val' too, 'all' and sums
       ('train+val'), and TFDS all that its own API takes ('train[:90%]+test', 'all').
     data_dir: the folder, or TFDS' directory; '' is TFDS' default.
@@ -49,10 +51,10 @@ def open_source(
     holdout: share of a folder without train/ that becomes validation.
     group: of such a folder, which images stay on one side; see `photo_groups.group_of`.
     fold: of such a folder, '2/5' makes the second of five parts validation instead.
-    annotations: of 'boxes' and 'masks', the file or folder that holds them; '' looks
-      for what is there.
-    wants: what is to be learned of a TFDS set: 'label', 'boxes' or 'masks'; or
-      'answers', to be measured where several classes are right.
+    annotations: of 'boxes', 'masks' and 'tags', the file or folder that holds them; ''
+      looks for what is there.
+    wants: what is to be learned of a TFDS set: one of WANTS;
+      'answers' are for measuring, where several classes are right.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
@@ -100,7 +102,7 @@ def open_source(
       dir_flag=dir_flag,
       split_flag=split_flag,
     )
-  if name in ('made_boxes', 'made_masks'):
+  if name in ('made_boxes', 'made_masks', 'made_tags'):
     from input_pipeline.made_shapes import open_shapes
 
     return open_shapes(name, split, seed=seed, examples=made_examples, size=made_size)

@@ -1,7 +1,9 @@
-"""Classes numbered as somebody else numbers them: of labels, answers or boxes."""
+"""Classes numbered as somebody else numbers them: of labels, answers, boxes or tags."""
 
 import dataclasses
 from collections.abc import Sequence
+
+import numpy as np
 
 from input_pipeline.source import Source
 
@@ -35,6 +37,37 @@ def renumbered(
     labels=source.labels and tuple(places[label] for label in source.labels),
     class_counts=moved(source.class_counts),
     category_ids=moved(source.category_ids),
+  )
+
+
+def renumbered_tags(source: Source, class_names: Sequence[str]) -> Source:
+  """The source of tags with those of somebody else, matched by their names.
+
+  Tags that it lacks are unknown there, and those that nobody wants are left out.
+  """
+  own, wanted = source.class_names, tuple(class_names)
+  # The place behind the last holds what is unknown.
+  places = [own.index(name) if name in own else len(own) for name in wanted]
+
+  def read(item):
+    import tensorflow as tf  # reading has loaded it
+
+    example = source.read(item)
+    known = tf.concat([example['tags'], [-1.0]], axis=0)
+    return {**example, 'tags': tf.gather(known, places)}
+
+  fields, counts = source.fields, source.class_counts
+  if fields is not None:
+    unknown = -np.ones((len(fields['tags']), 1), np.float32)
+    own_fields = np.concatenate([fields['tags'], unknown], axis=1)
+    fields = {**fields, 'tags': own_fields[:, places]}
+  return dataclasses.replace(
+    source,
+    num_classes=len(wanted),
+    class_names=wanted,
+    read=read,
+    fields=fields,
+    class_counts=counts and tuple((*counts, 0)[place] for place in places),
   )
 
 

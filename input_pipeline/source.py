@@ -1,7 +1,7 @@
 """What a data set must tell the pipeline, whatever it is stored in."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -47,7 +47,9 @@ class Source:
     notes: on the data, a line each, that a person should see before a run.
     class_counts: of data with boxes, how many each class has in this split; None where
       only reading tells.
-    marks: what reading gives besides a label: 'boxes' or 'segmentation'.
+    marks: what reading gives besides a label: 'boxes', 'segmentation' or 'tags'.
+    fields: of listed photos, what batches carry of each besides its image, (N, ...) by
+      name; None where only reading tells.
     category_ids: of COCO files, their number of each class.
     image_ids: of COCO files, their number (or name) of each example.
   """
@@ -71,3 +73,4 @@ class Source:
   category_ids: tuple[int, ...] | None = None
   image_ids: tuple[int | str, ...] | None = None
   marks: tuple[str, ...] = ()
+  fields: Mapping[str, Any] | None = dataclasses.field(default=None, compare=False)

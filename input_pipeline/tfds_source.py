@@ -1,4 +1,4 @@
-"""Any set of TFDS with labels, boxes or masks, read record by record.
+"""Any set of TFDS with labels, boxes, masks or tags, read record by record.
 
 Nothing is ever downloaded here: a set that is not prepared is an error that says how.
 """
@@ -20,10 +20,12 @@ OWN_NAMES = (
   'folder',
   'boxes',
   'masks',
+  'tags',
   'digits',
   'made',
   'made_boxes',
   'made_masks',
+  'made_tags',
 )
 
 
@@ -41,8 +43,8 @@ def open_tfds(
     split: whatever TFDS' own API takes: 'test', 'train[:90%]', 'train+test', 'all'.
     data_dir: where TFDS sets are; '' is TFDS' default, ~/tensorflow_datasets.
     dir_flag: by which that is given, for messages.
-    wants: what is to be learned: 'label', 'boxes' or 'masks'; or 'answers', to be
-      measured on photos of which several classes are right.
+    wants: what is to be learned: 'label', 'boxes', 'masks' or 'tags'; or 'answers', to
+      be measured on photos of which several classes are right.
 
   Raises:
     DataError: unknown name or split, not prepared (`NotPrepared`), or not images with
@@ -132,7 +134,7 @@ def source_of(builder, name: str, split: str, wants: str = 'label') -> Source:
     origin=builder.info.full_name,
     unlabelled=() if marked else tuple(_unlabelled(splits, files, read)),
     notes=marked.notes if marked else (),
-    marks={'boxes': ('boxes',), 'masks': ('segmentation',)}.get(wants, ()),
+    marks=tfds_marks.NAMES.get(wants, ()),
   )
 
 

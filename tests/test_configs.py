@@ -171,6 +171,7 @@ def test_wrong_arguments(arg, message):
 
 
 SWEEPS = {
+  'attributes': {'grid': 6, 'seeds': 3},
   'compare': {'trunks': 8, 'all': 11},
   'deeplab_v2': {'widths': 2, 'learning_rates': 3, 'seeds': 3},
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
@@ -188,6 +189,7 @@ SWEEPS = {
   'ssdlite_v2': {'widths': 3, 'learning_rates': 4, 'seeds': 3},
   'ssdlite_v3': {'seeds': 3, 'learning_rates': 4},
   'ssdlite_v4': {'seeds': 3, 'learning_rates': 4},
+  'tag_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5, 'shares': 2},
   'staleness': {'delays': 21, 'learning_rates': 6, 'seeds': 3},
   'transfer': {'folds': 5, 'seeds': 3, 'learning_rates': 3},
   'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},

@@ -98,6 +98,9 @@ function contentOf(bytes, name) {
     throw new Refused(`${name} does not say how photos are prepared for it; ${WRITE_ONE}`);
   }
   const said = JSON.parse(found.get(SAID));
+  if ((said.task ?? 'classification') !== 'classification') {
+    throw new Refused(`${name} is a file for ${said.task}; this page names one class`);
+  }
   for (const [field, choices] of Object.entries(CHOICES)) {
     const value = said.contract[field];
     if (!choices.includes(value)) {

@@ -89,6 +89,10 @@ FAULTS = {
     'class that nothing in training shows',
     'classes that nothing in training shows',
   ),
+  'untold': (
+    'photo of which no tag is known',
+    'photos of which no tag is known',
+  ),
   'unreadable': ('file that cannot be read', 'files that cannot be read'),
   'unknown id': (
     'mask with ids that the label map lacks',

@@ -121,8 +121,8 @@ def read(root: str | os.PathLike, given: str = '') -> Table:
     before = rows.setdefault(name, row)
     if before[:3] != row[:3]:
       raise DataError(
-        f'{path} says two things of {name}, in lines {before.line} and {line}: remove '
-        'one of them'
+        f'{path} says two things of {name}, in lines {before.line} and {line}: a photo '
+        'has one row with all that is said of it; remove the other'
       )
   if not rows:
     first = faults[0].detail if faults else 'it has no rows'

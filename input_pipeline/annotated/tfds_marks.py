@@ -1,10 +1,11 @@
-"""Boxes, masks and answers of TFDS sets, by the features that TFDS documents.
+"""Boxes, masks, tags and answers of TFDS sets, by the features that TFDS documents.
 
 Boxes: COCO, VOC and whatever else has objects with 'bbox' and 'label'
 (https://www.tensorflow.org/datasets/catalog/coco). Masks: the sets in `MASKED`, and
-whatever has a `LabeledImage`. Answers: the classes that are right of a photo, none or
-several, as ImageNet's ReaL labels have them
-(https://www.tensorflow.org/datasets/catalog/imagenet2012_real).
+whatever has a `LabeledImage`. Tags: CelebA's attributes, VOC's labels, and whatever
+else has one of these two (https://www.tensorflow.org/datasets/catalog/celeb_a).
+Answers: the classes that are right of a photo, none or several, as ImageNet's ReaL
+labels have them (https://www.tensorflow.org/datasets/catalog/imagenet2012_real).
 """
 
 import functools
@@ -19,6 +20,8 @@ from input_pipeline import marks
 from input_pipeline.annotated import mask_files
 from input_pipeline.errors import DataError
 
+# What is wanted of a set -> `Source.marks`.
+NAMES = {'boxes': ('boxes',), 'masks': ('segmentation',), 'tags': ('tags',)}
 # Boxes of a picture that are used where counting all would take hours. TensorFlow's
 # Object Detection API trains with as many on COCO.
 MOST_BOXES = 100
@@ -90,12 +93,13 @@ class Marked(NamedTuple):
 
 
 def of_set(builder, name: str, wants: str) -> Marked:
-  """The boxes, masks or answers of a prepared set.
+  """The boxes, masks, tags or answers of a prepared set.
 
   Raises:
     DataError: it has none.
   """
-  return {'boxes': _boxes, 'masks': _masks, 'answers': _answers}[wants](builder, name)
+  how = {'boxes': _boxes, 'masks': _masks, 'tags': _tags, 'answers': _answers}
+  return how[wants](builder, name)
 
 
 def _features(builder) -> dict:
@@ -205,3 +209,30 @@ def _labelled_image(features):
   if len(masks) != 1 or len(images) != 1:
     return None
   return MaskedSet(images[0], masks[0], tuple(enumerate(features[masks[0]].names)))
+
+
+def _tags(builder, name):
+  """Yes or no of several attributes, or a list of the labels that hold."""
+  features = _features(builder)
+  attributes = features.get('attributes')
+  if hasattr(attributes, 'keys') and 'image' in features:
+    names = tuple(attributes.keys())
+
+    def attributes_of(example):
+      own = [tf.cast(example['attributes'][name], tf.float32) for name in names]
+      return {'tags': tf.stack(own)}
+
+    return Marked('image', names, attributes_of)
+  labels = getattr(features.get('labels'), 'feature', None)
+  if not isinstance(labels, tfds.features.ClassLabel) or 'image' not in features:
+    raise DataError(
+      f"{name} has no tags that are known here: it needs 'attributes' that are yes or "
+      "no, or 'labels' that are a list of classes, and has "
+      f'{", ".join(sorted(features))}'
+    )
+
+  def labels_of(example):
+    each = tf.one_hot(example['labels'], labels.num_classes, True, False)
+    return {'tags': tf.cast(tf.reduce_any(each, axis=0), tf.float32)}
+
+  return Marked('image', tuple(labels.names), labels_of)

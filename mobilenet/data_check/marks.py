@@ -1,4 +1,4 @@
-"""What is wrong with a folder of pictures with boxes or masks, by the files' names."""
+"""What is wrong with a folder of pictures with boxes, masks or tags, by file names."""
 
 import collections
 import concurrent.futures
@@ -17,6 +17,7 @@ from input_pipeline.annotated import (
   mask_files,
   mask_folder,
   picture_split,
+  tag_folder,
 )
 from mobilenet.data_check import listing, scan
 from mobilenet.data_check.facts import Found
@@ -70,6 +71,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     LOOK,
     'Nothing can be learned of them. Annotate some, or leave the class out.',
   ),
+  'untold': (NOTE, 'Only a teacher says something of them (teacher.hard below 1).'),
   'unreadable': (SERIOUS, 'Copy them again from where they came, or delete them.'),
   'unknown id': (
     SERIOUS,
@@ -103,7 +105,7 @@ def check(
   Every picture is decoded, and every mask.
 
   Args:
-    kind: 'boxes' or 'masks'.
+    kind: 'boxes', 'masks' or 'tags'.
     folder: as training takes it.
     annotations_at: where the annotations are, '' to look for them.
     split: by which pictures are split where nothing says it.
@@ -113,7 +115,8 @@ def check(
     DataError: what training would refuse.
   """
   root = pathlib.Path(folder).expanduser()
-  checked = {'boxes': _boxes, 'masks': _masks}[kind](root, annotations_at, split)
+  checks = {'boxes': _boxes, 'masks': _masks, 'tags': _tags}
+  checked = checks[kind](root, annotations_at, split)
   found = findings(checked.faults)
   _print(kind, checked, found)
   _write(out, root, checked, found)
@@ -206,6 +209,23 @@ def _masks(root, annotations_at, split):
           counts[names[label]][part] += 1
   faults += _untrained(counts)
   return Checked(tuple(faults), counts, {}, len(found.pictures))
+
+
+def _tags(root, annotations_at, split):
+  found = tag_folder.read_tags(root, annotations_at)
+  counts = {name: collections.Counter() for name in found.names}
+  for part, photos in _by_part(found.photos, root, split).items():
+    for photo in photos:
+      for place in np.flatnonzero(photo.tags == 1):
+        counts[found.names[place]][part] += 1
+  faults = [*found.faults, *_unreadable(root, found.photos), *_alike(found.names)]
+  faults += [
+    annotations.Fault(photo.name, 'untold')
+    for photo in found.photos
+    if (photo.tags == tag_folder.UNKNOWN).all()
+  ]
+  faults += _untrained(counts)
+  return Checked(tuple(faults), counts, {}, len(found.photos))
 
 
 def _unreadable(root, pictures):

@@ -62,6 +62,10 @@ def _labels(logits, how, size) -> Values:
     return (jnp.argmax(enlarged, axis=-1).astype(jnp.int32),)
 
 
+def _of_each(logits, how, size) -> Values:
+  return (jax.nn.sigmoid(logits),)
+
+
 _BOX = f'({", ".join(BOX_ORDER)}) as shares of the image, 0 to 1'
 ANSWERS: dict[str, dict[str, Answer]] = {
   'classification': {
@@ -96,6 +100,14 @@ ANSWERS: dict[str, dict[str, Answer]] = {
       _labels,
       "the class of each pixel of the image (N, H, W), int32, at the input's size, "
       'where nothing is left to do',
+    ),
+  },
+  'tags': {
+    'logits': Answer(('logits',), _as_they_are, 'logits (N, K), a sigmoid each'),
+    'probabilities': Answer(
+      ('probabilities',),
+      _of_each,
+      'the probability of each tag (N, K), 0 to 1; any number of them may hold',
     ),
   },
 }

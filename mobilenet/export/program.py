@@ -30,7 +30,7 @@ class Program:
   origin: whose weights these are, for people.
   architecture: arguments of `models.named.create`, before folding.
   decision: how answers are to be read, see `tasks.classification.decision`; of a
-    detector its 'score', the least that is shown; or None.
+    detector its 'score', the least that is shown; of tags their 'thresholds'; or None.
   answer: one that `answers.ANSWERS` has for the task; 'probabilities' are at the
     decision's temperature.
   calibration: of integers, where their ranges come from; or None.
@@ -142,6 +142,7 @@ def of_weights(
   decision: dict[str, Any] | None = None,
   answer: str | None = None,
   finding: dict[str, Any] | None = None,
+  task: str | None = None,
 ) -> Program:
   """The program of a network's weights.
 
@@ -149,6 +150,7 @@ def of_weights(
     weights: with a classifier and a contract.
     resolution: px; None for the contract's.
     decision, answer, finding: see `Program`; answer: None for the task's default.
+    task: see `Program`; None for what networks of the name are for.
 
   Raises:
     WeightsError: the weights have no classifier or no contract, or such networks no
@@ -164,7 +166,7 @@ def of_weights(
       '--contract=..., then export the workdir'
     )
   resolution = resolution or weights.contract.resolution
-  task = named.kind(weights.model['name'])
+  task = task or named.kind(weights.model['name'])
   answer, _ = answers.named(task, answer)
   model, variables = folding.fold(named.create(**weights.model), weights.variables)
   count = weights.model['num_classes']

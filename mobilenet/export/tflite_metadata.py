@@ -18,6 +18,7 @@ KINDS = {
   'classification': 'Image classifier',
   'detection': 'Object detector',
   'segmentation': 'Image segmenter',
+  'tags': 'Image tagger',
 }
 LABELLED = ('logits', 'probabilities', 'scores')  # outputs whose last axis is classes
 PARSER = '1.0.0'  # min_parser_version: the first has all that is used here

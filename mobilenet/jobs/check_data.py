@@ -9,8 +9,8 @@ written to the folder --out: check.html with pictures, check.json with all names
 check.csv with a row for each photo. With --init, a trained network looks for wrong
 labels. With --config, the page shows what the augmentation makes of some photos.
 
-Of pictures with boxes or masks it is the annotations that are checked, and check.json
-is written alone:
+Of pictures with boxes, masks or tags it is the annotations that are checked, and
+check.json is written alone:
 
    python main.py --job=check_data --data_dir=cells --data=boxes
 
@@ -42,14 +42,14 @@ from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 
 FINETUNE = 'configs/finetune.py'  # how photos are prepared for given weights
-KINDS = ('folder', 'boxes', 'masks')  # of folders
+KINDS = ('folder', 'boxes', 'masks', 'tags')  # of folders
 SERIOUS_FOUND = 3  # the exit code
 SAMPLES, EPOCHS = 4, 6  # photos of which the page shows augmented ones, draws of each
 
 FLAGS = (
   Flag('data_dir', str, None, "The folder of photos; the config's by default."),
   Flag('other_dir', str, None, 'Another folder, to be searched for copies of them.'),
-  Flag('data', str, None, "'folder', 'boxes' or 'masks'; the config's by default."),
+  Flag('data', str, None, "'folder', 'boxes', 'masks' or 'tags'; the config's."),
   Flag('init', str, None, 'A weight file or workdir that looks for wrong labels.'),
   Flag('resolution', int, None, "For --init: px; the weights' own by default."),
   Flag('out', str, None, 'A folder for the report; runs/check-NAME by default.'),

@@ -33,7 +33,7 @@ FLAGS = (
     str,
     None,
     'Of files that run: logits or probabilities; of detectors boxes or objects; of '
-    'segmenters logits or labels.',
+    'segmenters logits or labels; of tags as of classes.',
   ),
   Flag('data_dir', str, None, 'Photos to check it on, in class folders.'),
   Flag('split', str, None, "The split to check it on; the run's by default."),

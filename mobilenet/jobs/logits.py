@@ -5,8 +5,9 @@
 Training takes the file as --config.teacher.logits, with the same folder of photos; see
 configs/distill.py. Each photo is prepared as for the network's evaluation. A photo that
 cannot be read is named and left out, as training does; once it is repaired, training
-asks for a new file. --embeddings writes for --config.teacher.features what the
-network's classifier is given, too.
+asks for a new file. Of a folder with tags the photos are those that its CSV names.
+--embeddings writes for --config.teacher.features what the network's classifier is
+given, too.
 """
 
 import pathlib
@@ -18,17 +19,20 @@ from mobilenet import trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.reports import counter
 from mobilenet.runs import answering, stored_logits
-from mobilenet.training import sharding
+from mobilenet.training import sharding, workdir
 from mobilenet.training.errors import require
 
 CORRUPT_LIMIT = 10  # as many as training leaves out by default
 BATCH_SIZE = 32
+DATA = ('folder', 'tags')  # kinds that are folders of photos
 
 FLAGS = (
   Flag('init', str, None, 'A finished workdir or a weight file: the network.'),
   Flag('data_dir', str, None, 'The folder of photos, as training gets it.'),
   Flag('resolution', int, None, "px of the images; the network's own by default."),
   Flag('out', str, 'logits.npz', 'The file to write.'),
+  Flag('data', str, None, "'folder' or 'tags'; what the network was trained on."),
+  Flag('annotations', str, '', 'Of tags: the CSV, where the folder has several.'),
   Flag('embeddings', bool, False, 'Also write what its classifier is given.'),
 )
 
@@ -40,14 +44,26 @@ def run(given: Given) -> int:
     flags.resolution is None or 8 <= flags.resolution <= 8192,
     f'--resolution={flags.resolution} must be from 8 to 8192',
   )
+  require(
+    flags.data in (None, *DATA), f'--data={flags.data} must be {" or ".join(DATA)}'
+  )
   write_logits(
     flags.init,
     flags.data_dir or '',
     pathlib.Path(flags.out),
     flags.resolution,
     with_embeddings=flags.embeddings,
+    data=flags.data or _data_of(flags.init),
+    annotations=flags.annotations,
   )
   return 0
+
+
+def _data_of(init: str) -> str:
+  """The kind of folder that a workdir was trained on; 'folder' for anything else."""
+  folder = pathlib.Path(init).expanduser()
+  stored = workdir.read_config(folder) if folder.is_dir() else None
+  return 'tags' if stored and stored['task'] == 'tags' else 'folder'
 
 
 def write_logits(
@@ -57,6 +73,8 @@ def write_logits(
   resolution: int | None = None,
   *,
   with_embeddings: bool = False,
+  data: str = 'folder',
+  annotations: str = '',
 ) -> None:
   """Writes the logits of all photos of a folder, see `runs.stored_logits`.
 
@@ -66,6 +84,7 @@ def write_logits(
     out: the file.
     resolution: px; None for the network's own.
     with_embeddings: whether to write these, too.
+    data: one of DATA. annotations: of 'tags', the CSV; '' looks for it.
 
   Raises:
     TrainingError, ModelError, DataError: network or photos cannot be read, or the file
@@ -75,7 +94,7 @@ def write_logits(
   answering.check(weights)
   size = resolution or answering.own_resolution(init, weights)
   source = input_pipeline.open_source(
-    'folder', 'all', data_dir=folder, dir_flag='--data_dir'
+    data, 'all', data_dir=folder, annotations=annotations, dir_flag='--data_dir'
   )
   mesh = sharding.make_mesh()
   devices = mesh.devices.size

@@ -31,7 +31,7 @@ FLAGS = (
   Flag('out', str, None, 'A folder for predictions as CSV and JSON.'),
   Flag('cam', bool, False, 'Draw where the network sees the first answer.'),
   Flag('own_size', bool, False, 'With --cam: also over the photo at its own size.'),
-  Flag('score', float, None, 'Of a detector: the least score that is shown.'),
+  Flag('score', float, None, 'Of objects or tags: the least score that is shown.'),
 )
 
 
@@ -83,7 +83,7 @@ def predict(
       pictures.
     activation: draw where in each photo the first answer is seen (Grad-CAM).
     own_size: with `activation`, also over the photo at its own size.
-    score: of a detector, the least that is shown; None for the report's choice.
+    score: of objects or tags, the least that is shown; None for the report's choice.
 
   Raises:
     TrainingError, ModelError, DataError: no run, no photos, or none that can be read.
@@ -143,7 +143,7 @@ def check_out(
   place = out.resolve()
   if (
     config is not None
-    and config.data.name in ('folder', 'boxes', 'masks')
+    and config.data.name in ('folder', 'boxes', 'masks', 'tags')
     and config.data.dir
   ):
     data = workdir.local_path(config.data.dir).resolve()

@@ -28,7 +28,8 @@ class Counts(NamedTuple):
 def per_class(source, eval_source) -> dict[str, Counts]:
   """Class -> its counts, in the order of the labels.
 
-  Of data with boxes it is these that are counted. Empty where a source does not know
+  Of data with boxes it is these that are counted, of tags the photos that have them.
+  Empty where a source does not know
   its labels without reading, as all but folders.
 
   Args:
@@ -45,7 +46,7 @@ def per_class(source, eval_source) -> dict[str, Counts]:
 
 def noun(source) -> str:
   """What `per_class` counts: 'images' or 'boxes'."""
-  return 'boxes' if source.labels is None else 'images'
+  return 'boxes' if 'boxes' in source.marks else 'images'
 
 
 def _counts(source) -> Counter | None:

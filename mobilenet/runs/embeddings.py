@@ -17,7 +17,7 @@ import os
 import pathlib
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -39,7 +39,8 @@ CLASSIFIER = 'classifier'  # the value of config.model.trained
 _BATCH = 32
 # Of all numbers of a split; they are held in memory.
 _MOST_BYTES = 4 * 2**30
-_VERSION = '2'
+_VERSION = '3'
+_FIELD = 'field_'  # before the name of one, in a file
 _NO_FILE = ''  # size, times and inode of what is no file
 
 
@@ -47,13 +48,13 @@ _NO_FILE = ''  # size, times and inode of what is no file
 class Embeddings:
   """Of all examples of a split, in their order.
 
-  values: float32 (N, ...), what `Classifier.embed` gave. label: int32 (N,). ok: (N,),
-  whether the photo could be read; the values of others are zero. names: of the
-  examples, for messages.
+  values: float32 (N, ...), what `Classifier.embed` gave. fields: (N, ...) by name, what
+  a batch holds besides, such as 'label'. ok: (N,), whether the photo could be read; the
+  values of others are zero. names: of the examples, for messages.
   """
 
   values: np.ndarray
-  label: np.ndarray
+  fields: Mapping[str, np.ndarray]
   ok: np.ndarray
   names: tuple[str, ...]
 
@@ -84,7 +85,7 @@ class Embeddings:
         epoch += 1
         order = np.concatenate([order, places(epoch)])
       chosen, order = order[:batch_size], order[batch_size:]
-      yield {'image': self.values[chosen], 'label': self.label[chosen]}
+      yield {'image': self.values[chosen], **self._fields_of(chosen)}
 
   def eval_batches(self, batch_size: int) -> 'Batches':
     """Every example once, as `input_pipeline.eval_batches` gives them."""
@@ -98,10 +99,13 @@ class Embeddings:
       real = np.arange(batch_size) < len(rows)
       yield {
         'image': self.values[filled],
-        'label': self.label[filled],
+        **self._fields_of(filled),
         'mask': (self.ok[filled] & real).astype(np.float32),
         'index': np.where(real, filled, -1),
       }
+
+  def _fields_of(self, rows):
+    return {name: values[rows] for name, values in self.fields.items()}
 
 
 class Batches(Iterator):
@@ -155,6 +159,7 @@ def of_source(
       what the network gives is not finite.
   """
   path = _path(config, model, variables, source)
+  fields = experiment.make_task(config).fields
   stamps = _stamps(source)
   kept = _read(path)
   rows = [kept.get(stamp) for stamp in stamps]
@@ -162,7 +167,7 @@ def of_source(
   if missing:
     _check_size(model, config.resolution, source)
     began = time.monotonic()
-    for n, row in _computed(config, model, variables, source, missing):
+    for n, row in _computed(config, model, variables, source, missing, fields):
       rows[n] = row
     _check_finite(rows, source)
     read = {stamp: row for stamp, row in zip(stamps, rows, strict=True) if row.ok}
@@ -177,9 +182,9 @@ def of_source(
   values = np.zeros((len(rows), *read.shape[1:]), np.float32)
   values[ok] = read
   names = tuple(source.describe(n) for n in range(source.num_examples))
-  labels = [row.label for row in rows] if source.labels is None else source.labels
-  found = Embeddings(values, np.asarray(labels, np.int32), ok, names)
-  _tell_of_classes(found, source)
+  found = Embeddings(values, _fields(fields, rows, source), ok, names)
+  if 'label' in fields:
+    _tell_of_classes(found, source)
   return found
 
 
@@ -187,11 +192,25 @@ class _Row(NamedTuple):
   """Of one example; values: None where it could not be read."""
 
   values: np.ndarray | None
-  label: int
+  fields: Mapping[str, np.ndarray]
 
   @property
   def ok(self) -> bool:
     return self.values is not None
+
+
+def _fields(names, rows, source) -> dict[str, np.ndarray]:
+  """What the source knows without reading, and the rest as it was read.
+
+  A folder's photos keep what was computed of them when somebody corrects what is said.
+  """
+  known = dict(source.fields or {})
+  if source.labels is not None:
+    known['label'] = np.asarray(source.labels, np.int32)
+  return {
+    name: known[name] if name in known else np.stack([row.fields[name] for row in rows])
+    for name in names
+  }
 
 
 def _check_finite(rows, source) -> None:
@@ -205,14 +224,15 @@ def _check_finite(rows, source) -> None:
 
 def _tell_of_classes(found: Embeddings, source) -> None:
   """Names the classes that have photos, of which none can be read."""
-  lost = set(found.label.tolist()) - set(found.label[found.ok].tolist())
+  label = found.fields['label']
+  lost = set(label.tolist()) - set(label[found.ok].tolist())
   for label in sorted(lost):
     print(
       f'warning: no image of {source.class_names[label]} in {source.split} can be read'
     )
 
 
-def _computed(config, model, variables, source, missing):
+def _computed(config, model, variables, source, missing, fields):
   """(place, `_Row`) of the missing examples."""
   if source.names is None:
     part, places = source, list(range(source.num_examples))
@@ -233,18 +253,19 @@ def _computed(config, model, variables, source, missing):
     some = bool(batch['mask'].any())
     computed = embed(constants, batch['image']) if some else None
     if waiting is not None:
-      yield from _rows(*waiting, places)
+      yield from _rows(*waiting, places, fields)
     waiting = batch, computed  # read while the next batch is computed
   if waiting is not None:
-    yield from _rows(*waiting, places)
+    yield from _rows(*waiting, places, fields)
 
 
-def _rows(batch, computed, places):
+def _rows(batch, computed, places, fields):
   values = None if computed is None else np.asarray(computed, np.float32)
   for n, index in enumerate(batch['index']):
     if index >= 0:
       value = values[n] if batch['mask'][n] else None
-      yield places[index], _Row(value, int(batch['label'][n]))
+      own = {name: np.asarray(batch[name][n]) for name in fields}
+      yield places[index], _Row(value, own)
 
 
 def _check_size(model, resolution, source) -> None:
@@ -273,7 +294,8 @@ def _path(config, model, variables, source) -> pathlib.Path:
       digest.update(f'{name} {value.shape} {value.dtype}'.encode())
       digest.update(np.ascontiguousarray(value))
   place = source.origin if source.names is not None else (source.origin, source.split)
-  rest = (model.network, experiment.ops(config, 'eval_ops'), place)
+  fields = experiment.make_task(config).fields
+  rest = (model.network, experiment.ops(config, 'eval_ops'), place, fields)
   digest.update(repr(rest).encode())
   return user_cache.folder('embeddings') / f'{digest.hexdigest()[:32]}.npz'
 
@@ -304,10 +326,16 @@ def _read(path: pathlib.Path) -> dict[tuple[str, str], _Row]:
   try:
     with np.load(io.BytesIO(path.read_bytes())) as stored:
       names, seen = stored['names'].tolist(), stored['seen'].tolist()
-      values, labels = stored['values'], stored['label']
+      values = stored['values']
+      fields = {
+        name.removeprefix(_FIELD): stored[name]
+        for name in stored.files
+        if name.startswith(_FIELD)
+      }
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
     return {}
-  rows = map(_Row, values, labels.tolist())
+  own = ({name: each[n] for name, each in fields.items()} for n in range(len(values)))
+  rows = map(_Row, values, own)
   return dict(zip(zip(names, seen, strict=True), rows, strict=True))
 
 
@@ -320,14 +348,14 @@ def _write(path: pathlib.Path, kept: dict[tuple[str, str], _Row]) -> None:
     return
   newest = {stamp[0]: stamp for stamp in kept}
   stamps = list(newest.values())
-  values, labels = zip(*(kept[stamp] for stamp in stamps), strict=True)
+  values, own = zip(*(kept[stamp] for stamp in stamps), strict=True)
   data = io.BytesIO()
   np.savez(
     data,
     names=np.asarray([stamp[0] for stamp in stamps]),
     seen=np.asarray([stamp[1] for stamp in stamps]),
     values=np.stack(values),
-    label=np.asarray(labels, np.int32),
+    **{_FIELD + name: np.stack([each[name] for each in own]) for name in own[0]},
   )
   try:
     files.replace_file(path, data.getvalue())

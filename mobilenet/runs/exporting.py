@@ -15,14 +15,13 @@ from mobilenet import experiment, tasks, trained
 from mobilenet.export import check, formats, program
 from mobilenet.export.errors import ExportError
 from mobilenet.export.quantised import WHOLE, Quantised
-from mobilenet.models import named
 from mobilenet.reports import terminal
 from mobilenet.runs import exporting_marks, quantising
 from mobilenet.tasks.classification import intervals
 from mobilenet.training import files, sharding
 from mobilenet.training.errors import TrainingError, require
 
-FOLDERS = ('folder', 'boxes', 'masks')
+FOLDERS = ('folder', 'boxes', 'masks', 'tags')
 HARD_SWISH = 'hard_swish'
 MADE_IMAGES = 32  # where a run has no data
 
@@ -107,11 +106,12 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
 
 def program_of(run: trained.Run, answer: str | None = None) -> program.Program:
   """The program of a run, at the resolution that it was trained with."""
-  task = experiment.make_task(run.config)
-  of_task = tasks.exported(named.kind(run.config.model.name))
-  said = of_task.said_of(task, run.folder, run.step, run.outputs)
+  task, name = experiment.make_task(run.config), experiment.task_of(run.config)
+  said = tasks.exported(name).said_of(task, run.folder, run.step, run.outputs)
   weights = trained.to_weights(run)
-  return program.of_weights(weights, run.config.resolution, answer=answer, **said)
+  return program.of_weights(
+    weights, run.config.resolution, answer=answer, task=name, **said
+  )
 
 
 @contextlib.contextmanager
@@ -138,12 +138,12 @@ def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
 def images_of(run: trained.Run, wanted: Wanted) -> tuple[Iterator, str]:
   """Prepared images with labels to check a file on, and whose they are.
 
-  Of detectors and segmenters they are whole batches, see `exporting_marks`.
+  Of other tasks they are whole batches, see `exporting_marks`.
 
   An imported run has no data of its own: without `data_dir` images are made.
   """
   config = run.config
-  marks = named.kind(config.model.name) != 'classification'
+  marks = experiment.task_of(config) != 'classification'
   if config.data.name in FOLDERS and not (wanted.data_dir or config.data.dir):
     require(
       wanted.precision in check.TOLERANCE,

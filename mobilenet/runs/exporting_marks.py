@@ -1,4 +1,4 @@
-"""Whether a file of a detector or a segmenter answers as its network does."""
+"""Whether a file answers as its network does, of other tasks than classification."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple

@@ -26,11 +26,12 @@ def in_order_of_run(
 ) -> tuple['input_pipeline.Source', list[str]]:
   """A source, numbered as the run in a folder numbers its classes.
 
-  Masks, and boxes of other classes than the run's, come back as they are.
+  Masks, and boxes of other classes than the run's, come back as they are. Tags may be
+  others: those that the run has alone are unknown, those that it lacks are left out.
 
   Args:
     folder: the run's.
-    source: of labels, answers, boxes or masks.
+    source: of labels, answers, boxes, masks or tags.
     alias: names are the same class if these of them are equal.
 
   Returns:
@@ -43,6 +44,8 @@ def in_order_of_run(
   known, own = workdir.read_classes(folder), source.class_names
   if known is None or known == own or 'segmentation' in source.marks:
     return source, []
+  if 'tags' in source.marks:
+    return _tags(source, known)
   if source.marks and (len(set(own)) < len(own) or sorted(own) != sorted(known)):
     return source, []
   places = _places(own, known, alias)
@@ -56,6 +59,22 @@ def in_order_of_run(
   lines = _lines(source, known, places)
   found = renumbering.renumbered(source, known, places)
   return dataclasses.replace(found, notes=(*source.notes, *lines)), lines
+
+
+def _tags(source, known):
+  own = source.class_names
+  lacking = [name for name in known if name not in own]
+  more = [name for name in own if name not in known]
+  if len(lacking) == len(known):
+    return source, []  # of something else: whoever compares the names says so
+  lines = [
+    f'the tags of {source.origin} are matched with those of the run by their names'
+  ]
+  if lacking:
+    lines.append(f'{source.origin} says nothing of {some(lacking)}: not measured')
+  if more:
+    lines.append(f'the run does not know {some(more)}: left out')
+  return renumbering.renumbered_tags(source, known), lines
 
 
 def _places(own, known, alias) -> list[int | None]:

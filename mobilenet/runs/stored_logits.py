@@ -3,8 +3,9 @@
 It is NumPy's .npz with the arrays
 
   names: (N,) strings, the photos' paths relative to their folder, with / between,
-  logits: (N, K) floats; a constant added to a row changes nothing,
-  classes: (K,) strings, the names of the classes in the order of the logits,
+  logits: (N, K) floats; of classes, a constant added to a row changes nothing; of tags
+    each has a sigmoid of its own,
+  classes: (K,) strings, the names of the classes or tags in the order of the logits,
   embeddings: (N, D) floats, only for --config.teacher.features; a common factor changes
     nothing.
 

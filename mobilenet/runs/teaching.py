@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from mobilenet import experiment, trained
 from mobilenet.runs import answering, stored_logits, teacher_images
-from mobilenet.training import array_sums
+from mobilenet.training import array_sums, workdir
 from mobilenet.training.errors import require
 from mobilenet.weights.own_file import flatten
 
@@ -208,6 +208,8 @@ def _by_name(config, order, logits, embeddings) -> dict[str, np.ndarray]:
 def _of_weights(config: ConfigDict) -> Teacher:
   weights = trained.load_weights(config.teacher.weights)
   answering.check(weights)
+  if LOGITS in _used(config.teacher):
+    _check_task(config, weights)
   size = config.teacher.resolution
   size = size or answering.own_resolution(config.teacher.weights, weights)
   # Raises if it cannot see these images.
@@ -220,6 +222,17 @@ def _of_weights(config: ConfigDict) -> Teacher:
     crc32=array_sums.crc32_of([said, array_sums.record(flatten(weights.variables))]),
     batches=functools.partial(_answered_batches, weights, size),
     used=_used(config.teacher),
+  )
+
+
+def _check_task(config, weights) -> None:
+  """Checks that a teacher that is a run was trained for the student's task."""
+  folder = pathlib.Path(config.teacher.weights).expanduser()
+  stored = workdir.read_config(folder) if folder.is_dir() else None
+  require(
+    stored is None or stored['task'] == config.task,
+    f'the teacher ({weights.origin}) was trained for {stored and stored["task"]}, and '
+    f'the student is for {config.task}: its logits mean something else',
   )
 
 
@@ -244,7 +257,7 @@ def _answered_batches(weights, size, config, source, mesh, start_step, order):
 def _of_logits(config: ConfigDict) -> Teacher:
   path = pathlib.Path(config.teacher.logits).expanduser()
   require(
-    config.data.name == 'folder',
+    config.data.name in ('folder', 'tags'),
     f'teacher.logits is for folders of photos, and the data is {config.data.name}; a '
     'network answers for any data: --config.teacher.weights=...',
   )

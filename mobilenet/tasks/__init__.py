@@ -22,7 +22,7 @@ from mobilenet.training.evaluation import Evaluation
 # config.task -> the module whose `make_task(config)` makes it.
 TASKS = {
   name: f'mobilenet.tasks.{name}'
-  for name in ('classification', 'detection', 'segmentation')
+  for name in ('classification', 'detection', 'segmentation', 'tags')
 }
 
 Batch = dict[str, jax.Array]
@@ -126,7 +126,7 @@ class Shown(NamedTuple):
   `trained.Run`; None for an exported file. decision: what such a file says of how its
   answers are to be read; None if nothing. activation: whether to draw where the network
   looks. own_size: whether to draw that at the photo's own size, too. score: the least
-  that an object is shown with; None for what the run's report chose.
+  that an object or a tag is shown with; None for what the run's report chose.
   """
 
   title: str
@@ -149,7 +149,8 @@ class Task(Protocol):
     with what `kept` gives.
   needs_examples: whether its metric is known only from all examples (see `finish`):
     every evaluation keeps them then, not only that of a report.
-  wants: what it needs of a data set that has several: 'label', 'boxes' or 'masks'.
+  wants: what it needs of a data set that has several: 'label', 'boxes', 'masks' or
+    'tags'.
   has_embeddings: whether its networks end in a classifier of embeddings, which can
     learn alone, be taught and teach.
   takes_crops: whether the crop that belongs to given weights suits its evaluation.

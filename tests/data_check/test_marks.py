@@ -140,3 +140,20 @@ def test_every_fault_has_advice_and_nothing_wrong_is_said(tmp_path, capsys):
   assert 'nothing is wrong' in capsys.readouterr().out
   with pytest.raises(DataError, match='no masks found'):
     _check('masks', tmp_path)
+
+
+def test_tags_are_counted_and_what_no_row_names_is_listed(tmp_path, capsys):
+  for name in 'abcd':
+    Image.new('RGB', (8, 8)).save(tmp_path / f'{name}.png')
+  rows = ['photo,split,Red,red', 'a.png,train,1,0', 'b.png,val,1,1', 'c.png,val,,']
+  (tmp_path / 'said.csv').write_text('\n'.join([*rows, 'gone.png,val,1,1']))
+  found, said = _check('tags', tmp_path)
+  assert found == {
+    'no picture': (str(tmp_path / 'said.csv'),),
+    'alike': ('classes',),
+    'untrained': ('classes',),
+    'in no list': ('d.png',),
+    'untold': ('c.png',),
+  }
+  assert said['classes'] == {'Red': {'train': 1, 'val': 1}, 'red': {'val': 1}}
+  assert 'val: pictures with it' in capsys.readouterr().out

@@ -9,8 +9,10 @@ from mobilenet.reports import data_counts
 from mobilenet.reports.data_counts import Counts
 
 
-def source(labels, names=('a', 'b', 'c'), boxes=None):
-  return types.SimpleNamespace(labels=labels, class_names=names, class_counts=boxes)
+def source(labels, names=('a', 'b', 'c'), boxes=None, marks=('boxes',)):
+  return types.SimpleNamespace(
+    labels=labels, class_names=names, class_counts=boxes, marks=marks if boxes else ()
+  )
 
 
 def shown(counts):
@@ -28,6 +30,8 @@ def test_counts_are_in_the_order_of_the_labels():
   counts = data_counts.per_class(*boxed)
   assert counts == {'a': Counts(4, 1), 'b': Counts(0, 3), 'c': Counts(2, 0)}
   assert data_counts.noun(boxed[0]) == 'boxes'
+  tagged = source(None, boxes=(4, 0, 2), marks=('tags',))
+  assert data_counts.noun(tagged) == 'images'
 
 
 def test_few_classes_have_a_row_each(capsys):

@@ -130,3 +130,19 @@ def test_classes_of_boxes_in_another_order(tmp_path, run):
   for names in (source.class_names, ('rbc', 'wbc', 'other')):
     assert matching.in_order_of_run(run(*names), source) == (source, [])
   assert matching.in_order_of_run(tmp_path / 'none', source) == (source, [])
+
+
+def test_tags_may_be_others(tmp_path, run):
+  Image.new('RGB', (9, 9)).save(tmp_path / '1.png')
+  (tmp_path / 'tags.csv').write_text('photo,round,red\n1.png,1,0\n')
+  source = open_source('tags', 'all', data_dir=str(tmp_path))
+  found, notes = matching.in_order_of_run(run('red', 'old'), source)
+  assert found.class_names == ('red', 'old')
+  assert found.read(np.int64(0))['tags'].numpy().tolist() == [0, -1]
+  assert [line.partition(str(tmp_path))[2] for line in notes] == [
+    ' are matched with those of the run by their names',
+    ' says nothing of old: not measured',
+    '',
+  ]
+  assert notes[-1] == 'the run does not know round: left out'
+  assert matching.in_order_of_run(run('old'), source) == (source, [])

@@ -58,7 +58,7 @@ def test_they_are_what_the_network_gives(config, capsys):
   whole, model, variables, source = completed(config)
   found = embeddings.of_source(whole, model, variables, source)
   assert found.values.shape == (len(CLASSES), 256)
-  assert found.label.tolist() == list(range(len(CLASSES)))
+  assert found.fields['label'].tolist() == list(range(len(CLASSES)))
   assert found.ok.all()
   batch = next(experiment.eval_batches(whole, source, sharding.make_mesh()))
   expected = model.apply(variables, batch['image'], method='embed')
@@ -222,7 +222,7 @@ def test_photos_of_which_none_can_be_read_are_one_line(config, tmp_path):
 def made(count):
   return embeddings.Embeddings(
     np.arange(count, dtype=np.float32)[:, None],
-    np.arange(count, dtype=np.int32),
+    {'label': np.arange(count, dtype=np.int32)},
     np.ones(count, bool),
     tuple(map(str, range(count))),
   )

@@ -147,3 +147,49 @@ def test_answers_are_all_the_classes_that_are_right(tmp_path, objects):
   assert batch['answers'].tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [0, 1, 0]]
   with pytest.raises(DataError, match="things has no 'real_label', a list of the cla"):
     source_of(objects, 'things', 'train', 'answers')
+
+
+def test_attributes_of_faces_are_tags(tmp_path):
+  import tensorflow_datasets as tfds
+
+  names = ['Smiling', 'Bald']
+  builder = prepared_sets.write(
+    tmp_path / 'celeb_a' / '1.0.0',
+    'celeb_a',
+    {
+      'image': tfds.features.Image(shape=(12, 16, 3), encoding_format='jpeg'),
+      'attributes': dict.fromkeys(names, np.bool_),
+    },
+    {'train': [
+      {'image': _picture(), 'attributes': {'Smiling': smiles, 'Bald': not smiles}}
+      for smiles in (True, False)
+    ]},
+  )  # fmt: skip
+  source = source_of(builder, 'celeb_a', 'train', 'tags')
+  assert sorted(source.class_names) == sorted(names)
+  assert (source.marks, source.fields) == (('tags',), None)
+  (batch,) = eval_batches(source, ops='resize(8)', batch_size=2)
+  smiling = batch['tags'][:, source.class_names.index('Smiling')]
+  assert smiling.tolist() == [1, 0]
+  assert (batch['tags'].sum(axis=1) == 1).all()
+
+
+def test_labels_of_voc_are_tags(tmp_path):
+  import tensorflow_datasets as tfds
+
+  labels = tfds.features.ClassLabel(names=['cat', 'dog', 'car'])
+  builder = prepared_sets.write(
+    tmp_path / 'voc' / '1.0.0',
+    'voc',
+    {'image': tfds.features.Image(), 'labels': tfds.features.Sequence(labels)},
+    {'train': [{'image': _picture(), 'labels': own} for own in ([2, 0], [])]},
+  )
+  source = source_of(builder, 'voc', 'train', 'tags')
+  assert source.class_names == ('cat', 'dog', 'car')
+  (batch,) = eval_batches(source, ops='resize(8)', batch_size=2)
+  assert batch['tags'].tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_a_set_without_tags_says_what_it_has(objects):
+  with pytest.raises(DataError, match=r'things has no tags .* has image, objects'):
+    source_of(objects, 'things', 'train', 'tags')
