@@ -92,6 +92,8 @@ FOLDER = {
   'epochs': 50.0,
   'resolution': 96,
   'schedule.warmup_epochs': 3.0,
+  # The network's own: fan_out draws a classifier of few classes far too large.
+  'model.init': None,
   'model.norm_momentum': 0.97,
   'ema_decay': 0.99,
   'log_steps': 50,

@@ -176,6 +176,7 @@ def test_torchvisions_recipe_is_its_command():
   every_32 = 1 - (1 - 0.99998) * 1024 * 32 / 600
   assert config.ema_decay**32 == pytest.approx(every_32, abs=1e-5)
   small = load('modern', 'model=mobilenet_v2,data=folder')
+  assert (config.model.init, small.model.init) == ('fan_out', None)
   assert small.schedule.learning_rate / 0.5 == small.batch_size / config.batch_size
 
 
