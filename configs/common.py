@@ -79,6 +79,7 @@ def base() -> ConfigDict:
     'central_fraction(0.875)|resize({resolution})|value_range(-1, 1)'
   )
   config.data.batch_ops = ''  # 'mixup(0.2)' and the like
+  config.data.repeats = 1  # rows of a batch for each of its images, drawn anew each
   # Given weights bring their own preparation: eval_ops becomes {contract}, the end of
   # train_ops becomes {normalize}. True keeps both as written above.
   config.data.own_ops = False
@@ -105,6 +106,7 @@ def base() -> ConfigDict:
   config.optimizer.weight_decay = placeholder(float)  # decoupled: adamw's
   config.optimizer.decay_depthwise = False
   config.optimizer.clip_norm = placeholder(float)
+  config.optimizer.layer_decay = placeholder(float)  # of the rate, row by row
   config.optimizer.stale_steps = 0  # asynchronous workers less one: staleness.py
 
   config.schedule = ConfigDict()
@@ -120,6 +122,9 @@ def base() -> ConfigDict:
   config.schedule.power = placeholder(float)
 
   config.loss = ConfigDict()
+  config.loss.name = 'softmax'  # or 'sigmoid': a yes or no to every class
+  config.loss.target_threshold = placeholder(float)  # sigmoid's: 1 above it, else 0
+  config.loss.sum_classes = False  # sigmoid's: the sum over classes, not their mean
   config.loss.label_smoothing = 0.0
   config.loss.l2 = 0.0  # factor of 0.5 * sum(w^2), in the loss
   config.loss.l2_depthwise = False

@@ -18,7 +18,7 @@ MEAN_PIXEL = tuple(round(255 * share) for share in IMAGENET_MEAN)
 UNCOUNTED = 255  # the value of a mask where nothing counts
 
 RESIZE_METHODS = ('bilinear', 'bicubic', 'nearest', 'area')
-ERASE_FILLS = ('noise', 'black', 'grey')
+ERASE_FILLS = ('noise', 'black', 'grey', 'mean')
 # The names of the RandAugment paper (https://arxiv.org/abs/1909.13719).
 TRANSFORMS = (
   'AutoContrast',
@@ -214,10 +214,21 @@ def autoaug(policy='v0'):
   return {'policy': policy}
 
 
+def trivialaug():
+  """TrivialAugment, wide: one transform for every image, drawn with its strength.
+
+  Of 14 transforms, of which one changes nothing, each is as likely, and so is each of
+  31 strengths and, where it has one, the sign. What comes from outside is black.
+  https://arxiv.org/abs/2103.10158, with the ranges of torchvision's TrivialAugmentWide.
+  """
+  return {}
+
+
 def erase(prob, area=(0.02, 1 / 3), aspect=(0.3, 10 / 3), fill='noise'):
   """Random erasing of a rectangle (share of the area, width / height).
 
-  'noise' is uniform in every pixel, the paper's best. https://arxiv.org/abs/1708.04896
+  'noise' is uniform in every pixel, the paper's best; 'mean' is ImageNet's mean colour,
+  which torchvision erases with: 0 after its normalisation. https://arxiv.org/abs/1708.04896
   """
   _number('prob', prob, 0, 1)
   _pair('area', area, 0, 1)
@@ -370,6 +381,7 @@ IMAGE_OPS = {
   'scale_crop': scale_crop,
   'shift': shift,
   'ssd_crop': ssd_crop,
+  'trivialaug': trivialaug,
   'turn': turn,
   'value_range': value_range,
 }

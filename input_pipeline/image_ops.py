@@ -10,7 +10,15 @@ import math
 
 import tensorflow as tf
 
-from input_pipeline import affine, canvas_ops, keys, randaug, transforms
+from input_pipeline import (
+  affine,
+  canvas_ops,
+  catalogue,
+  keys,
+  randaug,
+  transforms,
+  trivialaug,
+)
 from input_pipeline.errors import DataError
 
 
@@ -228,7 +236,9 @@ def erase(image, key, prob, area, aspect, fill):
     if fill == 'noise':
       filled = keys.uniform(key, 5, 0, 256, tf.shape(image), tf.int32)
     else:
-      filled = tf.constant({'black': 0, 'grey': 128}[fill])
+      filled = tf.constant(
+        {'black': 0, 'grey': 128, 'mean': catalogue.MEAN_PIXEL}[fill]
+      )
     hole = (in_rows[:, None] & in_columns[None, :])[..., None]
     return tf.where(hole, tf.cast(filled, image.dtype), image)
 
@@ -306,6 +316,7 @@ OPS = {
   'scale_crop': canvas_ops.scale_crop,
   'shift': shift,
   'ssd_crop': canvas_ops.ssd_crop,
+  'trivialaug': functools.partial(_on_bytes, trivialaug.trivialaug),
   'turn': turn,
   'value_range': value_range,
 }

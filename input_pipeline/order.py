@@ -23,15 +23,28 @@ def train_order(
   process_index: int,
   process_count: int,
   shuffle_buffer: int,
+  repeats: int = 1,
   neighbour: bool = False,
   watch: record_files.Watch | None = None,
 ):
-  """Endless data set of (epoch, index, item): this process's examples from a step on.
+  """Endless data set of (draw, index, item): this process's examples from a step on.
+
+  The draw is the epoch, as long as nothing is repeated. An example and a draw have one
+  augmentation.
 
   With random access, every epoch is a permutation of the split and the epochs follow
   each other without a gap. Process p of n takes the rows p * batch_size to (p + 1) *
   batch_size - 1 of each n * batch_size: put together, the batches of all processes are
   those of one process with batches of that size.
+
+  With `repeats` R, a batch of B rows has B / R examples: all of them, then all of them
+  again, R times, with draws epoch * R to epoch * R + R - 1 (1901.09335; timm's
+  RepeatAugSampler and torchvision's RASampler). Neighbouring rows are different
+  examples, so that mixing does not mix an example with itself. What other samplers call
+  an epoch, as many rows as there are examples, has an R-th of the examples here too.
+  They draw a new R-th each time; here R of those epochs have every example, R times.
+  The rows are those of the batch of all processes, or of each process's own batch if
+  records are streamed.
 
   Records are streamed instead: every process permutes the files of its own share, reads
   them in turn and shuffles in a buffer. Each example comes once in an epoch of its
@@ -45,18 +58,46 @@ def train_order(
     batch_size: examples in a batch of this process, the same for all processes.
     process_index, process_count: of this process.
     shuffle_buffer: records that are held, of a streamed source.
+    repeats: how often a batch has each of its examples; it divides the batch.
     neighbour: with random access, take one more row for each batch, see `neighbour_of`.
     watch: over the record files; None where nothing has failed.
   """
   if source.slices is None:
     rows = _own_rows(batch_size, process_index, process_count, neighbour)
-    return _permuted(
-      source.num_examples, seed, start_step, batch_size * process_count, rows
+    # Whether an example of the batch stands in a row of this process.
+    own = rows.reshape(repeats, -1).any(axis=0)
+    order = _permuted(source.num_examples, seed, start_step, len(rows) // repeats, own)
+  else:
+    rows = np.ones(batch_size, bool)
+    own = rows.reshape(repeats, -1).any(axis=0)
+    slices = source.slices(process_index, process_count)
+    records = (watch or record_files).records
+    start = start_step * batch_size // repeats
+    order = _streamed(slices, seed, start, process_index, shuffle_buffer, records)
+  return order if repeats == 1 else _repeated(order, rows, own, repeats)
+
+
+def check_repeats(
+  source: Source, repeats: int, batch_size: int, process_count: int
+) -> None:
+  """Checks that a batch can hold each of its examples `repeats` times.
+
+  Raises:
+    DataError: it cannot.
+  """
+  if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+    raise DataError(
+      f'--config.data.repeats={repeats!r} must be a whole number, at least 1'
     )
-  slices = source.slices(process_index, process_count)
-  records = (watch or record_files).records
-  start = start_step * batch_size
-  return _streamed(slices, seed, start, process_index, shuffle_buffer, records)
+  # Records are streamed: each process repeats what is in its own share of a batch.
+  shares = 1 if source.slices is None else process_count
+  rows, multiple = batch_size * process_count, repeats * shares
+  if rows % multiple:
+    of = '' if shares == 1 else f' of {shares} processes'
+    raise DataError(
+      f'--config.data.repeats={repeats} does not divide the batch of {rows}{of}: '
+      f'choose a --config.batch_size that is a multiple of {multiple}'
+    )
 
 
 def neighbour_of(process_index: int) -> str:
@@ -120,6 +161,29 @@ def _permuted(num_examples, seed, start_step, whole_batch, own_rows):
     return indexes.map(lambda index: (epoch, index, index))
 
   return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
+
+
+def _repeated(order, rows, own, repeats):
+  """Rows of batches from their examples; see `train_order`.
+
+  Args:
+    order: of (epoch, index, item), the examples of `own` of each batch.
+    rows: bool (rows of the batch,), which of them are wanted.
+    own: bool (examples of the batch,), which of them stand in those rows.
+    repeats: rows of the batch to one of its examples.
+  """
+  draws, examples = np.divmod(np.flatnonzero(rows), len(own))
+  places = tf.constant((np.cumsum(own) - 1)[examples])
+  draws = tf.constant(draws, tf.int64)
+
+  def of_batch(epoch, index, item):
+    return (
+      tf.gather(epoch, places) * repeats + draws,
+      tf.gather(index, places),
+      tf.gather(item, places),
+    )
+
+  return order.batch(int(own.sum()), drop_remainder=True).map(of_batch).unbatch()
 
 
 def _streamed(slices, seed, start, process_index, shuffle_buffer, read):

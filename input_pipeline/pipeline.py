@@ -11,7 +11,12 @@ import tensorflow as tf
 from input_pipeline import keys, marks, mixing, preparation, record_files, recovery
 from input_pipeline.errors import DataError, some
 from input_pipeline.op_string import parse_ops
-from input_pipeline.order import eval_order, neighbour_of, train_order
+from input_pipeline.order import (
+  check_repeats,
+  eval_order,
+  neighbour_of,
+  train_order,
+)
 from input_pipeline.source import Source
 
 _CLASS = 'class before mixing'  # a field, inside of `train_batches`
@@ -49,6 +54,7 @@ def train_batches(
   start_step: int = 0,
   process_index: int = 0,
   process_count: int = 1,
+  repeats: int = 1,
   shuffle_buffer: int = 10_000,
   corrupt_limit: int = 10,
   threads: int = 0,
@@ -58,8 +64,8 @@ def train_batches(
 
   Epochs follow each other without a gap: every example comes once per epoch, and a
   batch may reach from one epoch into the next. Augmentation depends on (seed, epoch,
-  example) alone. What starts at `start_step=k` yields, to the bit, what started at 0
-  yields after k batches.
+  example, repeat) alone. What starts at `start_step=k` yields, to the bit, what started
+  at 0 yields after k batches.
 
   Args:
     source: from `open_source`.
@@ -76,6 +82,8 @@ def train_batches(
       number of processes: the order of a TFDS set, which is streamed (see
       `order.train_order`), and by which other one an unreadable example is replaced,
       since that is of the same share.
+    repeats: how often a batch has each of its examples, each time with other draws; an
+      epoch's worth of batches then has as many examples fewer. See `order.train_order`.
     shuffle_buffer: undecoded records held for shuffling a TFDS set; a folder is
       permuted exactly and needs none.
     corrupt_limit: different unreadable examples that are tolerated. Each is replaced by
@@ -95,6 +103,7 @@ def train_batches(
   """
   image_ops, mix_ops = parse_ops(ops, 'train'), parse_ops(batch_ops, 'batch')
   _check_numbers(batch_size, start_step, process_index, process_count)
+  check_repeats(source, repeats, batch_size, process_count)
   if shuffle_buffer < 1:
     raise DataError(f'shuffle_buffer={shuffle_buffer} must be at least 1')
   seed_of_ops = keys.named_seed(seed, 'augment')
@@ -123,6 +132,7 @@ def train_batches(
       process_index=process_index,
       process_count=process_count,
       shuffle_buffer=shuffle_buffer,
+      repeats=repeats,
       neighbour=neighbour,
       watch=watch if guarded else None,
     ).map(functools.partial(prepare, guarded), _calls(threads))

@@ -79,17 +79,25 @@ def rotate(image, level, key):
 
 def posterize(image, level, key):
   del key
-  dropped = tf.cast(8 - tf.cast(level / MAX_LEVEL * 4.0, tf.int32), tf.uint8)
+  return to_bits(image, tf.cast(level / MAX_LEVEL * 4.0, tf.int32))
+
+
+def to_bits(image, bits):
+  """The highest `bits` of every value, an int32 scalar from 0 to 8."""
   # A shift by 8 of 8 bits is undefined, hence 16 bits in between.
-  wide, dropped = tf.cast(image, tf.uint16), tf.cast(dropped, tf.uint16)
+  wide, dropped = tf.cast(image, tf.uint16), tf.cast(8 - bits, tf.uint16)
   shifted = tf.bitwise.right_shift(wide, dropped)
   return tf.cast(tf.bitwise.left_shift(shifted, dropped), tf.uint8)
 
 
 def solarize(image, level, key):
   del key
-  threshold = tf.cast(level / MAX_LEVEL * 256.0, tf.int32)
-  return tf.where(tf.cast(image, tf.int32) < threshold, image, 255 - image)
+  return inverted_from(image, tf.floor(level / MAX_LEVEL * 256.0))
+
+
+def inverted_from(image, threshold):
+  """Values of `threshold` (a float32 scalar) and above inverted."""
+  return tf.where(tf.cast(image, tf.float32) < threshold, image, 255 - image)
 
 
 def solarize_add(image, level, key):
@@ -105,24 +113,44 @@ def _strength(level):
 
 def color(image, level, key):
   del key
-  grey = tf.floor(luma(image)) + tf.zeros([1, 1, 3])
-  return _blend(grey, image, _strength(level))
+  return coloured(image, _strength(level))
 
 
 def contrast(image, level, key):
   del key
-  mean = tf.floor(tf.reduce_mean(tf.floor(luma(image))) + 0.5)
-  return _blend(tf.fill(tf.shape(image), mean), image, _strength(level))
+  return contrasted(image, _strength(level))
 
 
 def brightness(image, level, key):
   del key
-  return _blend(tf.zeros_like(image), image, _strength(level))
+  return brightened(image, _strength(level))
 
 
 def sharpness(image, level, key):
-  """Away from (or to) a 3 x 3 smoothing; the border pixels stay."""
   del key
+  return sharpened(image, _strength(level))
+
+
+# PIL's enhancers: at 1 the image stays as it is.
+def coloured(image, factor):
+  """Towards grey (0), or away from it."""
+  grey = tf.floor(luma(image)) + tf.zeros([1, 1, 3])
+  return _blend(grey, image, factor)
+
+
+def contrasted(image, factor):
+  """Towards the mean brightness (0), or away from it."""
+  mean = tf.floor(tf.reduce_mean(tf.floor(luma(image))) + 0.5)
+  return _blend(tf.fill(tf.shape(image), mean), image, factor)
+
+
+def brightened(image, factor):
+  """Towards black (0), or away from it."""
+  return _blend(tf.zeros_like(image), image, factor)
+
+
+def sharpened(image, factor):
+  """Towards a 3 x 3 smoothing (0), or away from it; the border pixels stay."""
   values = tf.cast(image, tf.float32)
   # Rows first, then columns: sums of whole numbers, exact in any order.
   rows = values[:-2] + values[1:-1] + values[2:]
@@ -130,7 +158,7 @@ def sharpness(image, level, key):
   smooth = tf.floor((total + 4.0 * values[1:-1, 1:-1]) / 13.0)
   inner = tf.pad(smooth, [[1, 1], [1, 1], [0, 0]])
   inside = tf.pad(tf.ones_like(smooth, tf.bool), [[1, 1], [1, 1], [0, 0]])
-  return _blend(tf.where(inside, inner, values), image, _strength(level))
+  return _blend(tf.where(inside, inner, values), image, factor)
 
 
 def shear_x(image, level, key):

@@ -389,6 +389,7 @@ def train_batches(config: ConfigDict, source, mesh: Mesh, start_step: int):
     start_step=start_step,
     process_index=jax.process_index(),
     process_count=jax.process_count(),
+    repeats=config.data.repeats,
     shuffle_buffer=config.data.shuffle_buffer,
     corrupt_limit=config.data.corrupt_limit,
   )

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import common, finetune
-from mobilenet import config_files, experiment
+from mobilenet import config_files, experiment, trained
 from mobilenet.models import counting, zoo
 from mobilenet.sweeps import items as sweep_items
 from mobilenet.training.errors import TrainingError
@@ -23,7 +23,7 @@ FILES = sorted((pathlib.Path(__file__).parents[1] / 'configs').glob('[!_]*.py'))
 SHARED = ('common', 'detection', 'segmentation')
 NAMES = [file.stem for file in FILES if file.stem not in SHARED]
 # Their network and its size are those of weights.
-OF_WEIGHTS = ('finetune', 'qat', 'transfer')
+OF_WEIGHTS = ('dogs', 'finetune', 'qat', 'transfer')
 
 
 def module(name):
@@ -141,6 +141,65 @@ def test_v4_is_its_table():
     load('v4', 'size=tiny')
 
 
+@pytest.mark.parametrize(
+  ('arg', 'epochs', 'train_size', 'shown'),
+  [
+    ('', 3600, 224, 'resize_small(256, '),
+    ('model=mobilenet_v3_large', 3600, 224, 'resize_small(236, '),
+    ('model=mobilenet_v4_conv_small', 2400, 224, 'resize_small(256, '),
+    ('model=mobilenet_v2', 600, 176, 'resize_small(232, '),
+    ('model=mobilenet_v3_large,recipe=torchvision', 600, 176, 'resize_small(232, '),
+    ('data=folder', 50, 96, 'resize_small(110, '),
+    ('recipe=torchvision,data=folder,epochs=7', 7, 75, 'resize_small(99, '),
+    ('model=mobilenet_v2,quick', 4, 50, 'resize_small(66, '),
+  ],
+)
+def test_modern_recipes_have_their_lengths_and_sizes(arg, epochs, train_size, shown):
+  config = load('modern', arg)
+  check(config)
+  assert config.epochs == epochs
+  assert f'inception_crop({train_size},' in experiment.ops(config, 'train_ops')
+  assert shown in experiment.ops(config, 'eval_ops')
+  # A weight file can say how its images are prepared.
+  assert trained.contract_of_run(config).resolution == config.resolution
+  assert config.batch_size % config.data.repeats == 0
+
+
+def test_torchvisions_recipe_is_its_command():
+  """pytorch/vision#5560."""
+  config = load('modern', 'model=mobilenet_v2')
+  assert (config.batch_size, config.data.repeats) == (8 * 128, 4)
+  assert (config.schedule.learning_rate, config.schedule.warmup_epochs) == (0.5, 5)
+  assert (config.loss.l2, config.loss.label_smoothing) == (2e-5, 0.1)
+  assert 'trivialaug|erase(0.1' in config.data.train_ops
+  # --model-ema: 0.99998 every 32 steps, corrected by batch and epochs.
+  every_32 = 1 - (1 - 0.99998) * 1024 * 32 / 600
+  assert config.ema_decay**32 == pytest.approx(every_32, abs=1e-5)
+  small = load('modern', 'model=mobilenet_v2,data=folder')
+  assert (config.model.init, small.model.init) == ('fan_out', None)
+  assert small.schedule.learning_rate / 0.5 == small.batch_size / config.batch_size
+
+
+@pytest.mark.parametrize(
+  ('name', 'arg', 'message'),
+  [
+    ('modern', 'recipe=ra5', 'recipe=ra5: ra4, torchvision$'),
+    ('modern', 'data=flowers', 'data=flowers: imagenet2012, folder$'),
+    ('dogs', 'stage=dirty', 'stage=dirty: noisy, clean$'),
+    ('dogs', 'data=cats', 'data=cats: folder, stanford_dogs$'),
+    (
+      'dogs',
+      'stage=clean,model=mobilenet_v1',
+      'has the network of the first, --config',
+    ),
+    ('dogs', 'width=0.5', 'width=0.5: weights have their own width'),
+  ],
+)
+def test_arguments_that_no_recipe_has(name, arg, message):
+  with pytest.raises(ValueError, match=message):
+    load(name, arg)
+
+
 def test_width_and_resolution_reach_the_model():
   config = load('v1', 'width=0.5,resolution=160')
   parameters, multiply_adds = counting.count(check(config), config.resolution)
@@ -177,9 +236,11 @@ SWEEPS = {
   'desk': {'grid': 17, 'questions': 6, 'seeds': 3},
   'detect_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'distill': {'seeds': 3, 'shares': 3, 'features': 3, 'temperatures': 3},
+  'dogs': {'seeds': 3, 'learning_rates': 4},
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
   'lraspp_v3': {'seeds': 3, 'learning_rates': 3},
+  'modern': {'seeds': 3, 'learning_rates': 3},
   'qat': {'learning_rates': 3, 'seeds': 3},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'segment_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5},

@@ -12,6 +12,7 @@ import numpy as np
 from mobilenet.export import answers
 from mobilenet.export.errors import ExportError
 from mobilenet.models import folding, named
+from mobilenet.weights import starting
 from mobilenet.weights.contract import Contract
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.weight_file import WeightsError
@@ -176,7 +177,7 @@ def of_weights(
     resolution=resolution,
     # Whoever imports the file uses the network as it is used here.
     contract=dataclasses.replace(weights.contract, resolution=resolution),
-    class_names=weights.class_names or tuple(f'class {n}' for n in range(count)),
+    class_names=weights.class_names or starting.unnamed(count),
     origin=weights.origin,
     architecture=weights.model,
     decision=decision,

@@ -23,7 +23,7 @@ from mobilenet.models import counting, detectors, named
 from mobilenet.training import files, workdir
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.weights import own_file
-from mobilenet.weights.starting import start_from
+from mobilenet.weights.starting import start_from, unnamed
 
 FINETUNE = 'configs/finetune.py'  # its fields are those of an imported workdir
 
@@ -81,6 +81,8 @@ def import_weights(
     config[config.task] = reading(config, weights.model['name'])
     # Of recipes for classifiers, which detectors and segmenters refuse.
     config.loss.label_smoothing = config.loss.balance = 0.0
+    config.loss.name, config.loss.target_threshold = 'softmax', None
+    config.loss.sum_classes = False
     config.head_first.epochs = 0.0
   config = experiment.with_weights(config, weights)
   model = experiment.make_model(config, names)
@@ -141,7 +143,7 @@ def class_names(weights, class_file: str | None) -> tuple[str, ...]:
   """The names of the classes, see `import_weights`."""
   count = weights.model['num_classes']
   if class_file is None:
-    return weights.class_names or tuple(f'class {n}' for n in range(count))
+    return weights.class_names or unnamed(count)
   try:
     text = pathlib.Path(class_file).expanduser().read_text(encoding='utf-8')
     names = json.loads(text) if class_file.endswith('.json') else text.splitlines()

@@ -151,6 +151,7 @@ def _images(
   """Batches of images in a mixed order, prepared as for evaluation."""
   config = copy.deepcopy(config)
   config.data.train_ops, config.data.batch_ops = config.data.eval_ops, ''
+  config.data.repeats = 1
   batches = experiment.train_batches(config, source, mesh, start_step=0)
   for _ in range(number):
     yield next(batches)['image']

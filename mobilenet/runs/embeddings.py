@@ -130,6 +130,7 @@ def suffice(config: ConfigDict) -> bool:
     and config.model.trained == CLASSIFIER
     and drawn == input_pipeline.parse_ops(eval_text, 'eval')
     and not config.data.batch_ops
+    and config.data.repeats == 1
     and jax.process_count() == 1
   )
 

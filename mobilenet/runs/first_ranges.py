@@ -68,6 +68,7 @@ def observed(
   """
   plain = copy.deepcopy(config)
   plain.data.train_ops, plain.data.batch_ops = config.data.eval_ops, ''
+  plain.data.repeats = 1
   number = -(-min(IMAGES, source.num_examples) // config.batch_size)
   batches = experiment.train_batches(plain, source, mesh, 0)
   shape = (config.resolution, config.resolution, 3)

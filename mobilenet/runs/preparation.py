@@ -123,12 +123,18 @@ def open_run(
 
 
 def check_batch(config: ConfigDict, mesh: Mesh) -> None:
-  """Checks that a batch can be divided over devices, parts and groups of norms.
+  """Checks that a batch can be divided over devices, repeats, parts and norms' groups.
 
   Raises:
     TrainingError: it cannot; the line names the field.
   """
   sharding.local_batch_size(mesh, config.batch_size, parts=config.accumulate)
+  repeats = config.data.repeats
+  require(
+    config.batch_size % repeats == 0,
+    f'--config.data.repeats={repeats} does not divide --config.batch_size='
+    f'{config.batch_size}: a batch has each of its images so many times',
+  )
   together, group = config.batch_size // config.accumulate, config.model.norm_group
   require(
     not group or together % group == 0,
@@ -179,6 +185,8 @@ def make(
   notes = ()
   if weights is not None:
     variables()  # raises if they don't fit, before anything is written
+    if weights.model['name'] == config.model.name and not config.new_head:
+      starting.check_classes(weights, found.outputs)
     if weights.model['name'] != config.model.name:
       notes = (_of_trunk(weights, shapes),)
   return Made(model, counting.totals(layers), tx, variables, notes)

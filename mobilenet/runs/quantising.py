@@ -91,6 +91,7 @@ def _images(run: trained.Run, how: Calibration) -> Iterator[np.ndarray]:
     )
   with config.unlocked():
     config.data.train_ops, config.data.batch_ops = config.data.eval_ops, ''
+    config.data.repeats = 1
     config.seed = how.seed
   split = 'all' if has_none else config.data.train_split
   other = how.data_dir if has_none else None

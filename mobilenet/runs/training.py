@@ -187,6 +187,7 @@ def train_head(
   head.schedule.warmup_epochs = 0.0
   head.head_first.epochs = 0.0
   head.data.train_ops, head.data.batch_ops = config.data.eval_ops, ''
+  head.data.repeats, head.optimizer.layer_decay = 1, None
   head.eval_every_epochs = head.checkpoint_every_epochs = head.epochs
   head.ema_decay = None
   head.keep_best, head.patience = False, None

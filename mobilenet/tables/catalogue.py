@@ -2,6 +2,7 @@
 
 from mobilenet.tables import (
   mobilenet_v1,
+  mobilenet_v1_transfer,
   mobilenet_v2,
   mobilenet_v3,
   mobilenet_v3_dense,
@@ -14,6 +15,7 @@ from mobilenet.tables.rows import Architecture, Table
 
 TABLES: dict[str, Table | Architecture] = {
   **mobilenet_v1.TABLES,
+  **mobilenet_v1_transfer.TABLES,
   **mobilenet_v2.TABLES,
   **mobilenet_v3.TABLES,
   **mobilenet_v3_dense.TABLES,

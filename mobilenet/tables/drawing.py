@@ -33,7 +33,9 @@ def accuracy(name: str, table: Table, filled: list[Filled]):
   figure = canvas.new_figure(1.6 + 4.7 * len(kept), 4.4)
   figure.suptitle(f'{name}: {table.title}', x=0.01, ha='left', fontsize=11)
   panels = figure.subplots(1, len(kept), squeeze=False, sharey=True)[0]
-  panels[0].set_ylim(_heights(shown))
+  on_axes = zip(*kept.values(), strict=True)  # of each row its costs
+  placed = [entry for entry, costs in zip(shown, on_axes, strict=True) if any(costs)]
+  panels[0].set_ylim(_heights(placed))
   for panel, (axis, costs) in zip(panels, kept.items(), strict=True):
     _panel(panel, shown, costs)
     panel.set_xlabel(AXES.get(axis, axis), fontsize=9)

@@ -27,4 +27,12 @@ CITYSCAPES = Quality(
   *('mIoU', 'mIoU', 'mean IoU (%)'),
   *('cityscapes/semantic_segmentation', 'validation', 500),
 )
-QUALITIES = (IMAGENET, COCO, VOC, CITYSCAPES)
+DOGS = Quality('top1', 'top-1', 'top-1 accuracy (%)', 'stanford_dogs', 'test', 8_580)
+# Of runs on these a table can name the results.
+QUALITIES = (IMAGENET, COCO, VOC, CITYSCAPES, DOGS)
+# Their photos are not public: no run has been measured on them.
+PLACES = Quality('within_2500_km', '2,500 km', 'within 2,500 km (%)', '', '', 0)
+ATTRIBUTES = Quality('mAP', 'mean AP', 'mean average precision (%)', '', '', 0)
+FACES = Quality(
+  *('accuracy', 'accuracy', 'accuracy at a false accept rate of 1e-4 (%)'), *('', '', 0)
+)

@@ -38,7 +38,7 @@ def fill(table: Table, runs: list[Run], *, measure: bool = False) -> list[Filled
         multiply_adds,
         compare(row.parameters, parameters),
         compare(row.multiply_adds, multiply_adds),
-        sizes.latency(network) if measure else None,
+        sizes.latency(network) if measure and not row.trunk else None,
         our_runs.best(row, runs, table.quality),
       )
     )

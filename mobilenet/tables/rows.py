@@ -37,6 +37,8 @@ class Row:
   differs: str = ''
   # What else the network is made with, as options of `named.create`.
   options: Options = ()
+  # Counted without its head, where a publication does not say what that is.
+  trunk: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,15 +20,24 @@ ROUNDS = 30
 
 
 class Sized(NamedTuple):
-  """A named network at a size; the options are of `named.create`."""
+  """A named network at a size; the options are of `named.create`.
+
+  trunk: whether its head does not count.
+  """
 
   model: str
   width: float
   resolution: Size
   options: Options = ()
+  trunk: bool = False
 
   def make(self) -> nn.Module:
     return named.create(self.model, width=self.width, **dict(self.options))
+
+  def layers(self, model: nn.Module, resolution: Size) -> list[counting.Layer]:
+    """The layers of its `model` that count."""
+    layers = counting.layers(model, resolution)
+    return [one for one in layers if not (self.trunk and one.name.startswith('head/'))]
 
 
 class Counts(NamedTuple):
@@ -44,7 +53,7 @@ _COUNTS: dict[Sized, Counts] = {}
 
 def of_row(row: Row) -> Sized:
   """The network of a row that has one."""
-  return Sized(row.model, row.width, row.resolution, row.options)
+  return Sized(row.model, row.width, row.resolution, row.options, row.trunk)
 
 
 def count(network: Sized) -> Counts:
@@ -66,15 +75,15 @@ def count_all(networks: Iterable[Sized]) -> dict[Sized, Counts]:
     if isinstance(network.resolution, int):
       sizes[network._replace(resolution=0)].append(network.resolution)
     else:
-      _COUNTS[network] = _counts(counting.layers(network.make(), network.resolution))
+      _COUNTS[network] = _counts(network.layers(network.make(), network.resolution))
   for network, resolutions in sizes.items():
     for two in (resolutions[n : n + 2] for n in range(0, len(resolutions), 2)):
       model = network.make()
-      layers = counting.layers(model, (two[0], two[-1]))
+      layers = network.layers(model, (two[0], two[-1]))
       if any(layer.kind == 'attention' for layer in layers):  # mixes rows and columns
         for resolution in two:
           _COUNTS[network._replace(resolution=resolution)] = _counts(
-            counting.layers(model, resolution)
+            network.layers(model, resolution)
           )
         continue
       for axis, resolution in ((0, two[0]), (1, two[-1])):

@@ -30,21 +30,66 @@ def cross_entropy(
   Raises:
     TrainingError: for shapes or types that don't go together.
   """
+  targets = _targets(logits, labels, label_smoothing)
+  log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))
+  return _of_labels(-jnp.sum(targets * log_probs, axis=-1), logits, labels)
+
+
+def _targets(logits: jax.Array, labels: jax.Array, label_smoothing: float) -> jax.Array:
+  """(B, K) float32: the share of each class in what is to be answered."""
   require(
     0 <= label_smoothing < 1, f'label_smoothing = {label_smoothing} not in [0, 1)'
   )
   _check_shapes(logits, labels)
   classes = logits.shape[-1]
-  log_probs = jax.nn.log_softmax(logits.astype(jnp.float32))
   if labels.ndim == 1:
     targets = jax.nn.one_hot(labels, classes, dtype=jnp.float32)
   else:
     targets = labels.astype(jnp.float32)
-  targets = targets * (1 - label_smoothing) + label_smoothing / classes
-  loss = -jnp.sum(targets * log_probs, axis=-1)
-  if labels.ndim == 1:
-    loss = jnp.where((labels >= 0) & (labels < classes), loss, jnp.nan)
-  return loss
+  return targets * (1 - label_smoothing) + label_smoothing / classes
+
+
+def _of_labels(loss: jax.Array, logits: jax.Array, labels: jax.Array) -> jax.Array:
+  """The losses (B,), but NaN where an integer label is no class."""
+  if labels.ndim == 2:
+    return loss
+  return jnp.where((labels >= 0) & (labels < logits.shape[-1]), loss, jnp.nan)
+
+
+def binary_cross_entropy(
+  logits: jax.Array,
+  labels: jax.Array,
+  *,
+  label_smoothing: float = 0.0,
+  target_threshold: float | None = None,
+  sum_classes: bool = False,
+) -> jax.Array:
+  """Sigmoid cross-entropy of each example: every class is a question of yes or no.
+
+  "ResNet strikes back" (2110.00476, section 2.1) trains so for single labels, and so
+  does timm's BinaryCrossEntropy, whose arguments these are. The targets are those of
+  `cross_entropy`: shares of classes, after smoothing and mixing.
+
+  Args:
+    logits: (B, K), any float type.
+    labels: (B,) integers in [0, K), or (B, K) floats.
+    label_smoothing: in [0, 1).
+    target_threshold: if given, targets above it become 1 and the others 0.
+    sum_classes: whether to add up the K answers; otherwise their mean is taken.
+
+  Returns:
+    (B,) float32, in nats; NaN for an integer label outside [0, K).
+
+  Raises:
+    TrainingError: for shapes or types that don't go together.
+  """
+  targets = _targets(logits, labels, label_smoothing)
+  if target_threshold is not None:
+    targets = jnp.where(targets > target_threshold, 1.0, 0.0)
+  logits = logits.astype(jnp.float32)
+  each = jax.nn.softplus(logits) - targets * logits
+  loss = jnp.sum(each, axis=-1) if sum_classes else jnp.mean(each, axis=-1)
+  return _of_labels(loss, logits, labels)
 
 
 def distillation(

@@ -18,7 +18,7 @@ Mask = Callable[[Any], Any]
 # First what works element by element, then what needs the names of parameters.
 Parts = tuple[optax.GradientTransformation, ...]
 
-_SHARED = ('clip_norm', 'decay_depthwise', 'stale_steps')
+_SHARED = ('clip_norm', 'decay_depthwise', 'layer_decay', 'stale_steps')
 
 
 def make_optimizer(
@@ -33,6 +33,8 @@ def make_optimizer(
     clip_norm: scales the gradients of a step down to this global norm (no clipping).
     decay_depthwise: whether weight decay includes depthwise kernels (False); an L2
       penalty gives the same to `path_mask`.
+    layer_decay: in (0, 1], by which the learning rate of a row is less than that of the
+      next one (1), see `layer_scales`; what is decoupled decays less by it too.
     stale_steps: gradients are applied so many steps late (0), see `staleness`; the
       norm is clipped then.
     rmsprop_tf: decay (.9), momentum (.9), eps (1e-10, as TF; recipes state their own).
@@ -78,6 +80,10 @@ def make_optimizer(
   if clip_norm is not None:
     limit = fields.number('optimizer', 'clip_norm', clip_norm, above=0)
     elementwise = optax.chain(optax.clip_by_global_norm(limit), elementwise)
+  layer_decay = fields.get(cfg, 'layer_decay')
+  if layer_decay is not None:
+    factor = fields.number('optimizer', 'layer_decay', layer_decay, above=0, high=1)
+    rest.append(_by_row(factor))
   # On one vector instead of hundreds of arrays: hundreds of small kernels cost more
   # than the arithmetic, to compile and, in small networks, to run.
   tx = optax.chain(optax.flatten(elementwise) if flat else elementwise, *rest)
@@ -100,11 +106,59 @@ def path_mask(params: Any, decay_depthwise: bool) -> Any:
   """
 
   def decays(path: tuple[Any, ...], _: Any) -> bool:
-    names = [str(getattr(key, 'key', getattr(key, 'name', key))) for key in path]
+    names = _names(path)
     depthwise = any('depthwise' in name for name in names)
     return names[-1:] == ['kernel'] and (decay_depthwise or not depthwise)
 
   return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def _names(path: tuple[Any, ...]) -> list[str]:
+  return [str(getattr(key, 'key', getattr(key, 'name', key))) for key in path]
+
+
+def layer_scales(params: Any, decay: float) -> Any:
+  """Factors of the learning rate that get smaller towards the stem.
+
+  As timm's `layer_decay` and BEiT (2106.08254): what comes last of a network has what
+  it gained elsewhere the least to keep. The head has 1, and so has all that is not the
+  backbone; the last row of the backbone has `decay`, the one before it `decay` ** 2,
+  and so on to the stem.
+
+  Args:
+    params: a tree whose paths are names, with rows as 'backbone', 'block_07'; where
+      rows are frozen, without theirs.
+    decay: in (0, 1].
+
+  Returns:
+    A tree of floats of the same structure.
+  """
+
+  def row(path: tuple[Any, ...]) -> int | None:
+    names = _names(path)
+    if names[:1] != ['backbone']:
+      return None
+    return 0 if names[1] == 'stem' else 1 + int(names[1].removeprefix('block_'))
+
+  rows = jax.tree_util.tree_map_with_path(lambda path, _: row(path), params)
+  last = max(jax.tree.leaves(rows), default=0)
+  return jax.tree.map(
+    lambda n: 1.0 if n is None else decay ** (last + 1 - n),
+    rows,
+    is_leaf=lambda n: n is None,
+  )
+
+
+def _by_row(decay: float) -> optax.GradientTransformation:
+  """Updates times `layer_scales`; it comes last, as a factor of the learning rate."""
+
+  def scaled(updates: Any, params: Any) -> Any:
+    del params
+    return jax.tree.map(
+      lambda update, scale: update * scale, updates, layer_scales(updates, decay)
+    )
+
+  return optax.stateless(scaled)
 
 
 def _rmsprop_tf(

@@ -2,13 +2,16 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from mobilenet.models import folding, named
+from mobilenet.weights import class_names
 from mobilenet.weights.fitting import diff
 from mobilenet.weights.own_file import Weights, flatten, unflatten
 from mobilenet.weights.weight_file import WeightsError
 
+_FEW = 3  # names in a message
 CLASSIFIER = 'params/head/classifier/'
 # What a new head draws anew: all whose outputs are classes.
 _OF_CLASSES = re.compile(
@@ -80,6 +83,47 @@ def _row(name: str) -> int:
   """'params/backbone/block_03/...' -> 4; the stem is 0."""
   part = name.split('/')[2]
   return 0 if part == 'stem' else 1 + int(part.removeprefix('block_'))
+
+
+def check_classes(weights: Weights, outputs: Sequence[str]) -> None:
+  """Checks that a classifier which is kept answers for the classes of the data.
+
+  With as many others, or the same in another order, every array would fit, and each
+  answer would begin as another's. ImageNet's ids and names are the same class.
+
+  Args:
+    weights: from `loading.load` or of a run; without names of classes all is well.
+    outputs: what the outputs of the new run stand for.
+
+  Raises:
+    WeightsError: they are others; the line names some.
+  """
+  theirs = weights.class_names
+  if theirs is None or theirs == unnamed(len(theirs)):
+    return
+  theirs, ours = (
+    tuple(map(class_names.display_name, names)) for names in (theirs, outputs)
+  )
+  if theirs == ours:
+    return
+  differences = [
+    f'only {who} {verb} {", ".join(own[:_FEW])}{", ..." if len(own) > _FEW else ""}'
+    for who, verb, one, other in (
+      ('the weights', 'have', theirs, ours),
+      ('the data', 'has', ours, theirs),
+    )
+    if (own := sorted(set(one) - set(other)))
+  ]
+  raise WeightsError(
+    f'the weights ({weights.origin}) have other classes than the data: '
+    f'{"; ".join(differences) or "the same in another order"}; give folders the same '
+    'names, or --config.new_head=true trains a new classifier on them'
+  )
+
+
+def unnamed(count: int) -> tuple[str, ...]:
+  """What classes are called of which nobody has told the names."""
+  return tuple(f'class {n}' for n in range(count))
 
 
 def start_from(

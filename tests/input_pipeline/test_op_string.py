@@ -81,12 +81,13 @@ def test_batch_ops_may_share_a_batch_stream():
 
 
 def test_catalogue_and_implementation_agree():
-  from input_pipeline import image_ops, mixing, randaug, transforms
+  from input_pipeline import image_ops, mixing, randaug, transforms, trivialaug
 
   assert set(catalogue.IMAGE_OPS) == set(image_ops.OPS)
   assert set(catalogue.BATCH_OPS) == set(mixing.OPS)
   assert set(catalogue.TRANSFORMS) == set(transforms.TRANSFORMS)
   of_bytes = {'autoaug': randaug.autoaug, 'randaug': randaug.randaug}
+  of_bytes['trivialaug'] = trivialaug.trivialaug
   for name, entry in catalogue.IMAGE_OPS.items():
     wanted = list(inspect.signature(entry).parameters)
     if name in image_ops.WINDOWED:
@@ -102,7 +103,7 @@ def test_every_op_is_random_or_fixed_on_purpose():
   random = {
     'autoaug', 'color', 'erase', 'expand', 'flip', 'inception_crop', 'randaug',
     'random_crop', 'scale_crop', 'ssd_crop',
-    'rotate', 'shift', 'turn',
+    'rotate', 'shift', 'trivialaug', 'turn',
   }  # fmt: skip
   assert set(catalogue.FIXED_OPS) | random == set(catalogue.IMAGE_OPS)
   assert not set(catalogue.FIXED_OPS) & random

@@ -9,6 +9,7 @@ from mobilenet.models.classifier import Answer
 from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.losses import (
   best_answer,
+  binary_cross_entropy,
   chosen_among,
   cross_entropy,
   distillation,
@@ -74,6 +75,96 @@ def test_the_gradient_is_probability_minus_target():
   exp = np.exp(LOGITS.astype('d'))
   expected = exp / exp.sum(axis=1, keepdims=True) - np.eye(10)[LABELS]
   np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def binary_reference(logits, targets):
+  """-t log s - (1 - t) log(1 - s) of every class, in float64."""
+  said = 1 / (1 + np.exp(-logits.astype('d')))
+  return -targets * np.log(said) - (1 - targets) * np.log1p(-said)
+
+
+MIXED = 0.3 * np.eye(10)[LABELS] + 0.7 * np.eye(10)[LABELS[::-1]]
+
+
+@pytest.mark.parametrize('labels', [LABELS, MIXED.astype('f')], ids=['integer', 'soft'])
+@pytest.mark.parametrize(
+  ('smoothing', 'threshold', 'sum_classes'),
+  [(0.0, None, False), (0.1, None, True), (0.1, 0.2, False), (0.0, 0.5, True)],
+)
+def test_binary_cross_entropy_is_its_formula(labels, smoothing, threshold, sum_classes):
+  targets = labels if labels.ndim == 2 else np.eye(10)[labels]
+  targets = targets.astype('d') * (1 - smoothing) + smoothing / 10
+  if threshold is not None:
+    targets = (targets > threshold).astype('d')
+  each = binary_reference(LOGITS, targets)
+  expected = each.sum(axis=1) if sum_classes else each.mean(axis=1)
+  loss = binary_cross_entropy(
+    jnp.asarray(LOGITS),
+    jnp.asarray(labels),
+    label_smoothing=smoothing,
+    target_threshold=threshold,
+    sum_classes=sum_classes,
+  )
+  assert loss.dtype == jnp.float32
+  np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_of_two_classes_binary_cross_entropy_by_hand():
+  """A logit of log 3 says 3/4, one of 0 says 1/2; the loss is the mean of both."""
+  loss = binary_cross_entropy(jnp.array([[np.log(3.0), 0.0]]), jnp.array([0]))
+  np.testing.assert_allclose(loss, [(np.log(4 / 3) + np.log(2)) / 2], rtol=1e-6)
+
+
+def test_binary_cross_entropy_of_wrong_labels_and_of_large_logits():
+  loss = binary_cross_entropy(LOGITS[:3], jnp.array([-1, 10, 3]))
+  assert np.isnan(loss).tolist() == [True, True, False]
+  large = jnp.array([[1e4, -1e4]], jnp.bfloat16)
+
+  def total(logits, label):
+    return binary_cross_entropy(logits, jnp.array([label]), sum_classes=True).sum()
+
+  np.testing.assert_allclose(total(large, 0), 0)
+  np.testing.assert_allclose(total(large, 1), 2e4, rtol=0.01)
+  assert np.isfinite(jax.grad(total)(large, 1).astype('f')).all()
+
+
+def test_the_gradient_of_binary_cross_entropy_is_sigmoid_minus_target():
+  gradient = jax.grad(lambda x: binary_cross_entropy(x, jnp.asarray(LABELS)).sum())
+  expected = (1 / (1 + np.exp(-LOGITS.astype('d'))) - np.eye(10)[LABELS]) / 10
+  np.testing.assert_allclose(gradient(LOGITS), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_task_learns_by_the_loss_that_it_names():
+  batch = {'label': jnp.asarray(LABELS)}
+  task = Classification(loss_name='sigmoid', label_smoothing=0.1, sum_classes=True)
+  expected = binary_cross_entropy(
+    LOGITS, batch['label'], label_smoothing=0.1, sum_classes=True
+  )
+  loss = task.loss({}, jnp.asarray(LOGITS), batch)
+  np.testing.assert_allclose(loss, expected.mean(), rtol=1e-6)
+  # What it says afterwards adds up to one, whatever it has learned by.
+  said, plain = (t.predictions(jnp.asarray(LOGITS)) for t in (task, Classification()))
+  np.testing.assert_array_equal(said['probabilities'], plain['probabilities'])
+  sums = task.sums(jnp.asarray(LOGITS), batch)
+  np.testing.assert_allclose(
+    sums['loss'], cross_entropy(LOGITS, batch['label']).sum(), rtol=1e-6
+  )
+
+
+@pytest.mark.parametrize(
+  ('fields', 'message'),
+  [
+    ({'loss_name': 'sigmod'}, "loss.name 'sigmod' is unknown; did you mean sigmoid"),
+    (
+      {'target_threshold': 0.2},
+      r'loss\.target_threshold=0.2 does nothing for --config',
+    ),
+    ({'sum_classes': True}, r"sum_classes=True does nothing .* it is for 'sigmoid'"),
+  ],
+)
+def test_a_loss_that_is_none_is_told(fields, message):
+  with pytest.raises(TrainingError, match=message):
+    Classification(**fields)
 
 
 TAUGHT = (DRAW.standard_normal((16, 10)) * 4).astype('f')

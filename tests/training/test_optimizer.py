@@ -9,8 +9,9 @@ import numpy as np
 import optax
 import pytest
 
+from mobilenet.training import optimizer_layout
 from mobilenet.training.errors import TrainingError
-from mobilenet.training.optimizer import make_optimizer, path_mask
+from mobilenet.training.optimizer import layer_scales, make_optimizer, path_mask
 
 STEPS = 20
 RATES = np.where(np.arange(STEPS) < 7, 0.05, 0.05 * 0.8 ** np.arange(STEPS)).astype('f')
@@ -183,6 +184,71 @@ def test_adamw_is_adam_beside_the_decay():
     np.testing.assert_allclose(ours[t - 1], w, rtol=1e-4, atol=1e-5)
 
 
+def rows():
+  """A stem, two blocks and a head, of one number each."""
+  names = ('stem', 'block_00', 'block_01')
+  backbone = {name: {'conv': {'kernel': jnp.ones((1, 1))}} for name in names}
+  head = {'hidden': {'bias': jnp.ones(1)}, 'classifier': {'kernel': jnp.ones((1, 1))}}
+  return {'backbone': backbone, 'head': head}
+
+
+def test_rates_fall_row_by_row_towards_the_stem():
+  """timm's rule: decay ** (layers - 1 - n), where the head is the last layer."""
+  scales = layer_scales(rows(), 0.5)
+  assert jax.tree.leaves(scales['backbone']['stem']) == [0.125]
+  assert jax.tree.leaves(scales['backbone']['block_00']) == [0.25]
+  assert jax.tree.leaves(scales['backbone']['block_01']) == [0.5]
+  assert jax.tree.leaves(scales['head']) == [1.0, 1.0]
+  # Where the first rows are frozen, and where the whole backbone is.
+  learns = {**rows(), 'backbone': {'block_01': rows()['backbone']['block_01']}}
+  assert jax.tree.leaves(layer_scales(learns, 0.5)) == [0.5, 1.0, 1.0]
+  assert jax.tree.leaves(layer_scales({'head': jnp.ones(1)}, 0.5)) == [1.0]
+
+
+@pytest.mark.parametrize(
+  ('cfg', 'flat'),
+  [
+    (config('adamw', weight_decay=0.1), True),
+    (config('adamw', weight_decay=0.1), False),
+    (config('sgd', momentum=0.9, stale_steps=1), True),
+    (config('rmsprop_tf'), True),
+    (config('rmsprop_torch', momentum=0.9), True),
+  ],
+  ids=str,
+)
+def test_layer_decay_is_a_factor_of_the_rate(cfg, flat):
+  """Of every update, decoupled weight decay with it; the state is as without."""
+  grads = jax.tree.map(lambda p: 0.3 * p, rows())
+  ended = []
+  for own in (cfg, config(**vars(cfg), layer_decay=0.7)):
+    tx = make_optimizer(own, schedule, flat=flat)
+    state = tx.init(rows())
+    for _ in range(3):
+      updates, state = tx.update(grads, state, rows())
+    ended.append((updates, state))
+  (plain, plain_state), (scaled, scaled_state) = ended
+  jax.tree.map(
+    lambda update, scale, ours: np.testing.assert_allclose(ours, update * scale, 1e-6),
+    *(plain, layer_scales(rows(), 0.7), scaled),
+  )
+  for one, other in zip(
+    jax.tree.leaves(plain_state), jax.tree.leaves(scaled_state), strict=True
+  ):
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_with_layer_decay_has_both_forms():
+  """A run goes on where devices share the state, and the other way round."""
+  cfg, grads = config('adamw', layer_decay=0.7), jax.tree.map(jnp.ones_like, rows())
+  flat, cut = (make_optimizer(cfg, schedule, flat=flag) for flag in (True, False))
+  _, state = flat.update(grads, flat.init(rows()), rows())
+  swapped = optimizer_layout.swapped(state, rows())
+  assert jax.tree.structure(swapped) == jax.tree.structure(cut.init(rows()))
+  one, _ = flat.update(grads, state, rows())
+  other, _ = cut.update(grads, swapped, rows())
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
 def test_clip_norm_limits_the_global_norm():
   grads = {'a': jnp.array([3.0, 0.0]), 'b': jnp.array([4.0])}
   tx = make_optimizer(config('sgd', clip_norm=1.0), lambda step: 1.0)
@@ -213,6 +279,8 @@ def test_the_state_is_a_tree_of_arrays(name):
       'optimizer.momentum = 1.0 must be a number at least 0',
     ),
     (config('adamw', eps='1e-8'), "optimizer.eps = '1e-8' must be a number"),
+    (config('sgd', layer_decay=0), 'optimizer.layer_decay = 0 must be a number above'),
+    (config('sgd', layer_decay=1.5), 'must be a number above 0 and at most 1'),
     (config('sgd', clip_norm=0), 'optimizer.clip_norm = 0 must be a number above 0'),
   ],
 )

@@ -67,3 +67,32 @@ def test_another_trunk_is_named():
   drawn = variables(named.create('ssdlite_mobilenet_v2', num_classes=2), 2)
   with pytest.raises(WeightsError, match='the trunk of the config'):
     trunk_from(weights_of('mobilenet_v2'), drawn)  # of another width
+
+
+def classed(*names):
+  """Weights that name their classes; nothing else of them is read."""
+  return Weights('made.pth', {}, {}, None, names or None)
+
+
+def test_a_classifier_answers_for_its_own_classes():
+  starting.check_classes(classed('ash', 'oak'), ('ash', 'oak'))
+  starting.check_classes(classed('n01440764'), ('tench',))  # ImageNet's name of it
+  # Nobody knows what they are.
+  starting.check_classes(classed(), ('ash', 'oak'))
+  starting.check_classes(classed('class 0', 'class 1'), ('ash', 'oak'))
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    (('oak', 'ash'), 'than the data: the same in another order; give folders'),
+    (('ash', 'elm'), 'data: only the weights have elm; only the data has oak; give'),
+    (tuple('bcdef'), 'only the weights have b, c, d, ...; only the data has ash, oak;'),
+  ],
+)
+def test_other_classes_are_named_in_one_line(names, message):
+  with pytest.raises(WeightsError) as error:
+    starting.check_classes(classed(*names), ('ash', 'oak'))
+  (line,) = str(error.value).splitlines()
+  assert message in line
+  assert line.endswith('--config.new_head=true trains a new classifier on them')

@@ -6,8 +6,15 @@ from mobilenet.tasks.classification.task import Classification
 
 
 def make_task(config: ConfigDict) -> Classification:
-  """The task with the loss of a config."""
+  """The task with the loss of a config.
+
+  Raises:
+    TrainingError: an unknown loss, or a field that does nothing for it.
+  """
   return Classification(
+    loss_name=config.loss.name,
+    target_threshold=config.loss.target_threshold,
+    sum_classes=config.loss.sum_classes,
     label_smoothing=config.loss.label_smoothing,
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,

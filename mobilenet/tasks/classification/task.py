@@ -16,6 +16,7 @@ from mobilenet.tasks import Batch, Evaluated, Metric, Shown, Sums, Written
 from mobilenet.tasks.classification import thresholds
 from mobilenet.tasks.losses import (
   best_answer,
+  binary_cross_entropy,
   chosen_among,
   cross_entropy,
   distillation,
@@ -23,21 +24,30 @@ from mobilenet.tasks.losses import (
   similarity_distance,
   top_k_correct,
 )
-from mobilenet.training.errors import TrainingError
+from mobilenet.training.errors import TrainingError, require, unknown_name
 from mobilenet.training.optimizer import path_mask
 
 _SUMS = ('loss', 'top1', 'top5', 'count')
+LOSSES = ('softmax', 'sigmoid')
 
 
 @dataclasses.dataclass(frozen=True)
 class Classification:
-  """Softmax cross-entropy with label smoothing, and the papers' L2 in the loss.
+  """Cross-entropy with label smoothing, and the papers' L2 in the loss.
+
+  The cross-entropy is that of the softmax, or of a sigmoid for every class. After
+  training with either, probabilities are the softmax of the logits: an image has one
+  class, and they have to add up to one. The order of the classes is the same, so top-1
+  is too, as timm's. The sigmoids themselves are not calibrated for this; a report fits
+  its temperature to the softmax of either.
 
   With a teacher, a part of the loss is the distance to its answers (1503.02531), and
   another may be added: how differently student and teacher see which examples are alike
   (1907.09682). Answers and embeddings of the teacher come with a training batch, under
   the names `taught_by` and `embedded_by`. Evaluation never sees them.
 
+  loss_name: of LOSSES.
+  target_threshold, sum_classes: of the sigmoid's loss, see `binary_cross_entropy`.
   label_smoothing: in [0, 1).
   l2: factor of 0.5 * sum(w^2), TensorFlow's convention, over kernels.
   l2_depthwise: whether that includes depthwise kernels; V1's paper says no.
@@ -62,6 +72,9 @@ class Classification:
   hard: float = 1.0
   temperature: float = 2.0
   features: float = 0.0
+  loss_name: str = 'softmax'
+  target_threshold: float | None = None
+  sum_classes: bool = False
   among: tuple[int, ...] = ()
 
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
@@ -73,6 +86,17 @@ class Classification:
   taught_by: ClassVar[str] = 'teacher_logits'
   embedded_by: ClassVar[str] = 'teacher_embeddings'
   several: ClassVar[str] = 'answers'
+
+  def __post_init__(self):
+    if self.loss_name not in LOSSES:
+      raise unknown_name('loss.name', self.loss_name, LOSSES)
+    for field in ('target_threshold', 'sum_classes'):
+      value = getattr(self, field)
+      require(
+        self.loss_name == 'sigmoid' or value in (None, False),
+        f"--config.loss.{field}={value} does nothing for --config.loss.name='softmax': "
+        "it is for 'sigmoid'",
+      )
 
   def outputs(self, source) -> tuple[str, ...]:
     thresholds.positive_place(source.class_names, self.positive)  # raises if it is none
@@ -126,7 +150,7 @@ class Classification:
     """
     logits, loss = _logits(outputs), 0.0
     if self.hard > 0:
-      each = cross_entropy(logits, batch['label'], label_smoothing=self.label_smoothing)
+      each = self._cross_entropy(logits, batch['label'])
       if self.class_weights:
         each *= self._weights(batch['label'])
       loss = jnp.mean(each)
@@ -141,13 +165,25 @@ class Classification:
       loss += self.l2 * l2_penalty(params, path_mask(params, self.l2_depthwise))
     return loss
 
+  def _cross_entropy(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+    if self.loss_name == 'softmax':
+      return cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+    return binary_cross_entropy(
+      logits,
+      labels,
+      label_smoothing=self.label_smoothing,
+      target_threshold=self.target_threshold,
+      sum_classes=self.sum_classes,
+    )
+
   def sums(self, outputs: jax.Array | Answer, batch: Batch) -> Sums:
     """Metric sums of a batch; 'count' divides them.
 
-    The loss among them is the plain cross-entropy in nats, without smoothing or L2, so
-    that training and evaluation can be compared. Examples with mask 0 do not count, nor
-    do those without a label (-1). Where several classes are right (`several` in the
-    batch), the likeliest of them is the label, and there may be none.
+    The loss among them is the plain cross-entropy of the softmax in nats, whatever the
+    network learns by, without smoothing or L2, so that training and evaluation can be
+    compared, and runs with each other. Examples with mask 0 do not count, nor do those
+    without a label (-1). Where several classes are right (`several` in the batch), the
+    likeliest of them is the label, and there may be none.
     """
     logits = chosen_among(_logits(outputs), self.among)
     if self.several in batch:

@@ -12,7 +12,11 @@ def make_task(config: ConfigDict) -> Detection:
   Raises:
     TrainingError: a wrong field.
   """
-  for field in ('label_smoothing', 'balance'):
+  require(
+    config.loss.name == 'softmax',
+    f'--config.loss.name={config.loss.name!r} is for classifiers; set it to softmax',
+  )
+  for field in ('label_smoothing', 'balance', 'target_threshold', 'sum_classes'):
     require(
       not config.loss[field],
       f'--config.loss.{field}={config.loss[field]:g} is for classifiers; set it to 0',
