@@ -24,6 +24,8 @@ OWN_NAMES = (
   'made',
   'made_boxes',
   'made_masks',
+  'places',
+  'made_places',
 )
 
 

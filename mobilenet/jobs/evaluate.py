@@ -13,7 +13,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -101,7 +101,8 @@ def evaluate_run(
   if data_dir and config.data.dir and _same_place(data_dir, config.data.dir):
     data_dir = None
   before = run_data.recorded(folder)
-  source, notes = open_data(config, before, split, data_dir)
+  source, notes = open_data(config, before, split, data_dir, run.outputs)
+  task = task.knowing(run.outputs)
   source, of_order = in_order_of_run(folder, source)
   workdir.check_classes(folder, task.outputs(source), source.split)
   first = jax.process_index() == 0
@@ -193,6 +194,7 @@ def open_data(
   before: run_data.RunData | None,
   split: str | None,
   data_dir: str | None,
+  known: Sequence[str] = (),
 ) -> tuple['input_pipeline.Source', list[str]]:
   """Opens what is to be evaluated.
 
@@ -203,13 +205,15 @@ def open_data(
     config: the run's.
     before: what the run began with, if that is known.
     split, data_dir: as in `evaluate_run`.
+    known: what the run's outputs stand for, see `experiment.open_source`.
 
   Returns:
     The source, and lines for a person.
   """
 
   def opened(split, **how):
-    return experiment.open_source(config, split, data_dir, split_flag='--split', **how)
+    how |= {'known': known, 'split_flag': '--split'}
+    return experiment.open_source(config, split, data_dir, **how)
 
   other = data_dir is not None
   source = opened(split or config.data.eval_split, whole=other and split is None)

@@ -22,7 +22,7 @@ from mobilenet.tasks.classification import intervals
 from mobilenet.training import files, sharding
 from mobilenet.training.errors import TrainingError, require
 
-FOLDERS = ('folder', 'boxes', 'masks')
+FOLDERS = ('folder', 'boxes', 'masks', 'places')
 HARD_SWISH = 'hard_swish'
 MADE_IMAGES = 32  # where a run has no data
 
@@ -108,7 +108,7 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
 def program_of(run: trained.Run, answer: str | None = None) -> program.Program:
   """The program of a run, at the resolution that it was trained with."""
   task = experiment.make_task(run.config)
-  of_task = tasks.exported(named.kind(run.config.model.name))
+  of_task = tasks.exported(run.config.task)
   said = of_task.said_of(task, run.folder, run.step, run.outputs)
   weights = trained.to_weights(run)
   return program.of_weights(weights, run.config.resolution, answer=answer, **said)
@@ -159,7 +159,12 @@ def images_of(run: trained.Run, wanted: Wanted) -> tuple[Iterator, str]:
   split = wanted.split or config.data.eval_split
   whole = wanted.data_dir is not None and wanted.split is None
   source = experiment.open_source(
-    config, split, wanted.data_dir, whole=whole, split_flag='--split'
+    config,
+    split,
+    wanted.data_dir,
+    whole=whole,
+    known=run.outputs,
+    split_flag='--split',
   )
   if marks:
     return exporting_marks.batches(run, source), source.split
@@ -188,8 +193,14 @@ def _batches(config, source, places: np.ndarray | None):
   for batch in experiment.eval_batches(config, source, sharding.make_mesh()):
     read = np.asarray(batch['mask']) > 0
     if read.any():
-      labels = None if places is None else places[np.asarray(batch['label'])[read]]
+      labels = None if places is None else _moved(np.asarray(batch['label']), places)
+      labels = None if labels is None else labels[read]
       yield np.asarray(batch['image'])[read], labels
+
+
+def _moved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
+  """Labels by the order of others; -1 stays."""
+  return np.where(labels < 0, -1, places[labels])
 
 
 def show(

@@ -1,0 +1,30 @@
+"""Distances on the globe, in km, and what is near enough."""
+
+import numpy as np
+
+EARTH_KM = 6371.0  # the mean radius, as PlaNet's evaluations have it
+# Radius in km -> what a place is known to within it (1602.05314, Table 1).
+RADII = {1: 'street', 25: 'city', 200: 'region', 750: 'country', 2500: 'continent'}
+
+
+def haversine(first, second) -> np.ndarray:
+  """Great-circle distances in km, float64 (...,).
+
+  Args:
+    first, second: (..., 2), latitude and longitude in degrees.
+  """
+  first, second = (np.radians(np.asarray(p, np.float64)) for p in (first, second))
+  latitudes = np.sin((second - first)[..., 0] / 2) ** 2
+  longitudes = np.sin((second - first)[..., 1] / 2) ** 2
+  half = latitudes + np.cos(first[..., 0]) * np.cos(second[..., 0]) * longitudes
+  return 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+
+
+def share_within(distances: np.ndarray, radius: float) -> float:
+  """In %, of distances in km; NaN of none."""
+  return 100 * float(np.mean(distances <= radius)) if len(distances) else np.nan
+
+
+def width_km(level: int) -> float:
+  """The side of a square with the mean area of S2's cells of a level."""
+  return EARTH_KM * float(np.sqrt(4 * np.pi / 6)) / 2**level
