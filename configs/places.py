@@ -80,7 +80,7 @@ def quick(config):
   """A minute on made photos whose colours tell their place."""
   config = common.quick(config)
   config.data.name = 'made_places'
-  config.data.cells.most, config.data.cells.fewest = 40, 5
+  config.data.cells.most, config.data.cells.fewest = 40, 3
   return config
 
 
