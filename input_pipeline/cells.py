@@ -93,8 +93,9 @@ def _ends(cell: int) -> tuple[int, int]:
 
 def _leaves(positions) -> np.ndarray:
   """uint64 (N,): the ids of the smallest cells that positions lie in."""
+  # The sine of 180 degrees is not zero in floats: the date line is one line.
   ids = (
-    s2cell.lat_lon_to_cell_id(latitude, longitude)
+    s2cell.lat_lon_to_cell_id(latitude, -180.0 if longitude == 180 else longitude)
     for latitude, longitude in np.asarray(positions, np.float64).tolist()
   )
   return np.fromiter(ids, np.uint64, len(positions))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from input_pipeline import photo_reader
 
 _BLOCK = 0x8825
-# Tags of the block, for each coordinate: N or S, E or W; degrees, minutes, seconds;
-# the letter that makes it negative; the largest that there is.
-_LATITUDE, _LONGITUDE = (1, 2, 'S', 90), (3, 4, 'W', 180)
+# Tags of the block, for each coordinate: the letter; degrees, minutes, seconds. Which
+# letters there are, the second for what is below zero; the largest number of degrees.
+_LATITUDE, _LONGITUDE = (1, 2, 'NS', 90), (3, 4, 'EW', 180)
 
 
 def of_files(paths: Sequence[str]) -> list[tuple[float, float] | None]:
@@ -32,12 +32,13 @@ def of_file(path: str | os.PathLike) -> tuple[float, float] | None:
   return None if None in own else own
 
 
-def _degrees(block, sign, parts, negative, largest) -> float | None:
+def _degrees(block, sign, parts, letters, largest) -> float | None:
   degrees, minutes, seconds = (*map(float, block[parts]), 0.0, 0.0)[:3]
   value = degrees + minutes / 60 + seconds / 3600
   letter = block[sign]
   letter = letter.decode() if isinstance(letter, bytes) else letter
+  letter = letter.strip('\0 ').upper()
   # A camera without a fix may write 0/0, which is no number and fails this as well.
-  if not 0 <= value <= largest:
+  if letter not in (*letters,) or not 0 <= value <= largest:
     return None
-  return -value if letter.strip('\0 ').upper() == negative else value
+  return -value if letter == letters[1] else value

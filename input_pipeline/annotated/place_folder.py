@@ -80,6 +80,8 @@ def open_places(
   root = folder_layout.find_root(data_dir, dir_flag)
   found, split_by = read_places(root, annotations_at), split_by or Split()
   photos, by_seed = chosen(found.photos, parts, root, split_by, whole, only, split_flag)
+  if whole and not any(photo.part for photo in found.photos):
+    parts = (folder_layout.ALL,)
   notes, training = list(_notes(found.faults)), parts == ('train',)
   names = tuple(known) or cells.partition(
     positions(photos if training else _for_training(found.photos, root, split_by)),

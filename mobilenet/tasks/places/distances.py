@@ -5,6 +5,7 @@ import numpy as np
 EARTH_KM = 6371.0  # the mean radius, as PlaNet's evaluations have it
 # Radius in km -> what a place is known to within it (1602.05314, Table 1).
 RADII = {1: 'street', 25: 'city', 200: 'region', 750: 'country', 2500: 'continent'}
+_AT_ONCE = 1024  # positions, of which the distances to all centres are in memory
 
 
 def haversine(first, second) -> np.ndarray:
@@ -18,6 +19,21 @@ def haversine(first, second) -> np.ndarray:
   longitudes = np.sin((second - first)[..., 1] / 2) ** 2
   half = latitudes + np.cos(first[..., 0]) * np.cos(second[..., 0]) * longitudes
   return 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+
+
+def nearest(positions: np.ndarray, centres: np.ndarray) -> np.ndarray:
+  """int (N,): of the centres (K, 2) the one that is nearest to each position (N, 2)."""
+  ours, theirs = _points(positions), _points(centres).T
+  parts = (ours[n : n + _AT_ONCE] for n in range(0, len(ours), _AT_ONCE))
+  return np.concatenate([(part @ theirs).argmax(axis=1) for part in parts])
+
+
+def _points(degrees) -> np.ndarray:
+  latitude, longitude = np.radians(np.asarray(degrees, np.float64)).T
+  across = np.cos(latitude)
+  return np.stack(
+    [across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)], axis=1
+  )
 
 
 def share_within(distances: np.ndarray, radius: float) -> float:

@@ -55,7 +55,9 @@ def draw_cells(names: Sequence[str], counts: np.ndarray, box):
   # Cells that are smaller than a pixel would not be seen.
   centres = cells.centres(names)
   axes.scatter(*centres.T[::-1], c=shown, norm=norm, s=9, lw=0.4, edgecolors='#1c2733')
-  figure.colorbar(image, ax=axes, label='photos of a cell', shrink=0.8)
+  figure.colorbar(
+    image, ax=axes, label='photos of a cell', shrink=0.8, format='{x:,.0f}'
+  )
   return figure
 
 
@@ -75,17 +77,17 @@ def draw_errors(truth: np.ndarray, answers: np.ndarray, distances: np.ndarray, b
   # The short way round: over the date line a line leaves the map on one side.
   across = np.round((answers - truth)[:, 1] / 360) * 360
   ends = answers - np.stack([np.zeros_like(across), across], axis=1)
-  low = -1.0
+  low = 0.0
   for high, colour in _ERRORS:
-    own = (distances > low) & (distances <= high)
-    label = f'up to {high:,} km' if np.isfinite(high) else f'more than {low:,.0f} km'
+    own = ((distances > low) | (low == 0)) & (distances <= high)
+    label = f'{low:,.0f} to {high:,} km' if np.isfinite(high) else f'over {low:,} km'
     lines = np.stack([truth[own], ends[own]], axis=1)[..., ::-1]
     axes.add_collection(LineCollection(lines, colors=colour, lw=0.7, alpha=0.6))
     axes.scatter(
       *truth[own].T[::-1], s=7, color=colour, label=f'{label}: {own.sum():,}', zorder=3
     )
     low = high
-  axes.legend(loc='lower left', fontsize=8)
+  figure.legend(loc='outside upper left', ncols=3, fontsize=8)
   return figure
 
 

@@ -10,7 +10,13 @@ from mobilenet.reports import canvas, csv_file, page, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.classification import intervals, mistakes
 from mobilenet.tasks.places import figures
-from mobilenet.tasks.places.distances import RADII, haversine, share_within, width_km
+from mobilenet.tasks.places.distances import (
+  RADII,
+  haversine,
+  nearest,
+  share_within,
+  width_km,
+)
 from mobilenet.tasks.places.task import Places
 
 WORST = 12  # pictures
@@ -21,8 +27,8 @@ class Facts(NamedTuple):
 
   names, centres: of the K cells. truth, answers: (N, 2), degrees. label, prediction:
   numbers of cells, -1 for none. distances, chance, best: km, of the network's answer;
-  of the cell with the most photos; of the centre of the true cell, inf where there is
-  none. counts: (K,), photos of each cell. counted: what these are.
+  of the cell with the most photos; of the cell whose centre is nearest. counts: (K,),
+  photos of each cell. counted: what these are.
   """
 
   names: tuple[str, ...]
@@ -102,7 +108,7 @@ def _facts(task: Places, evaluated: Evaluated) -> Facts:
     probability=kept['probability'],
     distances=task.distances(kept),
     chance=haversine(truth, centres[counts.argmax()]),
-    best=np.where(label >= 0, haversine(truth, centres[label]), np.inf),
+    best=haversine(truth, centres[nearest(truth, centres)]),
     counts=counts,
     counted=counted,
   )
@@ -122,7 +128,7 @@ def shares(facts: Facts) -> list[dict]:
         'low': 100 * float(low),
         'high': 100 * float(high),
         'most_frequent_cell': share_within(facts.chance, radius),
-        'true_cell': share_within(facts.best, radius),
+        'nearest_cell': share_within(facts.best, radius),
       }
     )
   return rows
@@ -132,14 +138,14 @@ def _photos(facts: Facts, described) -> list[dict]:
   return [
     {
       'example': name,
-      'latitude': f'{truth[0]:.5f}',
-      'longitude': f'{truth[1]:.5f}',
+      'latitude': round(truth[0], 5),
+      'longitude': round(truth[1], 5),
       'cell': facts.names[label] if label >= 0 else '',
       'answer': facts.names[answer],
-      'answer_latitude': f'{place[0]:.5f}',
-      'answer_longitude': f'{place[1]:.5f}',
-      'probability': f'{probability:.6f}',
-      'distance_km': f'{distance:.3f}',
+      'answer_latitude': round(place[0], 5),
+      'answer_longitude': round(place[1], 5),
+      'probability': round(float(probability), 6),
+      'distance_km': round(float(distance), 3),
     }
     for name, truth, label, answer, place, probability, distance in zip(
       described, facts.truth.tolist(), facts.label, facts.prediction,
@@ -165,8 +171,8 @@ def _cells(facts: Facts) -> list[dict]:
     {
       'cell': name,
       'level': level,
-      'latitude': f'{place[0]:.5f}',
-      'longitude': f'{place[1]:.5f}',
+      'latitude': round(place[0], 5),
+      'longitude': round(place[1], 5),
       facts.counted.replace(' ', '_'): count,
       'evaluated': evaluated,
       'named_rightly': own,
@@ -231,20 +237,20 @@ def _table(rows, facts: Facts):
       _percent(row['share']),
       f'{row["low"]:.1f} to {row["high"]:.1f} %',
       _percent(row['most_frequent_cell']),
-      _percent(row['true_cell']),
+      _percent(row['nearest_cell']),
     ]
     for row in rows
   ]
   columns = (
     *('within', 'known is the', 'photos', '95 % interval'),
-    *('always the most frequent cell', 'always the right cell'),
+    *('always the most frequent cell', 'always the nearest cell'),
   )
   return (
     page.table(columns, shown),
     page.text(
-      'The answer is the centre of the most probable cell. The last column is what the '
-      'cells allow: smaller cells (--config.data.cells.most) allow more, and leave '
-      'fewer photos to learn each of them from. The most frequent cell is that of the '
+      'The answer is the centre of the most probable cell. The last column is the most '
+      'that these cells allow: smaller cells (--config.data.cells.most) allow more, and '
+      'leave fewer photos to learn each of them from. The most frequent cell is that of the '
       f'most {facts.counted}. Distances are great circles on a globe of 6,371 km.'
     ),
   )

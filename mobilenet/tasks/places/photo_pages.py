@@ -38,7 +38,7 @@ def show_predictions(
     [
       each.photo,
       each.rank,
-      *(f'{value:.5f}' for value in centre[each.class_name]),
+      *(round(value, 5) for value in centre[each.class_name]),
       each.class_name,
       f'{each.probability:.6f}',
     ]

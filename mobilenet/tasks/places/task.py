@@ -49,9 +49,6 @@ class Places(Classification):
     title = f'Within {self.metric_km:,} km ({RADII[self.metric_km]})'
     return Metric(_name(self.metric_km), title, '%')
 
-  def outputs(self, source) -> tuple[str, ...]:
-    return source.class_names
-
   def check_training(self, source, split_flag: str) -> None:
     require(
       source.name in DATA,
