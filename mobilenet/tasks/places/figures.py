@@ -71,7 +71,7 @@ def draw_errors(truth: np.ndarray, answers: np.ndarray, distances: np.ndarray, b
   """
   from matplotlib.collections import LineCollection
 
-  step = -(-len(truth) // MOST_LINES)
+  step = drawn_every(len(truth))
   truth, answers, distances = truth[::step], answers[::step], distances[::step]
   figure, axes = _map(box)
   # The short way round: over the date line a line leaves the map on one side.
@@ -89,6 +89,11 @@ def draw_errors(truth: np.ndarray, answers: np.ndarray, distances: np.ndarray, b
     low = high
   figure.legend(loc='outside upper left', ncols=3, fontsize=8)
   return figure
+
+
+def drawn_every(count: int) -> int:
+  """Of so many errors every how many-th is drawn."""
+  return -(-count // MOST_LINES)
 
 
 def draw_places(positions: np.ndarray, box):

@@ -66,7 +66,7 @@ def write_report(task: Places, evaluated: Evaluated) -> Written:
   of_errors = figures.draw_errors(facts.truth, facts.answers, facts.distances, box)
   canvas.save_png(of_cells, folder / 'cells.png')
   canvas.save_png(of_errors, folder / 'errors.png')
-  every = len(facts.truth) <= figures.MOST_LINES
+  step = figures.drawn_every(len(facts.truth))
   return Written(
     {},
     [
@@ -79,7 +79,7 @@ def write_report(task: Places, evaluated: Evaluated) -> Written:
           page.figure(
             of_errors,
             'A line leads from where a photo was taken (dot) to the answer'
-            + ('.' if every else f'; about {figures.MOST_LINES} photos are drawn.'),
+            + (f'; one photo of {step} is drawn.' if step > 1 else '.'),
           )
         ],
       ),
@@ -249,9 +249,9 @@ def _table(rows, facts: Facts):
     page.table(columns, shown),
     page.text(
       'The answer is the centre of the most probable cell. The last column is the most '
-      'that these cells allow: smaller cells (--config.data.cells.most) allow more, and '
-      'leave fewer photos to learn each of them from. The most frequent cell is that of the '
-      f'most {facts.counted}. Distances are great circles on a globe of 6,371 km.'
+      'that these cells allow: smaller cells (--config.data.cells.most) allow more, '
+      'and leave fewer photos to learn each of them from. The most frequent cell is '
+      f'that of the most {facts.counted}. Distances are great circles on a globe of 6,371 km.'
     ),
   )
 
