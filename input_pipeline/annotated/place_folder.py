@@ -26,6 +26,7 @@ from input_pipeline.source import Source
 
 # Headings of the two columns, in lower case.
 COLUMNS = (('latitude', 'longitude'), ('lat', 'lon'), ('lat', 'lng'), ('lat', 'long'))
+EXIF = 'exif'  # instead of a CSV: the photos' own, whatever lies in the folder
 POSITION = 'position'  # of a batch: float32 (N, 2), degrees
 
 
@@ -69,7 +70,8 @@ def open_places(
   Args:
     split, data_dir, split_by, whole, only, dir_flag, split_flag: as of
       `box_folder.open_boxes`.
-    annotations_at: the CSV; '' takes the only one of the folder, or without one EXIF.
+    annotations_at: the CSV; '' takes the only one of the folder, or without one EXIF;
+      'exif' takes that.
     partition: fields of `cells.Partition`; None for its defaults.
     known: the cells of a run that has begun; () makes them.
 
@@ -136,7 +138,7 @@ def read_places(root: str | os.PathLike, annotations_at: str = '') -> Places:
   """
   index = picture_index.Index(root)
   is_table = any(name.lower().endswith('.csv') for name in os.listdir(root))
-  if annotations_at or is_table:
+  if annotations_at != EXIF and (annotations_at or is_table):
     path = photo_table.find(root, annotations_at)
     return _of_table(root, path, (os.stat(path).st_mtime_ns, tuple(index.files)))
   return _of_exif(index.root, tuple(index.pictures))

@@ -44,3 +44,8 @@ def share_within(distances: np.ndarray, radius: float) -> float:
 def width_km(level: int) -> float:
   """The side of a square with the mean area of S2's cells of a level."""
   return EARTH_KM * float(np.sqrt(4 * np.pi / 6)) / 2**level
+
+
+def in_words(km: float) -> str:
+  """'2,305 km', '9 km', '0.35 km'."""
+  return f'{km:,.0f} km' if km >= 10 else f'{km:.2g} km'

@@ -13,6 +13,7 @@ from mobilenet.tasks.places import figures
 from mobilenet.tasks.places.distances import (
   RADII,
   haversine,
+  in_words,
   nearest,
   share_within,
   width_km,
@@ -124,7 +125,7 @@ def shares(facts: Facts) -> list[dict]:
       {
         'km': radius,
         'known': name,
-        'share': 100 * hits / total,
+        'share': 100 * float(hits) / total,
         'low': 100 * float(low),
         'high': 100 * float(high),
         'most_frequent_cell': share_within(facts.chance, radius),
@@ -189,7 +190,7 @@ def _in_short(task: Places, evaluated: Evaluated, facts: Facts, rows):
       f'{own["share"]:.1f} %',
       f'within {own["km"]:,} km: {own["low"]:.1f} to {own["high"]:.1f} %',
     ),
-    (_km(float(np.median(facts.distances))), 'median error'),
+    (in_words(float(np.median(facts.distances))), 'median error'),
     (_percent(metrics['top1']), 'of the cells are right'),
     (f'{len(facts.truth):,}', 'photos'),
   ]
@@ -251,7 +252,8 @@ def _table(rows, facts: Facts):
       'The answer is the centre of the most probable cell. The last column is the most '
       'that these cells allow: smaller cells (--config.data.cells.most) allow more, '
       'and leave fewer photos to learn each of them from. The most frequent cell is '
-      f'that of the most {facts.counted}. Distances are great circles on a globe of 6,371 km.'
+      f'that of the most {facts.counted}. Distances are great circles on a globe with '
+      'a radius of 6,371 km.'
     ),
   )
 
@@ -264,9 +266,9 @@ def _of_cells(facts: Facts, drawn):
     page.figure(drawn, f'The cells, coloured by their {facts.counted}; dots: centres.'),
     page.text(
       f'{len(facts.names):,} cells of levels {low} to {high}, about '
-      f'{_km(width_km(high))} to {_km(width_km(low))} wide, with {smallest:,} to '
-      f'{largest:,} {facts.counted}. A small cell with few photos tells whoever has '
-      'the network where these were taken.'
+      f'{in_words(width_km(high))} to {in_words(width_km(low))} wide, with '
+      f'{smallest:,} to {largest:,} {facts.counted}. A small cell with few photos '
+      'tells whoever has the network where these were taken.'
     ),
   ]
 
@@ -281,7 +283,7 @@ def _worst(evaluated: Evaluated, facts: Facts, described):
   drawn = [
     page.picture(
       mistakes.beside(mistake),
-      f'{_km(facts.distances[n])}: at {_degrees(facts.truth[n])}, taken for '
+      f'{in_words(facts.distances[n])}: at {_degrees(facts.truth[n])}, taken for '
       f'{_degrees(facts.answers[n])} at {100 * facts.probability[n]:.1f} %: '
       f'{terminal.shorten(described[n].rpartition("/")[2], 60)}',
       side=420,
@@ -294,10 +296,6 @@ def _worst(evaluated: Evaluated, facts: Facts, described):
 
 def _degrees(place) -> str:
   return f'{place[0]:.2f}, {place[1]:.2f}'
-
-
-def _km(value: float) -> str:
-  return f'{value:,.0f} km' if value >= 10 else f'{value:.2g} km'
 
 
 def _percent(value: float) -> str:

@@ -12,7 +12,7 @@ from mobilenet.reports import counter, csv_file, page, terminal
 from mobilenet.tasks import Shown
 from mobilenet.tasks.classification import predictions
 from mobilenet.tasks.places import figures
-from mobilenet.tasks.places.distances import width_km
+from mobilenet.tasks.places.distances import in_words, width_km
 from mobilenet.training import files
 
 CSV_FILE, GEOJSON_FILE, PAGE = (
@@ -73,7 +73,7 @@ def _print(found, centre, level, title: str) -> None:
       each.photo if first else '',
       *(f'{value:.4f}' for value in centre[each.class_name]),
       each.class_name,
-      f'{width_km(level[each.class_name]):,.3g} km',
+      in_words(width_km(level[each.class_name])),
       terminal.percent(each.probability),
       style='bold' if first else None,
     )

@@ -107,9 +107,11 @@ def test_exif_tells_where_there_is_no_csv(tmp_path):
     ('val/c.png', 'val'),
   ]
   np.testing.assert_allclose([p[2:] for p in found.photos], [PARIS, QUITO, PARIS], 1e-6)
-  assert opened(tmp_path, 'val', partition=SMALL).notes == (
-    '1 photo without a place left out (val/d.jpg)',
-  )
+  (tmp_path / 'prices.csv').write_text('photo,price\ntrain/a.jpg,3\n')
+  with pytest.raises(DataError, match="no column 'latitude' and 'longitude'"):
+    read_places(tmp_path)
+  source = opened(tmp_path, 'val', partition=SMALL, annotations='exif')
+  assert source.notes == ('1 photo without a place left out (val/d.jpg)',)
 
 
 def test_photos_without_a_place(tmp_path):
