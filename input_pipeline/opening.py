@@ -1,7 +1,7 @@
 """Opens a split of a data set by name: a folder, digits, made, or any TFDS name."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
@@ -13,6 +13,7 @@ _ANNOTATED = {
   'boxes': ('input_pipeline.annotated.box_folder', 'open_boxes'),
   'masks': ('input_pipeline.annotated.mask_folder', 'open_masks'),
   'tags': ('input_pipeline.annotated.tag_folder', 'open_tags'),
+  'places': ('input_pipeline.annotated.place_folder', 'open_places'),
 }
 
 
@@ -32,6 +33,8 @@ def open_source(
   made_classes: int = 10,
   whole: bool = False,
   only: Sequence[str] | None = None,
+  partition: Mapping[str, int] | None = None,
+  known: Sequence[str] = (),
   dir_flag: str = '--config.data.dir',
   split_flag: str = '--config.data.eval_split',
 ) -> Source:
@@ -39,11 +42,12 @@ def open_source(
 
   Args:
     name: 'folder' (images in class folders under `data_dir`), 'boxes' or 'masks'
-      (images there with boxes, or with a mask each), 'tags' (images there with a CSV of
-      tags), 'digits' (5,000 MNIST digits, built on first use, nothing is downloaded),
-      'made', 'made_boxes', 'made_masks' or 'made_tags' (random images that can be
-      learned, no files), or a TFDS name such as 'imagenet2012', 'cifar10' or
-      'oxford_flowers102:2.*.*', prepared before.
+      (images there with boxes, or with a mask each), 'tags' or 'places' (images there
+      with a CSV of tags, or with where they were taken), 'digits' (5,000 MNIST digits,
+      built on first use, nothing is downloaded), 'made', 'made_boxes', 'made_masks',
+      'made_tags' or 'made_places' (random images that can be learned, no files), or a
+      TFDS name such as 'imagenet2012', 'cifar10' or 'oxford_flowers102:2.*.*', prepared
+      before.
     split: 'train', 'validation' or 'test'; a folder knows 'val' too, 'all' and sums
       ('train+val'), and TFDS all that its own API takes ('train[:90%]+test', 'all').
     data_dir: the folder, or TFDS' directory; '' is TFDS' default.
@@ -51,15 +55,18 @@ def open_source(
     holdout: share of a folder without train/ that becomes validation.
     group: of such a folder, which images stay on one side; see `photo_groups.group_of`.
     fold: of such a folder, '2/5' makes the second of five parts validation instead.
-    annotations: of 'boxes', 'masks' and 'tags', the file or folder that holds them; ''
-      looks for what is there.
-    wants: what is to be learned of a TFDS set: one of WANTS;
-      'answers' are for measuring, where several classes are right.
+    annotations: of 'boxes', 'masks', 'tags' and 'places', the file or folder that holds
+      them; '' looks for what is there.
+    wants: what is to be learned of a TFDS set: one of WANTS; 'answers' are for
+      measuring, where several classes are right.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
     whole: of a folder without train/, all of it, whatever the split.
     only: of a folder, names of images to take, whatever the split of class folders.
+    partition: of 'places' and 'made_places', how they become classes, see
+      `cells.Partition`.
+    known: of these two, the classes of a run that has begun.
     dir_flag, split_flag: by which a person gives the folder and the split; errors say
       what to type.
 
@@ -101,6 +108,18 @@ def open_source(
       only=only,
       dir_flag=dir_flag,
       split_flag=split_flag,
+      **({'partition': partition, 'known': known} if name == 'places' else {}),
+    )
+  if name == 'made_places':
+    from input_pipeline.made_places import open_made_places
+
+    return open_made_places(
+      split,
+      seed=seed,
+      examples=made_examples,
+      size=made_size,
+      partition=partition,
+      known=known,
     )
   if name in ('made_boxes', 'made_masks', 'made_tags'):
     from input_pipeline.made_shapes import open_shapes

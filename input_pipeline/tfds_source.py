@@ -26,6 +26,8 @@ OWN_NAMES = (
   'made_boxes',
   'made_masks',
   'made_tags',
+  'places',
+  'made_places',
 )
 
 

@@ -255,6 +255,7 @@ def open_source(
   *,
   whole: bool = False,
   only: Sequence[str] | None = None,
+  known: Sequence[str] = (),
   split_flag: str = '--config.data.eval_split',
 ) -> 'input_pipeline.Source':
   """Opens a split of the config's data, or of the same kind of data in `data_dir`.
@@ -265,6 +266,8 @@ def open_source(
     data_dir: where other data is; None for the config's own.
     whole: of a folder without train/, take everything instead of the split.
     only: of a folder, the names of images to take, whatever the seed's split is.
+    known: what the outputs of a run that has begun stand for: places are put into its
+      cells.
     split_flag: by which a person chooses the split, for messages.
 
   Raises:
@@ -285,6 +288,8 @@ def open_source(
     made_classes=config.data.made_classes,
     whole=whole,
     only=only,
+    partition=config.data.get('cells'),  # of places alone
+    known=known,
     dir_flag='--config.data.dir' if data_dir is None else '--data_dir',
     split_flag=split_flag,
   )

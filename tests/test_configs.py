@@ -241,6 +241,7 @@ SWEEPS = {
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
   'lraspp_v3': {'seeds': 3, 'learning_rates': 3},
   'modern': {'seeds': 3, 'learning_rates': 3},
+  'places': {'learning_rates': 3, 'cells': 3, 'seeds': 3},
   'qat': {'learning_rates': 3, 'seeds': 3},
   'quickstart': {'seeds': 3, 'learning_rates': 5},
   'segment_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5},

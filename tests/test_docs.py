@@ -67,7 +67,13 @@ def test_configs_load_with_their_arguments_and_have_the_fields(page):
   # One of each task: what they share, and the fields of their own.
   shared = [
     config_files.load_config(str(ROOT / 'configs' / f'{name}.py'))
-    for name in ('quickstart', 'detect_folder', 'segment_folder', 'tag_folder')
+    for name in (
+      'quickstart',
+      'detect_folder',
+      'segment_folder',
+      'tag_folder',
+      'places',
+    )
   ]
   for argument in CONFIG.findall(text):
     config_files.load_config(str(ROOT / argument))

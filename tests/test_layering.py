@@ -240,7 +240,9 @@ def test_rooms_import_those_below_them_alone(path):
 @of_each(under('mobilenet', 'tasks'))
 def test_a_task_imports_no_other_task(path):
   own = path.relative_to(ROOT / 'mobilenet' / 'tasks').parts[0]
-  others = {folder for folder in tasks.TASKS if folder != own}
+  # Places are classes, with a distance between them.
+  below = {'places': {'classification'}}.get(own, set())
+  others = {folder for folder in tasks.TASKS if folder != own} - below
   names = imports(path)
   assert not {
     n for n in names for task in others if n.startswith(f'mobilenet.tasks.{task}')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs import common, detection, finetune, segmentation
+from configs import common, detection, finetune, places, segmentation
 from mobilenet import limits
 from mobilenet.training.errors import TrainingError
 
@@ -47,7 +47,7 @@ def test_every_field_has_a_limit_or_may_be_none():
       else:
         flat[prefix + name] = value
 
-  for base in (common.base, detection.base, segmentation.base):
+  for base in (common.base, detection.base, segmentation.base, places.base):
     walk(base())
   known = {*limits.NUMBERS, *limits.NEEDED}
   assert {field for field, value in flat.items() if value is not None} == known

@@ -49,6 +49,7 @@ FAULTS = {
     'picture annotated twice: the first is used',
     'pictures annotated twice: the first is used',
   ),
+  'no place': ('photo without a place left out', 'photos without a place left out'),
   'no mask': ('picture without a mask left out', 'pictures without masks left out'),
   'no photo': ('mask without a picture left out', 'masks without pictures left out'),
   'other size': (

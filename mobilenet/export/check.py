@@ -38,7 +38,7 @@ def compare(
 
   Args:
     network, exported: images (N, H, W, 3) to answers (N, K).
-    batches: (images, int labels (N,) or None where they are unknown).
+    batches: (images, int labels (N,) or None where they are unknown; -1 of one image).
   """
   count = agreeing = labelled = 0
   difference, largest = np.float32(0), np.float32(0)
@@ -52,7 +52,7 @@ def compare(
     difference = np.maximum(difference, np.abs(ours - theirs).max())
     largest = np.maximum(largest, np.abs(ours).max())
     if labels is not None:
-      labelled += len(labels)
+      labelled += int((labels >= 0).sum())
       hits[0] += int((first == labels).sum())
       hits[1] += int((second == labels).sum())
   return Compared(count, agreeing, float(difference / largest), labelled, tuple(hits))

@@ -38,6 +38,7 @@ class Program:
   task: what the network is for, a key of `answers.ANSWERS`.
   finding: how a detector's outputs become objects: 'scores' ('sigmoid' or 'softmax'),
     and arguments of `boxes.detect`.
+  read_as: the task that reads its answers where that is another; or None.
   """
 
   model: nn.Module
@@ -53,6 +54,7 @@ class Program:
   network_contract: Contract | None = None
   task: str = 'classification'
   finding: dict[str, Any] | None = None
+  read_as: str | None = None
 
   def image_shape(self) -> tuple[int, int, int]:
     """Of one prepared image."""
@@ -131,6 +133,7 @@ class Program:
       'answer': self.answer,
       'calibration': self.calibration,
       'task': self.task,
+      **({'read_as': self.read_as} if self.read_as else {}),
       'outputs': list(self.outputs()),
       'meaning': answers.ANSWERS[self.task][self.answer].said,
       **({'finding': self.finding, 'box_order': answers.BOX_ORDER} if boxes else {}),
@@ -144,13 +147,15 @@ def of_weights(
   answer: str | None = None,
   finding: dict[str, Any] | None = None,
   task: str | None = None,
+  read_as: str | None = None,
 ) -> Program:
   """The program of a network's weights.
 
   Args:
     weights: with a classifier and a contract.
     resolution: px; None for the contract's.
-    decision, answer, finding: see `Program`; answer: None for the task's default.
+    decision, answer, finding, read_as: see `Program`; answer: None for the task's
+      default.
     task: see `Program`; None for what networks of the name are for.
 
   Raises:
@@ -184,4 +189,5 @@ def of_weights(
     answer=answer,
     task=task,
     finding=finding,
+    read_as=read_as,
   )

@@ -16,7 +16,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -125,7 +125,8 @@ def evaluate_run(
   if data_dir and config.data.dir and _same_place(data_dir, config.data.dir):
     data_dir = None
   before = run_data.recorded(folder)
-  opened, notes = open_data(config, before, split, data_dir)
+  opened, notes = open_data(config, before, split, data_dir, run.outputs)
+  task = task.knowing(run.outputs)
   source, of_classes = matching.in_order_of_run(folder, opened)
   workdir.check_classes(folder, task.outputs(source), source.split)
   answers = len(run.outputs)
@@ -229,6 +230,7 @@ def open_data(
   before: run_data.RunData | None,
   split: str | None,
   data_dir: str | None,
+  known: Sequence[str] = (),
 ) -> tuple['input_pipeline.Source', list[str]]:
   """Opens what is to be evaluated.
 
@@ -239,13 +241,15 @@ def open_data(
     config: the run's.
     before: what the run began with, if that is known.
     split, data_dir: as in `evaluate_run`.
+    known: what the run's outputs stand for, see `experiment.open_source`.
 
   Returns:
     The source, and lines for a person.
   """
 
   def opened(split, **how):
-    return experiment.open_source(config, split, data_dir, split_flag='--split', **how)
+    how |= {'known': known, 'split_flag': '--split'}
+    return experiment.open_source(config, split, data_dir, **how)
 
   other = data_dir is not None
   source = opened(split or config.data.eval_split, whole=other and split is None)

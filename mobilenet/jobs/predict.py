@@ -143,7 +143,7 @@ def check_out(
   place = out.resolve()
   if (
     config is not None
-    and config.data.name in ('folder', 'boxes', 'masks', 'tags')
+    and config.data.name in ('folder', 'boxes', 'masks', 'tags', 'places')
     and config.data.dir
   ):
     data = workdir.local_path(config.data.dir).resolve()

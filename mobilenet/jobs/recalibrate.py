@@ -89,7 +89,7 @@ def recalibrate_run(
   )
   with run.config.unlocked():
     run.config.update_from_flattened_dict(experiment.harmless(overrides or {}))
-  task = experiment.make_task(run.config)
+  task = experiment.make_task(run.config).knowing(run.outputs)
   data = open_data(run.config, folder)
   for source in (data.train, data.evaluation):
     workdir.check_classes(folder, task.outputs(source), source.split)

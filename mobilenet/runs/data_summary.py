@@ -22,7 +22,7 @@ class Summary(NamedTuple):
 def tell(source, eval_source, group: str = '') -> Summary:
   """Prints the classes' sizes, imbalance, and copies between the two splits.
 
-  Nothing for data other than folders.
+  Of data other than folders there are only sizes, where they are known.
 
   Args:
     source, eval_source: the two opened splits (`input_pipeline.Source`).
@@ -38,19 +38,14 @@ def tell(source, eval_source, group: str = '') -> Summary:
     _tell_of_classes(counts, data_counts.noun(source))
   if group:
     _tell_of_groups(source, eval_source, group)
-  found = overlap.between(source, eval_source)
-  if found.count:
-    print(
-      f'warning: {overlap.described(found, eval_source)}; --job=check_data finds '
-      'changed copies too'
-    )
+  copies = None if source.names is None else _tell_of_copies(source, eval_source)
   if not counts:
-    return Summary(None, found.count)
+    return Summary(None, copies)
   parts = {
     'training': {name: count.train for name, count in counts.items()},
     'evaluation': {name: count.evaluation for name, count in counts.items()},
   }
-  return Summary(parts, found.count)
+  return Summary(parts, copies)
 
 
 def _tell_of_classes(counts, what: str) -> None:
@@ -59,6 +54,16 @@ def _tell_of_classes(counts, what: str) -> None:
     print(f'note: {line}')
   for line in data_counts.on_one_side(counts, what):
     print(f'warning: {line}')
+
+
+def _tell_of_copies(source, eval_source) -> int:
+  found = overlap.between(source, eval_source)
+  if found.count:
+    print(
+      f'warning: {overlap.described(found, eval_source)}; --job=check_data finds '
+      'changed copies too'
+    )
+  return found.count
 
 
 def _tell_of_groups(source, eval_source, group: str) -> None:

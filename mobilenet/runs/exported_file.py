@@ -40,7 +40,8 @@ def open_file(path: pathlib.Path, runtime: str | None = None) -> ExportedFile:
   opened = formats.open_file(path, runtime)
   said = opened.said
   contract = make_contract(said['contract'])
-  of_task = tasks.exported(said.get('task', 'classification'))  # older files have none
+  # Older files have neither.
+  of_task = tasks.exported(said.get('read_as') or said.get('task', 'classification'))
   return ExportedFile(
     opened=opened,
     task=of_task.task_of(said),

@@ -21,7 +21,7 @@ from mobilenet.tasks.classification import intervals
 from mobilenet.training import files, sharding
 from mobilenet.training.errors import TrainingError, require
 
-FOLDERS = ('folder', 'boxes', 'masks', 'tags')
+FOLDERS = ('folder', 'boxes', 'masks', 'tags', 'places')
 HARD_SWISH = 'hard_swish'
 MADE_IMAGES = 32  # where a run has no data
 
@@ -70,7 +70,8 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
   name = f'{folder.name}-{wanted.precision}{form.suffix}'
   out = wanted.out or folder / 'export' / name
   require(out.name.endswith(form.suffix), f'{out} must end in {form.suffix}')
-  batches, of = images_of(run, wanted)
+  marks = made.task != 'classification'
+  batches, of = images_of(run, wanted, marks)
   integers = wanted.precision in WHOLE
   rounded = quantising.quantise(run, made, wanted.calibration) if integers else None
   if rounded is not None:
@@ -86,7 +87,7 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
     begin = list(itertools.islice(batches, 1))
     require(bool(begin), f'no image of {of} can be read: there is nothing to check on')
     batches = itertools.chain(begin, batches)
-    if made.task == 'classification':
+    if not marks:
       answers = functools.partial(opened.answers, contract=made.contract)
       found = check.compare(network, answers, batches)
       refused = check.refusal(found, wanted.precision, wanted.most_lost)
@@ -106,12 +107,11 @@ def export(folder: pathlib.Path, wanted: Wanted) -> pathlib.Path:
 
 def program_of(run: trained.Run, answer: str | None = None) -> program.Program:
   """The program of a run, at the resolution that it was trained with."""
-  task, name = experiment.make_task(run.config), experiment.task_of(run.config)
-  said = tasks.exported(name).said_of(task, run.folder, run.step, run.outputs)
+  task = experiment.make_task(run.config)
+  of_task = tasks.exported(run.config.task)
+  said = of_task.said_of(task, run.folder, run.step, run.outputs)
   weights = trained.to_weights(run)
-  return program.of_weights(
-    weights, run.config.resolution, answer=answer, task=name, **said
-  )
+  return program.of_weights(weights, run.config.resolution, answer=answer, **said)
 
 
 @contextlib.contextmanager
@@ -135,15 +135,15 @@ def draft_of(out: pathlib.Path) -> Iterator[pathlib.Path]:
       files.remove(draft)
 
 
-def images_of(run: trained.Run, wanted: Wanted) -> tuple[Iterator, str]:
+def images_of(run: trained.Run, wanted: Wanted, marks: bool) -> tuple[Iterator, str]:
   """Prepared images with labels to check a file on, and whose they are.
 
-  Of other tasks they are whole batches, see `exporting_marks`.
+  With `marks`, of files that answer otherwise than classifiers, they are whole batches;
+  see `exporting_marks`.
 
   An imported run has no data of its own: without `data_dir` images are made.
   """
   config = run.config
-  marks = experiment.task_of(config) != 'classification'
   if config.data.name in FOLDERS and not (wanted.data_dir or config.data.dir):
     require(
       wanted.precision in check.TOLERANCE,
@@ -159,7 +159,12 @@ def images_of(run: trained.Run, wanted: Wanted) -> tuple[Iterator, str]:
   split = wanted.split or config.data.eval_split
   whole = wanted.data_dir is not None and wanted.split is None
   source = experiment.open_source(
-    config, split, wanted.data_dir, whole=whole, split_flag='--split'
+    config,
+    split,
+    wanted.data_dir,
+    whole=whole,
+    known=run.outputs,
+    split_flag='--split',
   )
   if marks:
     return exporting_marks.batches(run, source), source.split
@@ -188,8 +193,14 @@ def _batches(config, source, places: np.ndarray | None):
   for batch in experiment.eval_batches(config, source, sharding.make_mesh()):
     read = np.asarray(batch['mask']) > 0
     if read.any():
-      labels = None if places is None else places[np.asarray(batch['label'])[read]]
+      labels = None if places is None else _moved(np.asarray(batch['label']), places)
+      labels = None if labels is None else labels[read]
       yield np.asarray(batch['image'])[read], labels
+
+
+def _moved(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
+  """Labels by the order of others; -1 stays."""
+  return np.where(labels < 0, -1, places[labels])
 
 
 def show(

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from mobilenet import experiment
 from mobilenet.runs import run_data
+from mobilenet.training import workdir
 from mobilenet.training.errors import require
 
 
@@ -35,20 +36,25 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
     TrainingError: a data set of TFDS is not what the run began with.
   """
 
+  before = None if folder is None else run_data.read(folder)
+  known = () if before is None else workdir.read_classes(folder) or ()
+
   def opened(train_names=None, eval_names=None):
     return (
       experiment.open_source(
         config,
         config.data.train_split,
         only=train_names,
+        known=known,
         split_flag='--config.data.train_split',
       ),
-      experiment.open_source(config, config.data.eval_split, only=eval_names),
+      experiment.open_source(
+        config, config.data.eval_split, only=eval_names, known=known
+      ),
     )
 
   train, evaluation = opened()
   notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
-  before = None if folder is None else run_data.read(folder)
   now = run_data.of(train, evaluation)
   # Of photos that were replaced since, it keeps the sizes that they had.
   record = now if before is None else dataclasses.replace(before, origin=now.origin)

@@ -2,7 +2,7 @@
 
 The loop, the step, the evaluation, the checkpoints and the jobs call the methods of
 `Task`. To add a task, add a folder here and a line in TASKS. Tasks do not import each
-other.
+other, but `places` is classification with a distance.
 """
 
 import importlib
@@ -22,7 +22,7 @@ from mobilenet.training.evaluation import Evaluation
 # config.task -> the module whose `make_task(config)` makes it.
 TASKS = {
   name: f'mobilenet.tasks.{name}'
-  for name in ('classification', 'detection', 'segmentation', 'tags')
+  for name in ('classification', 'detection', 'segmentation', 'tags', 'places')
 }
 
 Batch = dict[str, jax.Array]
@@ -191,6 +191,9 @@ class Task(Protocol):
     Raises:
       TrainingError: what the config asks for cannot be had of it.
     """
+
+  def knowing(self, outputs: Sequence[str]) -> 'Task':
+    """The task of a network whose outputs stand for these; most need not know."""
 
   def make_model(self, options: dict[str, Any], count: int) -> nn.Module:
     """The network that a config's `model` section describes, with its head.

@@ -22,7 +22,7 @@ def said_of(
   The decision is None where no report has chosen them.
   """
   chosen = threshold_file.read(folder, step, outputs)
-  return {'decision': chosen and {'thresholds': chosen}}
+  return {'task': 'tags', 'decision': chosen and {'thresholds': chosen}}
 
 
 def task_of(said: Mapping[str, Any]) -> Tags:
