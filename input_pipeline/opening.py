@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
 
-WANTS = ('label', 'boxes', 'masks')
+WANTS = ('label', 'boxes', 'masks', 'identities')
 
 # Folders of photos and what somebody said of each -> (module, what opens it).
 _ANNOTATED = {
@@ -51,7 +51,8 @@ def open_source(
     fold: of such a folder, '2/5' makes the second of five parts validation instead.
     annotations: of 'boxes' and 'masks', the file or folder that holds them; '' looks
       for what is there.
-    wants: what is to be learned of a TFDS set: 'label', 'boxes' or 'masks'.
+    wants: what is to be learned: of a TFDS set 'label', 'boxes' or 'masks';
+      'identities' are labels, and whole classes of a folder are set aside.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
@@ -71,9 +72,10 @@ def open_source(
   hide_accelerators()
   # Imported here so that a folder does not wait for TFDS.
   if name == 'folder':
-    from input_pipeline.folder import open_folder
+    from input_pipeline import folder, identities
 
-    return open_folder(
+    opens = {'identities': identities.open_identities}
+    return opens.get(wants, folder.open_folder)(
       split,
       data_dir,
       seed=seed,
@@ -115,6 +117,7 @@ def open_source(
     return open_digits(split, data_dir, dir_flag)
   from input_pipeline.tfds_source import open_tfds
 
+  wants = 'label' if wants == 'identities' else wants
   return open_tfds(name, split, data_dir, dir_flag, wants)
 
 

@@ -102,8 +102,10 @@ def evaluate_run(
     data_dir = None
   before = run_data.recorded(folder)
   source, notes = open_data(config, before, split, data_dir)
-  source, of_order = in_order_of_run(folder, source)
-  workdir.check_classes(folder, task.outputs(source), source.split)
+  of_order = []
+  if not task.own_classes:
+    source, of_order = in_order_of_run(folder, source)
+    workdir.check_classes(folder, task.outputs(source), source.split)
   first = jax.process_index() == 0
   if first:
     for note in (*notes, *of_order):
@@ -147,6 +149,7 @@ def evaluate_run(
       trained=run_data.described(before.train, before.origin) if before else '',
       chose=own and source.split == before.evaluation.split,
       trained_on=trained_on,
+      classes=source.class_names,
     ),
     size=counting.count(run.model, config.resolution),
     data=source,

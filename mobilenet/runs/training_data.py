@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+import input_pipeline
 from mobilenet import experiment
 from mobilenet.runs import run_data
 from mobilenet.training.errors import require
@@ -31,7 +32,8 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
     folder: the run's; None where there is no run.
 
   Raises:
-    DataError: it cannot be opened, or none of those photos is there.
+    DataError: it cannot be opened, none of those photos is there, or classes that are
+      to be new in evaluation are trained on.
     TrainingError: a data set of TFDS is not what the run began with.
   """
 
@@ -47,6 +49,8 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
     )
 
   train, evaluation = opened()
+  if experiment.make_task(config).own_classes:
+    input_pipeline.check_apart(train, evaluation)
   notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
   before = None if folder is None else run_data.read(folder)
   now = run_data.of(train, evaluation)
