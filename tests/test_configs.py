@@ -20,7 +20,7 @@ from mobilenet.weights.own_file import Weights
 
 FILES = sorted((pathlib.Path(__file__).parents[1] / 'configs').glob('[!_]*.py'))
 # What others share.
-SHARED = ('common', 'detection', 'segmentation')
+SHARED = ('common', 'detection', 'embeddings', 'segmentation')
 NAMES = [file.stem for file in FILES if file.stem not in SHARED]
 # Their network and its size are those of weights.
 OF_WEIGHTS = ('finetune', 'qat', 'transfer')

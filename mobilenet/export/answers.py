@@ -98,6 +98,14 @@ ANSWERS: dict[str, dict[str, Answer]] = {
       'where nothing is left to do',
     ),
   },
+  'embeddings': {
+    'embedding': Answer(
+      ('embedding',),
+      _as_they_are,
+      'embeddings (N, E), of length 1: the dot product of two is their cosine, and the '
+      'more alike what they are of, the greater',
+    ),
+  },
 }
 
 

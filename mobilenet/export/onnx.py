@@ -26,7 +26,12 @@ from mobilenet.weights.own_file import KEY
 PRECISIONS = (*halves.PRECISIONS, 'int8')
 OPSET, IR_VERSION = 17, 8  # the version of the file's own format that came with it
 OUTPUTS = ('logits',)
-TASKS = {'classification': 'classify', 'detection': 'detect', 'segmentation': 'segment'}
+TASKS = {
+  'classification': 'classify',
+  'detection': 'detect',
+  'segmentation': 'segment',
+  'embeddings': 'embed',
+}
 STORED = '/float16'  # what is behind the name of a kernel that is stored as halves
 
 
