@@ -57,8 +57,15 @@ TRUNK = Network(
     Inverted(3, 2, 8, 1, act=PRELU),
     Conv(1, 16, 1, PRELU),
   ),
-  style=dataclasses.replace(zoo.NETWORKS['mobile_face_net_trunk'].style),
+  # XLA's own convolutions compile fastest.
+  style=dataclasses.replace(
+    zoo.NETWORKS['mobile_face_net_trunk'].style, lowering='native'
+  ),
 )
+QUICKLY = {
+  'xla_backend_optimization_level': 0,
+  'xla_llvm_disable_expensive_passes': True,
+}
 IMAGES = np.random.default_rng(0).standard_normal((4, 16, 16, 3)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0])
 
@@ -68,38 +75,40 @@ def made(**options):
   return model, init_variables(model, IMAGES.shape[1:], 0)
 
 
-@pytest.mark.parametrize('pooling', embedders.POOLINGS)
-def test_a_step_makes_the_loss_smaller(pooling):
-  model, variables = made(pooling=pooling, dropout=0.1)
+def test_a_step_makes_the_loss_smaller():
+  model, variables = made(pooling='gdc', dropout=0.1)
   task, batch = Embeddings(scale=8.0), {'label': LABELS}
 
-  @jax.jit
-  def step(params):
-    def loss(params):
-      answer, _ = model.apply(
-        {**variables, 'params': params},
-        IMAGES,
-        train=True,
-        mutable=['batch_stats'],
-        rngs={'dropout': jax.random.key(0)},
-      )
-      return task.loss(params, answer, batch), answer
+  def loss(params):
+    answer, _ = model.apply(
+      {**variables, 'params': params},
+      IMAGES,
+      train=True,
+      mutable=['batch_stats'],
+      rngs={'dropout': jax.random.key(0)},
+    )
+    return task.loss(params, answer, batch), answer
 
-    (value, answer), gradients = jax.value_and_grad(loss, has_aux=True)(params)
-    after = jax.tree.map(lambda p, g: p - 1e-3 * g, params, gradients)
-    return value, answer, gradients, after
-
-  before, answer, gradients, params = step(variables['params'])
+  step = jax.jit(jax.value_and_grad(loss, has_aux=True))
+  step = step.lower(variables['params']).compile(compiler_options=QUICKLY)
+  (before, answer), gradients = jax.device_get(step(variables['params']))
   assert answer.cosines.shape == (4, 3)
-  assert all(np.any(np.asarray(g) != 0) for g in jax.tree.leaves(gradients))
-  assert float(step(params)[0]) < float(before)
+  for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
+    assert np.isfinite(gradient).all()
+    assert np.any(gradient), jax.tree_util.keystr(path)
+  # A step so short that the loss must follow the slope.
+  slope = sum(float(np.sum(np.square(g))) for g in jax.tree.leaves(gradients))
+  rate = np.float32(0.01 * float(before) / slope)
+  params = jax.tree.map(lambda p, g: p - rate * g, variables['params'], gradients)
+  (after, _), _ = step(params)
+  assert float(after) < float(before)
 
 
 def test_classes_are_for_training_alone():
   model, variables = made()
   assert variables['params']['classes']['kernel'].shape == (6, 3)
   del variables['params']['classes']
-  found = model.apply(variables, IMAGES)
+  found = jax.jit(model.apply)(variables, IMAGES)
   assert (found.shape, found.dtype) == ((4, 6), jnp.float32)
   np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, rtol=1e-5)
   without = embedders.Embedder(TRUNK, 0, size=6)
@@ -139,7 +148,9 @@ def test_folding_keeps_what_is_said():
   assert not jax.tree.leaves(new['batch_stats'])
   assert set(new['params']['backbone']['stem']) == {'conv', 'prelu'}
   np.testing.assert_allclose(
-    folded.apply(new, IMAGES), model.apply(variables, IMAGES), rtol=1e-4, atol=1e-5
+    *(jax.jit(m.apply)(v, IMAGES) for m, v in ((folded, new), (model, variables))),
+    rtol=1e-4,
+    atol=1e-5,
   )
 
 

@@ -56,17 +56,15 @@ def test_beyond_pi_an_angle_makes_a_line():
 
 
 @pytest.mark.parametrize('name', margins.LOSSES)
-@pytest.mark.parametrize('end', [-1.0, 1.0])
-def test_at_the_ends_of_a_cosine_the_slope_is_a_number(name, end):
+def test_at_the_ends_of_a_cosine_the_slope_is_a_number(name):
   def total(cosines):
     return margins.LOSSES[name](cosines, np.array([0, 1])).sum()
 
-  cosines = jnp.array([[end, 0.0], [0.0, end]])
-  value, gradient = jax.value_and_grad(total)(cosines)
+  cosines = np.array([[-1.0, 1.0], [-1.0, 1.0]], np.float32)
+  value, gradient = jax.jit(jax.value_and_grad(total))(cosines)
   assert np.isfinite(value)
   assert np.isfinite(gradient).all()
-  if end < 0:  # it is not stuck there
-    assert gradient[0, 0] < 0
+  assert gradient[0, 0] < 0  # it is not stuck there
 
 
 def test_a_margin_costs():
@@ -97,10 +95,9 @@ def test_shares_of_classes_have_no_margin():
 def test_distance_by_hand():
   own = jnp.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
   taught = jnp.array([[5.0, 0.0], [-0.06, -0.08], [0.0, 0.0]])
-  value, gradient = jax.value_and_grad(lambda x: margins.distance(own, x).sum())(taught)
-  np.testing.assert_allclose(margins.distance(own, taught), [0, 4, 1], atol=1e-6)
-  assert float(value) == pytest.approx(5)
-  assert np.isfinite(gradient).all()
+  found, slope_of = jax.vjp(jax.jit(margins.distance), own, taught)
+  np.testing.assert_allclose(found, [0, 4, 1], atol=1e-6)
+  assert all(np.isfinite(gradient).all() for gradient in slope_of(jnp.ones(3)))
   with pytest.raises(
     TrainingError, match=r'\[3, 2\] and those of the teacher \[3, 4\]'
   ):

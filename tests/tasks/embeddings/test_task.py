@@ -64,7 +64,8 @@ def test_padding_brings_in_nothing():
 def test_an_evaluation_counts_and_finds():
   task = Embeddings()
   labels = np.array([7, 9, 9, -1])  # classes of its own; of the last nobody knows
-  near = jnp.array([[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [1.0, 0.0]])
+  angles = np.deg2rad([0.0, 10.0, 25.0, 0.0])
+  near = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
   sums = task.sums(near, {'label': labels, 'mask': np.array([1.0, 1, 1, 1], 'f')})
   assert {name: float(value) for name, value in sums.items()} == {'count': 3}
   kept = jax.device_get(task.kept(near, {'label': labels}))
