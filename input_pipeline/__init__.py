@@ -21,6 +21,7 @@ __all__ = [
   'DataError',
   'Source',
   'augmented',
+  'check_apart',
   'check_marked_ops',
   'check_ops',
   'eval_batches',
@@ -41,6 +42,7 @@ _NEED_TENSORFLOW = {
   'prepare_in_graph': 'input_pipeline.serving',
   'train_batches': 'input_pipeline.pipeline',
   'eval_batches': 'input_pipeline.pipeline',
+  'check_apart': 'input_pipeline.identities',
   'check_marked_ops': 'input_pipeline.marks',
 }
 

@@ -59,7 +59,7 @@ def open_folder(
       classes, images = _of_parts(root, parts, found, dir_flag, split_flag)
     else:
       classes = folder_layout.class_folders(root, dir_flag, is_root=True)
-      images = _images(root, classes)
+      images = images_of(root, classes)
   except OSError as error:
     raise folder_layout.reading_error(error) from error
 
@@ -80,8 +80,8 @@ def open_folder(
       images = folder_split.held_out(images, parts == ('train',), root, split_by)
   labelled = [(name, label) for label, names in images for name in names]
   if only is not None:
-    labelled = _chosen(labelled, only, root, dir_flag)
-  return _source(root, parts, classes, labelled, by_seed, notes)
+    labelled = named(labelled, only, root, dir_flag)
+  return source_of(root, parts, classes, labelled, by_seed, notes)
 
 
 def _of_parts(root, parts, found, dir_flag, split_flag):
@@ -96,7 +96,7 @@ def _of_parts(root, parts, found, dir_flag, split_flag):
       raise folder_layout.missing_part(root, part, found, dir_flag, split_flag)
     classes = classes or folder_layout.class_folders(first, dir_flag, is_root=False)
     _check_same_classes(first, classes, root / found[part])
-    images += _images(root, classes, f'{found[part]}/')
+    images += images_of(root, classes, f'{found[part]}/')
   return classes, images
 
 
@@ -110,7 +110,7 @@ def _check_same_classes(first, classes, part):
     raise DataError(f'the class folders differ: {"; ".join(differences)}')
 
 
-def _images(root, classes, prefix=''):
+def images_of(root, classes, prefix=''):
   """[(label, its images)], in the order of the classes; names are relative to root."""
   images, empty, filled, others = [], [], [], collections.Counter()
   for label, name in enumerate(classes):
@@ -149,7 +149,7 @@ def _notes(images, classes):
   return (f'{what.format(some(alone))} trained on and cannot be evaluated',)
 
 
-def _chosen(labelled, only, root, dir_flag):
+def named(labelled, only, root, dir_flag):
   """The images that are named and there, in the order in which they are named."""
   label_of = dict(labelled)
   chosen = [(name, label_of[name]) for name in only if name in label_of]
@@ -161,7 +161,7 @@ def _chosen(labelled, only, root, dir_flag):
   return chosen
 
 
-def _source(root, parts, classes, labelled, by_seed, notes):
+def source_of(root, parts, classes, labelled, by_seed, notes):
   names = tuple(name for name, _ in labelled)
   labels = tuple(label for _, label in labelled)
   return listed.source_of(

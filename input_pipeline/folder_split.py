@@ -56,7 +56,7 @@ def held_out(
   """
   if not 0 < split.holdout < 1:
     raise DataError(f'--config.data.holdout={split.holdout!r} must lie between 0 and 1')
-  place, folds = _fold(split.fold)
+  place, folds = fold_of(split.fold)
   if split.group:
     names = [name for _, own in images for name in own]
     chosen, free = _grouped(images, group_of(names, split.group), split, place, folds)
@@ -88,8 +88,12 @@ def _nothing_left(root, split, free: int, folds: int) -> DataError:
   return DataError(f'{cause}: nothing is left to evaluate on; {remedy}')
 
 
-def _fold(text: str) -> tuple[int, int]:
-  """'2/5' -> (1, 5); '' -> (0, 0)."""
+def fold_of(text: str) -> tuple[int, int]:
+  """'2/5' -> (1, 5); '' -> (0, 0).
+
+  Raises:
+    DataError: it is no such fold.
+  """
   if not text:
     return 0, 0
   match = re.fullmatch(r'(\d+)/(\d+)', text)
@@ -107,7 +111,7 @@ def _drawn(images, split, place, folds) -> tuple[set[str], int]:
   for _, names in images:
     if len(names) < 2:
       continue
-    drawn = sorted(names, key=lambda name: _draw(split.seed, name.partition('/')[2]))
+    drawn = sorted(names, key=lambda name: draw(split.seed, name.partition('/')[2]))
     if folds:
       ends = [len(names) * n // folds for n in (place, place + 1)]
       chosen.update(drawn[ends[0] : ends[1]])
@@ -117,7 +121,8 @@ def _drawn(images, split, place, folds) -> tuple[set[str], int]:
   return chosen, max((len(names) for _, names in images), default=0)
 
 
-def _draw(seed: int, text: str) -> bytes:
+def draw(seed: int, text: str) -> bytes:
+  """By which names are sorted to be drawn: other names change nothing."""
   return hashlib.sha256(f'{seed}/{text}'.encode('utf-8', 'surrogateescape')).digest()
 
 
@@ -159,7 +164,7 @@ def _grouped(
     return above, filled[part].total()
 
   free = sorted(
-    members.keys() - bound, key=lambda g: (-len(members[g]), _draw(split.seed, g))
+    members.keys() - bound, key=lambda g: (-len(members[g]), draw(split.seed, g))
   )
   for group in free:
     where[group] = min(range(len(shares)), key=lambda part, g=group: over(g, part))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from input_pipeline.errors import DataError
 from input_pipeline.source import Source
 
-WANTS = ('label', 'boxes', 'masks', 'tags', 'answers')
+WANTS = ('label', 'identities', 'boxes', 'masks', 'tags', 'answers')
 
 # Folders of photos and what somebody said of each -> (module, what opens it).
 _ANNOTATED = {
@@ -58,7 +58,8 @@ def open_source(
     annotations: of 'boxes', 'masks', 'tags' and 'places', the file or folder that holds
       them; '' looks for what is there.
     wants: what is to be learned of a TFDS set: one of WANTS; 'answers' are for
-      measuring, where several classes are right.
+      measuring, where several classes are right. 'identities' are labels, and whole
+      classes of a folder are set aside.
     made_examples: size of the made training split; the other splits have a quarter.
     made_size: height and width of made images.
     made_classes: classes of the made set; the other sets know theirs.
@@ -81,9 +82,10 @@ def open_source(
   hide_accelerators()
   # Imported here so that a folder does not wait for TFDS.
   if name == 'folder':
-    from input_pipeline.folder import open_folder
+    from input_pipeline import folder, identities
 
-    return open_folder(
+    opens = {'identities': identities.open_identities}
+    return opens.get(wants, folder.open_folder)(
       split,
       data_dir,
       seed=seed,
@@ -137,6 +139,7 @@ def open_source(
     return open_digits(split, data_dir, dir_flag)
   from input_pipeline.tfds_source import open_tfds
 
+  wants = 'label' if wants == 'identities' else wants
   return open_tfds(name, split, data_dir, dir_flag, wants)
 
 

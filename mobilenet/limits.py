@@ -54,6 +54,8 @@ NUMBERS = {
   'detection.least_score': (0, 1),
   'segmentation.auxiliary_weight': (0, 1e6),
   'places.metric_km': (1, 2500),
+  'model.embedding': (1, 2**14),
+  'embeddings.scale': (1e-3, 1e6),
   'max_skipped_in_a_row': (1, 2**31 - 1),
   'log_steps': (1, 2**31 - 1),
   'eval_every_epochs': (1e-9, 1e9),
@@ -75,6 +77,7 @@ OPTIONAL = {
   'contract.resolution': (8, 8192),
   'contract.label_offset': (0, 1),
   'teacher.resolution': (8, 8192),
+  'embeddings.margin': (0, 10),
 }
 # Strings and booleans that have no default either.
 NEEDED = (
@@ -88,6 +91,7 @@ NEEDED = (
   'model.frozen_norms',
   'detection.class_loss',
   'segmentation.class_weights',
+  'embeddings.loss',
   'init',
   'new_head',
   'keep_best',

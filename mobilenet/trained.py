@@ -194,6 +194,8 @@ _OF_WEIGHTS = (
   'expansion',
   'filters',
   'output_stride',
+  'embedding',
+  'pooling',
 )
 
 

@@ -20,7 +20,7 @@ from mobilenet.weights.own_file import Weights
 
 FILES = sorted((pathlib.Path(__file__).parents[1] / 'configs').glob('[!_]*.py'))
 # What others share.
-SHARED = ('common', 'detection', 'segmentation')
+SHARED = ('common', 'detection', 'embeddings', 'segmentation')
 NAMES = [file.stem for file in FILES if file.stem not in SHARED]
 # Their network and its size are those of weights.
 OF_WEIGHTS = ('dogs', 'finetune', 'qat', 'transfer')
@@ -237,9 +237,11 @@ SWEEPS = {
   'detect_folder': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'distill': {'seeds': 3, 'shares': 3, 'features': 3, 'temperatures': 3},
   'dogs': {'seeds': 3, 'learning_rates': 4},
+  'embed_folder': {'learning_rates': 3, 'losses': 3, 'seeds': 3, 'folds': 5},
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
   'lraspp_v3': {'seeds': 3, 'learning_rates': 3},
+  'mobile_face_net': {'losses': 3, 'learning_rates': 3, 'seeds': 3},
   'modern': {'seeds': 3, 'learning_rates': 3},
   'places': {'learning_rates': 3, 'cells': 3, 'seeds': 3},
   'qat': {'learning_rates': 3, 'seeds': 3},
@@ -256,6 +258,7 @@ SWEEPS = {
   'transfer': {'folds': 5, 'seeds': 3, 'learning_rates': 3},
   'squeezenet': {'models': 4, 'learning_rates': 3, 'seeds': 3},
   'v1': {'grid': 16, 'learning_rates': 5, 'seeds': 3},
+  'v1_faces': {'table_14': 4, 'seeds': 3},
   'v2': {'grid': 22, 'learning_rates': 4, 'seeds': 3},
   'v3_large': {'grid': 10, 'learning_rates': 4, 'seeds': 3},
   'v3_small': {'grid': 10, 'learning_rates': 4, 'seeds': 3},

@@ -61,19 +61,23 @@ def test_paths_and_commands_exist(file):
     assert jobs.full_name(job) in jobs.names()
 
 
+OF_EACH_TASK = (
+  'quickstart',
+  'detect_folder',
+  'segment_folder',
+  'embed_folder',
+  'tag_folder',
+  'places',
+)
+
+
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_configs_load_with_their_arguments_and_have_the_fields(page):
   text = page.read_text(encoding='utf-8')
   # One of each task: what they share, and the fields of their own.
   shared = [
     config_files.load_config(str(ROOT / 'configs' / f'{name}.py'))
-    for name in (
-      'quickstart',
-      'detect_folder',
-      'segment_folder',
-      'tag_folder',
-      'places',
-    )
+    for name in OF_EACH_TASK
   ]
   for argument in CONFIG.findall(text):
     config_files.load_config(str(ROOT / argument))

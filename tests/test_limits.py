@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs import common, detection, finetune, places, segmentation
+from configs import common, detection, embeddings, finetune, places, segmentation
 from mobilenet import limits
 from mobilenet.training.errors import TrainingError
 
@@ -47,8 +47,8 @@ def test_every_field_has_a_limit_or_may_be_none():
       else:
         flat[prefix + name] = value
 
-  for base in (common.base, detection.base, segmentation.base, places.base):
-    walk(base())
+  for base in (common, detection, segmentation, embeddings, places):
+    walk(base.base())
   known = {*limits.NUMBERS, *limits.NEEDED}
   assert {field for field, value in flat.items() if value is not None} == known
   assert {*limits.OPTIONAL} <= {field for field, value in flat.items() if value is None}

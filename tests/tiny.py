@@ -16,7 +16,7 @@ from unittest import mock
 import jax
 
 import main
-from mobilenet.models import detectors, segmenters, zoo
+from mobilenet.models import detectors, embedders, segmenters, zoo
 from mobilenet.models.rows import Conv, Head, Inverted, Network, Style
 from mobilenet.reports import run_report
 from mobilenet.training import sharding
@@ -45,6 +45,7 @@ TRUNK = Network(
   style=Style(norm_momentum=0.8),
 )
 SSD = detectors.Named('tiny_trunk', False, detectors.Ssd())
+EMBEDDER = embedders.Named('tiny')
 LRASPP = segmenters.Named('tiny_trunk', '', 32, segmenters.LrAspp(filters=8))
 
 # What is tested is the road, not the destination.
@@ -80,6 +81,7 @@ def patched(devices: int | None = 1):
     mock.patch.dict(zoo.NETWORKS, tiny=NETWORK, tiny_trunk=TRUNK),
     mock.patch.dict(detectors.DETECTORS, tiny_ssd=SSD),
     mock.patch.dict(segmenters.SEGMENTERS, tiny_lraspp=LRASPP),
+    mock.patch.dict(embedders.EMBEDDERS, tiny_embedder=EMBEDDER),
     mock.patch.object(sharding, 'make_mesh', make_small_mesh),
     mock.patch.object(sharding, 'SMALL', 64),  # shards cut its arrays, too
   ):

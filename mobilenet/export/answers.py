@@ -110,6 +110,14 @@ ANSWERS: dict[str, dict[str, Answer]] = {
       'the probability of each tag (N, K), 0 to 1; any number of them may hold',
     ),
   },
+  'embeddings': {
+    'embedding': Answer(
+      ('embedding',),
+      _as_they_are,
+      'embeddings (N, E), of length 1: the dot product of two is their cosine, and the '
+      'more alike what they are of, the greater',
+    ),
+  },
 }
 
 

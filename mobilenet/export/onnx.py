@@ -31,6 +31,7 @@ TASKS = {
   'detection': 'detect',
   'segmentation': 'segment',
   'tags': 'classify',
+  'embeddings': 'embed',
 }
 STORED = '/float16'  # what is behind the name of a kernel that is stored as halves
 

@@ -230,6 +230,21 @@ def _shuffle(node, graph, to, name):
   return FIRST
 
 
+def _prelu(node, graph, to, name):
+  x, slope = node.inputs
+  where = to.lies(x)
+  array = graph.constants[slope]
+  if where == FIRST:
+    array = array.reshape(-1, *[1] * (len(node.shape) - 2))
+  to.node('PRelu', [to.get(x, where), to.array(slope, array)], name)
+  return where
+
+
+def _unit(node, graph, to, name):
+  to.node('LpNormalization', [to.get(node.inputs[0], LAST)], name, axis=-1, p=2)
+  return LAST
+
+
 def _softmax(node, graph, to, name):
   to.node('Softmax', [to.get(node.inputs[0], LAST)], name, axis=-1)
   return LAST
@@ -272,6 +287,8 @@ OPS: dict[str, Callable[[Node, Graph, Writing, str], str]] = {
   'reshape': _reshape,
   'transpose': _transpose,
   'shuffle': _shuffle,
+  'prelu': _prelu,
+  'unit': _unit,
   'softmax': _softmax,
   'matmul': _matmul,
   'einsum': _einsum,

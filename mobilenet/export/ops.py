@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mobilenet.models import convolution, segmenters
+from mobilenet.models import convolution, embedders, segmenters
 from mobilenet.models.activations import ACTIVATIONS, hard_sigmoid
 
 # What a convolution, a dense layer or a sum can have inside: integer kernels clip, and
@@ -124,6 +124,10 @@ def _shuffle(how, lowering, x):
   return jnp.swapaxes(parts, -1, -2).reshape(x.shape)
 
 
+def _prelu(how, lowering, x, slope):
+  return jnp.maximum(x, 0) + slope * jnp.minimum(x, 0)
+
+
 def _matmul(how, lowering, a, b):
   return jnp.matmul(a, jnp.swapaxes(b, -1, -2) if how['transposed'] else b)
 
@@ -149,6 +153,8 @@ OPS: dict[str, Callable[..., jax.Array]] = {
   'reshape': _reshape,  # shape, of one image
   'transpose': lambda how, lowering, x: jnp.transpose(x, how['axes']),
   'shuffle': _shuffle,  # groups: channel (g, i) of groups x C/g moves to (i, g)
+  'prelu': _prelu,  # (x, slope (C,))
+  'unit': lambda how, lowering, x: embedders.unit(x),
   'softmax': lambda how, lowering, x: jax.nn.softmax(x, axis=-1),
   'matmul': _matmul,  # transposed: whether the last two axes of the second are
   'einsum': lambda how, lowering, *xs: jnp.einsum(how['formula'], *xs),  # formula

@@ -8,7 +8,7 @@ import string
 
 import numpy as np
 
-from mobilenet.export import mark_patterns, ops
+from mobilenet.export import embedder_patterns, mark_patterns, ops
 from mobilenet.export.attention import to_matmul
 from mobilenet.export.steps import Constant, Rule, Step, Value, is_step, number
 
@@ -333,6 +333,7 @@ RECOGNISED: tuple[Rule, ...] = (
   dense,
   to_matmul,
   *mark_patterns.RULES,
+  *embedder_patterns.RULES,
 )
 FUSED: tuple[Rule, ...] = (
   own_activation,

@@ -27,7 +27,8 @@ class Program:
   contract: how these are prepared.
   network_contract: the network's own, where what is written normalises the images for
     it and `contract` says what is done before that; or None.
-  class_names: in the order of the logits; of a detector without the background.
+  class_names: in the order of the logits; of a detector without the background; of an
+    embedder none.
   origin: whose weights these are, for people.
   architecture: arguments of `models.named.create`, before folding.
   decision: how answers are to be read, see `tasks.classification.decision`; of a
@@ -172,6 +173,7 @@ def of_weights(
       '--contract=..., then export the workdir'
     )
   resolution = resolution or weights.contract.resolution
+  weights = _without_training(weights)
   task = task or named.kind(weights.model['name'])
   answer, _ = answers.named(task, answer)
   model, variables = folding.fold(named.create(**weights.model), weights.variables)
@@ -190,4 +192,20 @@ def of_weights(
     task=task,
     finding=finding,
     read_as=read_as,
+  )
+
+
+def _without_training(weights: Weights) -> Weights:
+  """An embedder without the classes of its training, nor their names: of people, say.
+
+  Other networks as they are.
+  """
+  if named.kind(weights.model['name']) != 'embeddings':
+    return weights
+  params = {k: v for k, v in weights.variables['params'].items() if k != 'classes'}
+  return dataclasses.replace(
+    weights,
+    model=weights.model | {'num_classes': 0},
+    variables={**weights.variables, 'params': params},
+    class_names=(),
   )

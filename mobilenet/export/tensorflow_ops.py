@@ -125,6 +125,8 @@ OPS: dict[str, Callable] = {
   'reshape': lambda tf, how, x: tf.reshape(x, (-1, *how['shape'][1:])),
   'transpose': lambda tf, how, x: tf.transpose(x, how['axes']),
   'shuffle': _shuffle,
+  'prelu': lambda tf, how, x, slope: tf.nn.relu(x) + slope * tf.minimum(x, 0),
+  'unit': lambda tf, how, x: tf.math.l2_normalize(x, -1),
   'softmax': lambda tf, how, x: tf.nn.softmax(x),
   'matmul': lambda tf, how, a, b: tf.matmul(a, b, transpose_b=how['transposed']),
   'einsum': lambda tf, how, *xs: tf.einsum(how['formula'], *xs),

@@ -19,6 +19,7 @@ KINDS = {
   'detection': 'Object detector',
   'segmentation': 'Image segmenter',
   'tags': 'Image tagger',
+  'embeddings': 'Image embedder',
 }
 LABELLED = ('logits', 'probabilities', 'scores')  # outputs whose last axis is classes
 PARSER = '1.0.0'  # min_parser_version: the first has all that is used here
@@ -44,7 +45,8 @@ class _Builder:
     self.program, self.labels = program, labels
 
   def build(self) -> bytes:
-    said = self.program
+    said, count = self.program, len(self.program.class_names)
+    classes = f' of {count} classes' if count else ''
     subgraph = self._table(
       9,
       {
@@ -57,8 +59,7 @@ class _Builder:
       {
         0: self.to.CreateString(said.origin),
         1: self.to.CreateString(
-          f'{KINDS[said.task]} of {len(said.class_names)} classes, '
-          f'{said.resolution} px. '
+          f'{KINDS[said.task]}{classes}, {said.resolution} px. '
           f'Photos are prepared by: {said.contract.eval_ops(said.resolution)}'
         ),
         3: self._vector([subgraph]),

@@ -31,6 +31,7 @@ PLAIN = (
   'erfc',
   'pow',
   'square',
+  'rsqrt',
 )
 PASSING = ('copy', 'copy_p', 'stop_gradient')
 

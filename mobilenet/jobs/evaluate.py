@@ -127,8 +127,10 @@ def evaluate_run(
   before = run_data.recorded(folder)
   opened, notes = open_data(config, before, split, data_dir, run.outputs)
   task = task.knowing(run.outputs)
-  source, of_classes = matching.in_order_of_run(folder, opened)
-  workdir.check_classes(folder, task.outputs(source), source.split)
+  source, of_classes = opened, []
+  if not task.own_classes:
+    source, of_classes = matching.in_order_of_run(folder, opened)
+    workdir.check_classes(folder, task.outputs(source), source.split)
   answers = len(run.outputs)
   if restrict:
     task, answers = matching.restricted(task, source)
@@ -182,6 +184,7 @@ def evaluate_run(
       trained=run_data.described(before.train, before.origin) if before else '',
       chose=own and source.split == before.evaluation.split,
       trained_on=trained_on,
+      classes=source.class_names,
     ),
     size=counting.count(run.model, config.resolution),
     data=source,

@@ -93,6 +93,10 @@ def write_logits(
   weights = trained.load_weights(init)
   answering.check(weights)
   size = resolution or answering.own_resolution(init, weights)
+  require(
+    with_embeddings or not answering.is_embedder(weights),
+    f'{weights.origin} names no classes: add --embeddings, which is all that it says',
+  )
   source = input_pipeline.open_source(
     data, 'all', data_dir=folder, annotations=annotations, dir_flag='--data_dir'
   )
@@ -105,7 +109,7 @@ def write_logits(
     batch_size=-(-BATCH_SIZE // devices) * devices,
     corrupt_limit=CORRUPT_LIMIT,
   )
-  count = weights.model['num_classes']
+  count = 0 if answering.is_embedder(weights) else weights.model['num_classes']
   looked = stored_logits.looked_at(source.origin, source.names)
   logits = np.zeros((source.num_examples, count), np.float32)
   ok = np.zeros(source.num_examples, bool)
@@ -124,7 +128,7 @@ def write_logits(
       advance(int(np.sum(batch['index'] >= 0)))
   for name in batches.corrupt:
     print(f'left out, since it cannot be read: {name}')
-  classes = weights.class_names or tuple(f'class {n}' for n in range(count))
+  classes = (weights.class_names or tuple(f'class {n}' for n in range(count)))[:count]
   names = tuple(name for name, read in zip(source.names, ok, strict=True) if read)
   files = dict(zip(source.names, looked, strict=True))
   embeddings = None if embeddings is None else embeddings[ok]

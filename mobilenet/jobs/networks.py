@@ -4,7 +4,8 @@
 
 Any config of that task takes a name: --config.model.name=NAME. Counts are for width
 1.0: of classifiers with 1,000 classes, of detectors with COCO's 90, of segmenters with
-VOC's 21. No config is needed.
+VOC's 21; of embedders without the classes, which only training needs. No config is
+needed.
 """
 
 from mobilenet.command_line import Flag, Given
@@ -21,6 +22,7 @@ SHOWN = {
   'classification': ('Networks', 224, 1000),
   'detection': ('Detectors', 320, 90),
   'segmentation': ('Segmenters', 512, 21),
+  'embeddings': ('Embedders', 224, 1000),
 }
 
 

@@ -91,7 +91,8 @@ def recalibrate_run(
     run.config.update_from_flattened_dict(experiment.harmless(overrides or {}))
   task = experiment.make_task(run.config).knowing(run.outputs)
   data = open_data(run.config, folder)
-  for source in (data.train, data.evaluation):
+  known = (data.train,) if task.own_classes else (data.train, data.evaluation)
+  for source in known:
     workdir.check_classes(folder, task.outputs(source), source.split)
   for note in data.notes:
     print(f'note: {note}')

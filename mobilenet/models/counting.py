@@ -8,7 +8,7 @@ import jax
 
 from mobilenet.models import shapes
 from mobilenet.models.blocks import MultiQuery
-from mobilenet.models.layers import Conv, LayerScale
+from mobilenet.models.layers import Conv, LayerScale, PRelu
 from mobilenet.models.norm import BatchNorm
 
 
@@ -47,8 +47,12 @@ def layers_and_variables(
   return [
     _layer(variables['params'], call)
     for call in calls
-    if isinstance(call.module, (Conv, nn.Dense, BatchNorm, LayerScale, MultiQuery))
+    if isinstance(call.module, _COUNTED)
   ], variables
+
+
+_ELEMENTWISE = {BatchNorm: 'norm', LayerScale: 'layer scale', PRelu: 'prelu'}
+_COUNTED = (Conv, nn.Dense, MultiQuery, *_ELEMENTWISE)
 
 
 def _layer(params, call: shapes.Call) -> Layer:
@@ -72,8 +76,7 @@ def _layer(params, call: shapes.Call) -> Layer:
   elif isinstance(module, MultiQuery):
     kind, multiply_adds = 'attention', module.multiply_adds(*call.input_shapes[:2])
   else:
-    kind = 'norm' if isinstance(module, BatchNorm) else 'layer scale'
-    multiply_adds = 0
+    kind, multiply_adds = _ELEMENTWISE[type(module)], 0
   return Layer(
     name='/'.join(call.path),
     kind=kind,

@@ -40,7 +40,9 @@ def _fold(params, statistics, epsilon, of_parts):
     norm, running = params['norm'], statistics['norm']
     factor = norm['scale'] * (running['var'] + epsilon) ** -0.5
     bias = norm['bias'] - running['mean'] * factor
-    return {'conv': {'kernel': params['conv']['kernel'] * factor, 'bias': bias}}, {}
+    conv = {'kernel': params['conv']['kernel'] * factor, 'bias': bias}
+    others = {name: own for name, own in params.items() if name != 'norm'}
+    return {**others, 'conv': conv}, {}  # a PReLU follows some
   new_params, new_statistics = {}, {}
   for name, value in params.items():
     own = statistics.get(name, {})

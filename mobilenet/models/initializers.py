@@ -130,5 +130,6 @@ CONSTANTS = {
   'mean': 0.0,
   'var': 1.0,
   'layer_scale': 1e-5,
+  'slope': 0.25,  # of a PReLU (1502.01852, section 2.1)
   'ranges': 0.0,  # of rounded values: unknown until they are observed
 }

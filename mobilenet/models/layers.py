@@ -11,7 +11,7 @@ from mobilenet.models.activations import hard_sigmoid
 from mobilenet.models.convolution import conv
 from mobilenet.models.initializers import CONSTANTS, SCHEMES, TruncatedNormal
 from mobilenet.models.norm import BatchNorm
-from mobilenet.models.rows import ModelError, Style, make_divisible
+from mobilenet.models.rows import PRELU, ModelError, Style, make_divisible
 from mobilenet.models.window import is_smaller
 
 
@@ -64,7 +64,8 @@ class Conv(nn.Module):
 class ConvNorm(nn.Module):
   """Convolution, batch norm, activation: the unit of every table.
 
-  In a style without norms the convolution has a bias instead.
+  In a style without norms the convolution has a bias instead. A PReLU has parameters:
+  it is a layer of its own, after what is fused where the others are.
   """
 
   features: int
@@ -78,6 +79,7 @@ class ConvNorm(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    act = 'linear' if self.act == PRELU else self.act
     x = Conv(
       self.features,
       self.kernel,
@@ -86,13 +88,13 @@ class ConvNorm(nn.Module):
       groups=self.groups,
       use_bias=not self.style.norm,
       padding=self.padding,
-      act='linear' if self.style.norm else self.act,
+      act='linear' if self.style.norm else act,
       dilation=self.dilation,
       name='conv',
     )(x)
     if self.style.norm:
-      x = make_norm(self.style, self.act)(x, train=train)
-    return x
+      x = make_norm(self.style, act)(x, train=train)
+    return PRelu(name='prelu')(x) if self.act == PRELU else x
 
 
 def depthwise(
@@ -186,6 +188,16 @@ class LayerScale(nn.Module):
     init = nn.initializers.constant(CONSTANTS['layer_scale'])
     scale = self.param('layer_scale', init, (x.shape[-1],), jnp.float32)
     return x * scale.astype(x.dtype)
+
+
+class PRelu(nn.Module):
+  """A ReLU with a learned slope below 0, one for each channel (1502.01852)."""
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    init = nn.initializers.constant(CONSTANTS['slope'])
+    slope = self.param('slope', init, (x.shape[-1],), jnp.float32)
+    return jnp.maximum(x, 0) + slope.astype(x.dtype) * jnp.minimum(x, 0)
 
 
 class StochasticDepth(nn.Module):

@@ -1,14 +1,15 @@
-"""Any network of the tables by its name: classifiers, detectors and segmenters."""
+"""Any network of the tables by its name, whatever it is for."""
 
 import flax.linen as nn
 
-from mobilenet.models import detectors, segmenters, zoo
+from mobilenet.models import detectors, embedders, segmenters, zoo
 
 # What a network is for -> its table, and what makes one of its names.
 KINDS = {
   'classification': (zoo.NETWORKS, zoo.create),
   'detection': (detectors.DETECTORS, detectors.create),
   'segmentation': (segmenters.SEGMENTERS, segmenters.create),
+  'embeddings': (embedders.EMBEDDERS, embedders.create),
 }
 
 
@@ -17,7 +18,7 @@ def create(name: str, **options) -> nn.Module:
 
   Args:
     name: of any of the tables.
-    **options: of `zoo.create`, `detectors.create` or `segmenters.create`.
+    **options: of what makes it, see `KINDS`.
 
   Raises:
     ModelError: an unknown name (with the nearest ones), option or value.

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+PRELU = 'prelu'  # an activation of rows that has parameters: see `layers.PRelu`
+
 
 class ModelError(ValueError):
   """A model that cannot be made as asked; the message is one line for a person."""

@@ -9,6 +9,7 @@ from mobilenet.models import (
   alexnet,
   freezing,
   googlenet,
+  mobile_face_net,
   mobilenet_edgetpu,
   mobilenet_v1,
   mobilenet_v2,
@@ -40,6 +41,7 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
   **vgg.NETWORKS,
   **resnet.NETWORKS,
   **xception.NETWORKS,
+  **mobile_face_net.NETWORKS,
 }
 
 # Four times what anybody has published; parameters grow with the square.

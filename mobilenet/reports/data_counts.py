@@ -29,14 +29,15 @@ def per_class(source, eval_source) -> dict[str, Counts]:
   """Class -> its counts, in the order of the labels.
 
   Of data with boxes it is these that are counted, of tags the photos that have them.
-  Empty where a source does not know
-  its labels without reading, as all but folders.
+  Empty where a source does not know its labels without reading, as all but folders, and
+  where each has its own classes.
 
   Args:
     source, eval_source: the two opened splits (`input_pipeline.Source`).
   """
   train, evaluation = _counts(source), _counts(eval_source)
-  if train is None or evaluation is None:
+  own_classes = source.class_names != eval_source.class_names
+  if train is None or evaluation is None or own_classes:
     return {}
   return {
     name: Counts(train[label], evaluation[label])

@@ -53,6 +53,7 @@ def write_training(
     'model': run.config.model.name,
     'metric': metric,
     'weights': kind,
+    'loss': None,  # where an evaluation has none
     **best.metrics,
     **{f'{k}_{metric}': e.metrics[metric] for k, e in outcome.evaluations.items()},
     **numbers,

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mobilenet.models import folding, named, zoo
+from mobilenet.models import folding, named
 from mobilenet.models.classifier import Answer
 from mobilenet.training import sharding, workdir
 from mobilenet.training.errors import require
@@ -49,23 +49,42 @@ def own_resolution(path: str, weights: Weights) -> int:
   return weights.contract.resolution if stored is None else stored['resolution']
 
 
+def is_embedder(weights: Weights) -> bool:
+  """Whether a network has embeddings to give, and no logits."""
+  return named.kind(weights.model['name']) == 'embeddings'
+
+
+def width(weights: Weights) -> int:
+  """How many numbers an embedding of a network has; of one image, by shapes alone."""
+  model, side = named.create(**weights.model), weights.contract.resolution
+  method = None if is_embedder(weights) else 'embed'
+  image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+  call = functools.partial(model.apply, method=method)
+  return jax.eval_shape(call, weights.variables, image).size
+
+
 def answering(
   weights: Weights, mesh: Mesh, convert: Callable[[jax.Array], jax.Array]
 ) -> Callable[[Any], Answer]:
   """A jitted function from this process's images to the answers of a network.
 
   The images are split over this process's devices of the mesh. Norms are folded.
-  Embeddings are (B, D), float32, whatever the head is.
+  Embeddings are (B, D), float32, whatever the head is. Of an embedder the logits are
+  (B, 0): it names no classes.
   """
   devices = sharding.make_mesh(mesh.local_devices)
+  embeds = is_embedder(weights)
   require(
-    named.kind(weights.model['name']) == 'classification',
-    f'{weights.origin} is no classifier: only those answer for others',
+    embeds or named.kind(weights.model['name']) == 'classification',
+    f'{weights.origin} is no classifier and no embedder: only those answer for others',
   )
-  model, variables = folding.fold(zoo.create(**weights.model), weights.variables)
+  model, variables = folding.fold(named.create(**weights.model), weights.variables)
   everywhere, over_devices = sharding.replicated(devices), sharding.split(devices)
 
   def answer(variables, images):
+    if embeds:
+      embedding = model.apply(variables, convert(images))
+      return Answer(embedding[:, :0], embedding)
     logits, embedding = model.apply(variables, convert(images), method='answer')
     flat = embedding.reshape(len(embedding), -1)
     return Answer(logits, flat.astype(np.float32))

@@ -36,6 +36,9 @@ def tell(source, eval_source, group: str = '') -> Summary:
     return Summary(None, None)
   if counts:
     _tell_of_classes(counts, data_counts.noun(source))
+  elif source.class_names != eval_source.class_names:
+    sizes = (len(part.class_names) for part in (source, eval_source))
+    print('classes: {:,} for training, {:,} others for evaluation'.format(*sizes))
   if group:
     _tell_of_groups(source, eval_source, group)
   copies = None if source.names is None else _tell_of_copies(source, eval_source)

@@ -1,4 +1,4 @@
-"""Whether a file answers as its network does, of other tasks than classification."""
+"""Whether a file of anything but a classifier answers as its network does."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ def batches(run: trained.Run, source) -> Iterator[Batch]:
   Marks of other classes than the run's are left out, and a note says so.
   """
   task = experiment.make_task(run.config)
-  same = tuple(task.outputs(source)) == tuple(run.outputs)
+  same = task.own_classes or tuple(task.outputs(source)) == tuple(run.outputs)
   if not same:
     print(
       f'note: {source.origin} has other classes than the run: answers are compared, '

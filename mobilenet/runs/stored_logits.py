@@ -4,7 +4,7 @@ It is NumPy's .npz with the arrays
 
   names: (N,) strings, the photos' paths relative to their folder, with / between,
   logits: (N, K) floats; of classes, a constant added to a row changes nothing; of tags
-    each has a sigmoid of its own,
+    each has a sigmoid of its own; K is 0 where a network names no classes,
   classes: (K,) strings, the names of the classes or tags in the order of the logits,
   embeddings: (N, D) floats, only for --config.teacher.features; a common factor changes
     nothing.
@@ -128,7 +128,7 @@ def write(path: pathlib.Path, stored: Stored) -> None:
   arrays = {
     'names': np.asarray(stored.names),
     'logits': np.asarray(stored.logits, np.float32),
-    'classes': np.asarray(stored.classes),
+    'classes': np.asarray(stored.classes, str),
   }
   if stored.embeddings is not None:
     largest = float(np.abs(stored.embeddings).max(initial=0))

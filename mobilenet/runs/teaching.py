@@ -43,6 +43,7 @@ class Teacher:
   used: which of its answers are learned from.
   order: where in its logits each output of the student is found; None before they were
     compared, and where no logits are used.
+  width: numbers of its embeddings; None where a student's may have another number.
   """
 
   origin: str
@@ -53,10 +54,13 @@ class Teacher:
   check: Callable[[Any], object] = lambda source: None
   used: tuple[str, ...] = (LOGITS,)
   order: tuple[int, ...] | None = None
+  width: int | None = None
 
   def described(self, config: ConfigDict) -> str:
     section = config.teacher
     parts = [f'taught by {self.origin}']
+    if self.width is not None:
+      return f'{parts[0]}; the distance to its embeddings counts {section.features:g}'
     if LOGITS in self.used:
       parts.append(f', at temperature {section.temperature:g}')
     parts.append(f'; labels are {section.hard:.0%} of the loss')
@@ -75,12 +79,15 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
   """
   section = config.teacher
   weights, logits = section.weights, section.logits
-  used = _used(section)
+  used, task = _used(section), experiment.make_task(config)
   if not used:
+    share = '--config.teacher.hard=0.5, or take --config=configs/distill.py'
+    if not hasattr(task, 'taught_by'):
+      share = '--config.teacher.features=1'
     require(
       not weights and not logits,
       'there is a teacher, and the labels are all of the loss: give the teacher a '
-      'share, --config.teacher.hard=0.5, or take --config=configs/distill.py',
+      f'share, {share}',
     )
     return config, None
   part = 'hard' if LOGITS in used else 'features'
@@ -94,14 +101,23 @@ def open_teacher(config: ConfigDict) -> tuple[ConfigDict, Teacher | None]:
     not (weights and logits),
     'teacher.weights and teacher.logits are two teachers: give one of them',
   )
-  task = experiment.make_task(config)
-  require(
-    hasattr(task, 'taught_by'),
-    f'--config.task={config.task} cannot be taught; leave out --config.teacher.*',
-  )
-  if EMBEDDINGS in used:
+  for part, name in ((LOGITS, 'taught_by'), (EMBEDDINGS, 'embedded_by')):
+    require(
+      part not in used or hasattr(task, name),
+      f'--config.task={config.task} cannot be taught by {part}; leave out '
+      f'--config.teacher.{"hard" if part == LOGITS else "features"}',
+    )
+  if EMBEDDINGS in used and task.has_embeddings:
     _check_embeddings(config)
   teacher = _of_weights(config) if weights else _of_logits(config)
+  if teacher.width is not None:
+    own = config.model.embedding
+    require(
+      own == teacher.width,
+      f'the embeddings of the teacher ({teacher.origin}) have {teacher.width} numbers, '
+      f'those of the config {own}, and they are compared one by one: '
+      f'--config.model.embedding={teacher.width}',
+    )
   require(
     section.crc32 in (None, teacher.crc32),
     f'{weights or logits} is not the teacher of before: its checksum is '
@@ -208,7 +224,13 @@ def _by_name(config, order, logits, embeddings) -> dict[str, np.ndarray]:
 def _of_weights(config: ConfigDict) -> Teacher:
   weights = trained.load_weights(config.teacher.weights)
   answering.check(weights)
-  if LOGITS in _used(config.teacher):
+  used = _used(config.teacher)
+  require(
+    LOGITS not in used or not answering.is_embedder(weights),
+    f'{weights.origin} names no classes: learn from its embeddings, '
+    '--config.teacher.hard=1 and --config.teacher.features=1',
+  )
+  if LOGITS in used:
     _check_task(config, weights)
   size = config.teacher.resolution
   size = size or answering.own_resolution(config.teacher.weights, weights)
@@ -221,7 +243,8 @@ def _of_weights(config: ConfigDict) -> Teacher:
     count=weights.model['num_classes'],
     crc32=array_sums.crc32_of([said, array_sums.record(flatten(weights.variables))]),
     batches=functools.partial(_answered_batches, weights, size),
-    used=_used(config.teacher),
+    used=used,
+    width=answering.width(weights) if _compares_widths(config) else None,
   )
 
 
@@ -234,6 +257,11 @@ def _check_task(config, weights) -> None:
     f'the teacher ({weights.origin}) was trained for {stored and stored["task"]}, and '
     f'the student is for {config.task}: its logits mean something else',
   )
+
+
+def _compares_widths(config: ConfigDict) -> bool:
+  """Whether a student's embeddings are to be those of its teacher."""
+  return not experiment.make_task(config).has_embeddings
 
 
 def _conversion(config, weights, size):
@@ -283,6 +311,7 @@ def _of_logits(config: ConfigDict) -> Teacher:
     batches=functools.partial(_stored_batches, stored, path),
     check=lambda source: stored.check(source.origin, source.names, path),
     used=used,
+    width=stored.embeddings.shape[1] if _compares_widths(config) else None,
   )
 
 

@@ -152,6 +152,7 @@ def train(
           chose=True,
           trained_on=summary.copies,
           decide=True,
+          classes=eval_source.class_names,
         ),
         plan=plan,
         size=size,
@@ -236,8 +237,9 @@ def to_learn(
       evaluate=functools.partial(eval_part.eval_batches, config.eval_batch_size),
       num_eval_examples=eval_source.num_examples,
     )
-  if teacher is not None and teaching.EMBEDDINGS in teacher.used:
-    model = WithEmbedding.like(model)
+  compared = teacher is not None and teaching.EMBEDDINGS in teacher.used
+  if compared and experiment.make_task(config).has_embeddings:
+    model = WithEmbedding.like(model)  # an embedder gives them as it is
   return model, loop.Data(
     train=functools.partial(teaching.train_batches, teacher, config, source, mesh),
     evaluate=functools.partial(experiment.eval_batches, config, eval_source, mesh),

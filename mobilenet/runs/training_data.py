@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+import input_pipeline
 from mobilenet import experiment
 from mobilenet.runs import run_data
 from mobilenet.training import workdir
@@ -32,7 +33,8 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
     folder: the run's; None where there is no run.
 
   Raises:
-    DataError: it cannot be opened, or none of those photos is there.
+    DataError: it cannot be opened, none of those photos is there, or classes that are
+      to be new in evaluation are trained on.
     TrainingError: a data set of TFDS is not what the run began with.
   """
 
@@ -54,6 +56,8 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
     )
 
   train, evaluation = opened()
+  if experiment.make_task(config).own_classes:
+    input_pipeline.check_apart(train, evaluation)
   notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
   now = run_data.of(train, evaluation)
   # Of photos that were replaced since, it keeps the sizes that they had.

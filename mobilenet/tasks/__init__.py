@@ -22,7 +22,14 @@ from mobilenet.training.evaluation import Evaluation
 # config.task -> the module whose `make_task(config)` makes it.
 TASKS = {
   name: f'mobilenet.tasks.{name}'
-  for name in ('classification', 'detection', 'segmentation', 'tags', 'places')
+  for name in (
+    'classification',
+    'detection',
+    'segmentation',
+    'embeddings',
+    'tags',
+    'places',
+  )
 }
 
 Batch = dict[str, jax.Array]
@@ -82,6 +89,7 @@ class Evaluated(NamedTuple):
   trained_on: how many of the examples were trained on; None where nobody knows.
   decide: whether to choose from it how the run's predictions are to be read.
   card: the run that the page describes; None: `run`. An exported file answers for one.
+  classes: of the examples, in the order of their labels, for a task with `own_classes`.
   """
 
   folder: pathlib.Path
@@ -99,6 +107,7 @@ class Evaluated(NamedTuple):
   trained_on: int | None = None
   decide: bool = False
   card: Any = None
+  classes: tuple[str, ...] = ()
 
   def unreadable(self) -> list[str]:
     """The names of the examples that were left out."""
@@ -150,7 +159,9 @@ class Task(Protocol):
   needs_examples: whether its metric is known only from all examples (see `finish`):
     every evaluation keeps them then, not only that of a report.
   wants: what it needs of a data set that has several: 'label', 'boxes', 'masks' or
-    'tags'.
+    'tags'; 'identities' is a label, with other classes in evaluation where a folder is
+    split.
+  own_classes: whether what it evaluates may have classes that the run has not.
   has_embeddings: whether its networks end in a classifier of embeddings, which can
     learn alone, be taught and teach.
   takes_crops: whether the crop that belongs to given weights suits its evaluation.
@@ -158,12 +169,14 @@ class Task(Protocol):
   A task that can learn from a teacher has the names of two arrays in a training batch
   besides: `taught_by` holds the teacher's outputs, `embedded_by` its embeddings. A
   student whose embeddings are compared gives a `models.classifier.Answer` in training.
+  A student of embeddings alone has `embedded_by`, and no `taught_by`.
   """
 
   metric: Metric
   fields: tuple[str, ...]
   needs_examples: bool
   wants: str
+  own_classes: bool
   has_embeddings: bool
   takes_crops: bool
 

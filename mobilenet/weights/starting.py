@@ -15,7 +15,8 @@ _FEW = 3  # names in a message
 CLASSIFIER = 'params/head/classifier/'
 # What a new head draws anew: all whose outputs are classes.
 _OF_CLASSES = re.compile(
-  r'(params/head/classifier|\w+/classes_\d+|params/segmentation/(high|low|classifier)|'
+  r'(params/head/classifier|\w+/classes(_\d+)?|'
+  r'params/segmentation/(high|low|classifier)|'
   r'params/fcn/classifier)/'
 )
 

@@ -103,6 +103,8 @@ NATIVE = {
   ('mobilenet_v4_conv_large', 1.0, 384): (32_590_864, 6376.22),  # 31.0 M, 5.9 G
   ('mobilenet_v4_hybrid_medium', 1.0, 256): (11_074_648, 1271.18),  # 10.5 M, 1.2 G
   ('mobilenet_v4_hybrid_large', 1.0, 384): (37_764_624, 7711.88),  # 35.9 M, 7.2 G
+  # As a classifier; the embedder is in test_embedders.py.
+  ('mobile_face_net_trunk', 1.0, 112): (1_424_232, 221.39),
   ('mobilenet_edgetpu', 1.0, 224): (4_091_432, 990.67),  # slim README: 4.0 M, 990 M
   ('mobilenet_edgetpu', 0.75, 224): (2_988_160, 624.49),  # 2.9 M, 624 M
   ('squeezenet_1_0', 1.0, 224): (1_248_424, 818.92),  # torchvision: 819 M

@@ -98,6 +98,7 @@ COVERED = {
   **dict.fromkeys(('alexnet', 'alexnet_2012', 'resnet50', 'vgg16', 'vgg19'), CLASSICS),
   **dict.fromkeys(('googlenet', 'googlenet_2014', 'xception'), CLASSICS),
   'fd_mobilenet': 'mobilenet_v1',
+  'mobile_face_net_trunk': 'test_embedders.py',
   'mobilenet_v1_shallow': 'mobilenet_v1',
   'mobilenet_v3_large': 'mobilenet_v3_small',
   'mobilenet_v3_large_minimalistic': 'mobilenet_v2',

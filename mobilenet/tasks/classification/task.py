@@ -80,6 +80,7 @@ class Classification:
   metric: ClassVar[Metric] = Metric('top1', 'Top-1 accuracy', '%')
   fields: ClassVar[tuple[str, ...]] = ('label',)
   wants: ClassVar[str] = 'label'
+  own_classes: ClassVar[bool] = False
   has_embeddings: ClassVar[bool] = True
   takes_crops: ClassVar[bool] = True
   needs_examples: ClassVar[bool] = False

@@ -61,6 +61,7 @@ class Detection:
   metric: ClassVar[Metric] = Metric('mAP', 'mAP (IoU 0.5 to 0.95)', '%')
   fields: ClassVar[tuple[str, ...]] = ('boxes', 'classes', 'crowd', 'size')
   wants: ClassVar[str] = 'boxes'
+  own_classes: ClassVar[bool] = False
   has_embeddings: ClassVar[bool] = False
   takes_crops: ClassVar[bool] = False
   needs_examples: ClassVar[bool] = True

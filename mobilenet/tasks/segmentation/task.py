@@ -43,6 +43,7 @@ class Segmentation:
   metric: ClassVar[Metric] = Metric('mIoU', 'Mean IoU', '%')
   fields: ClassVar[tuple[str, ...]] = ()
   wants: ClassVar[str] = 'masks'
+  own_classes: ClassVar[bool] = False
   has_embeddings: ClassVar[bool] = False
   takes_crops: ClassVar[bool] = False
   needs_examples: ClassVar[bool] = True

@@ -53,6 +53,7 @@ class Tags:
   metric: ClassVar[Metric] = Metric('mAP', 'Mean average precision', '%')
   fields: ClassVar[tuple[str, ...]] = ('tags',)
   wants: ClassVar[str] = 'tags'
+  own_classes: ClassVar[bool] = False
   has_embeddings: ClassVar[bool] = True
   takes_crops: ClassVar[bool] = True
   needs_examples: ClassVar[bool] = True
