@@ -1,0 +1,1 @@
+"""Which images show the same: embeddings that lie close where they do."""
