@@ -5,7 +5,7 @@
 
 Photos of which a network makes nearly the same numbers look alike. --out gets the
 numbers (embeddings.npz, embeddings.csv), the nearest neighbours of each photo
-(neighbours.csv) and a page that shows them (look_alikes.html). TensorFlow is not needed.
+(neighbours.csv) and a page that shows them (look_alikes.html). It needs no TensorFlow.
 
 --pairs=pairs.csv also measures how well the distance tells whether two photos show the
 same (photo_a,photo_b,same; or LFW's pairs.txt). --pairs=folders takes the folder that
@@ -116,7 +116,7 @@ def embed(
   if pairs is not None:
     require(
       root is not None,
-      f'--pairs={pairs} is measured on the photos of one folder: name that folder alone',
+      f'--pairs={pairs} is measured on one folder of photos: name that folder alone',
     )
     if pairs != FOLDERS:
       named = photo_pairs.read(pairs, root)  # before an hour is spent on photos
@@ -145,7 +145,7 @@ def embed(
   made = page.Page('Which photos look alike', title)
   look_alikes.add_sections(made, alike, predicted.photos)
   if pairs is not None:
-    written += _verify(values, names, named, out, made)
+    written += _verify(values, names, predicted.photos, named, out, made)
   written.append(made.write(out / PAGE))
   for path in written:
     print(f'written: {path}')
@@ -163,7 +163,7 @@ def _name(path: pathlib.Path, root: pathlib.Path | None) -> str:
   return str(path) if root is None else path.relative_to(root).as_posix()
 
 
-def _verify(values: np.ndarray, names, named, out, made) -> list[pathlib.Path]:
+def _verify(values: np.ndarray, names, paths, named, out, made) -> list[pathlib.Path]:
   """Measures pairs, prints a table and adds it to the page."""
   if named is None:
     labels = photo_pairs.of_folders(names)
@@ -174,10 +174,19 @@ def _verify(values: np.ndarray, names, named, out, made) -> list[pathlib.Path]:
     pairs, lost = named.of(names)
     if lost:
       print(
-        f'note: {lost:,} of {len(named.photos):,} pairs are left out: a photo of theirs '
-        'could not be read'
+        f'note: {lost:,} of {len(named.photos):,} pairs are left out, since a photo of '
+        'theirs could not be read'
       )
   verified = verification.ten_folds(values, pairs)
   verification_pages.show(verified, pairs, 'Do two photos show the same?')
   made.section('The same or not', *verification_pages.section(verified, pairs))
+  chosen = verification_pages.worst(verified, pairs)
+  rows = {row for kind in chosen for n in kind for row in _rows(pairs, n)}
+  tiles = look_alikes.tiles(paths, sorted(rows))
+  worst = verification_pages.worst_section(verified, pairs, tiles, names.__getitem__)
+  made.section('The worst pairs', *worst)
   return verification_pages.write(out, verified, pairs, names)
+
+
+def _rows(pairs: photo_pairs.Pairs, n: int) -> tuple[int, int]:
+  return int(pairs.first[n]), int(pairs.second[n])

@@ -38,5 +38,5 @@ def check_out(
   if among:
     print(
       f'note: --out={out} holds {among:,} of these photos: what is written goes among '
-      'them, and pictures of --cam will be taken for photos next time'
+      'them, and pictures among it will be taken for photos next time'
     )

@@ -21,11 +21,17 @@ def tile(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
   return square
 
 
-def row(tiles: Sequence[np.ndarray], right: Sequence[bool | None] = ()) -> np.ndarray:
+def row(
+  tiles: Sequence[np.ndarray],
+  right: Sequence[bool | None] = (),
+  *,
+  asked: bool = False,
+) -> np.ndarray:
   """Tiles of one size beside each other, the right and wrong ones marked.
 
   Args:
     tiles: of `tile`.
+    asked: whether the first is what the others are the answer to; it stands apart.
     right: for each whether it is right (blue frame), wrong (orange frame and a corner
       cut off), or neither (None); () marks none.
   """
@@ -33,6 +39,9 @@ def row(tiles: Sequence[np.ndarray], right: Sequence[bool | None] = ()) -> np.nd
     _framed(each, mark)
     for each, mark in zip(tiles, right or [None] * len(tiles), strict=True)
   ]
+  if asked and len(marked) > 1:
+    marked[1:] = [pictures.beside(marked[1:])]
+    return pictures.beside(marked, edge=4 * _EDGE)
   return pictures.beside(marked)
 
 

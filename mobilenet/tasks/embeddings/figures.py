@@ -25,6 +25,7 @@ def roc(verified: Verified):
     if accepted is not None:
       axes.plot(100 * far, accepted, 'o', color=SAME, markersize=4)
   axes.set_xscale('log')
+  axes.xaxis.set_major_formatter('{x:g}')
   axes.set(xlim=(100 * lowest / 2, 110), ylim=(-2, 102))
   axes.set_xlabel('Different pairs that are accepted: false accepts (%)', fontsize=9.5)
   axes.set_ylabel('Same pairs that are accepted (%)', fontsize=9.5)

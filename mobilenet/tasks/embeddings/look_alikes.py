@@ -22,9 +22,9 @@ _FEW = 20
 # Of the way from the usual cosine to 1. On the flowers it separates copies from photos
 # that are merely of one kind; docs/embeddings.md has the numbers.
 _CLOSE = 0.9
-_ASKED, _ANSWERS = 40, 6  # of the page
+_ASKED, _ANSWERS = 40, 5  # of the page
 _GROUPS, _OF_GROUP = 40, 6
-_MOST_ROWS = 30  # of the printed table
+_MOST_ROWS = 20  # of the printed table
 
 
 class Alike(NamedTuple):
@@ -103,15 +103,14 @@ def groups(units: np.ndarray, least: float) -> tuple[tuple[int, ...], ...]:
 
 def show(alike: Alike, title: str) -> None:
   """Prints the photos with the nearest neighbour of each, the closest first."""
+  print(title)
+  pairs = _closest(alike)
   columns = [('photo', 'left'), ('most like it', 'left'), ('cosine', 'right')]
-  table = terminal.make_table(title, columns)
-  for row in _closest_first(alike)[:_MOST_ROWS]:
-    name = alike.names[alike.nearest[row, 0]]
-    similarity = f'{alike.similarities[row, 0]:.4f}'
-    terminal.add_row(table, alike.names[row], name, similarity)
-  terminal.show(table)
-  if len(alike.names) > _MOST_ROWS:
-    print(f'the closest of {len(alike.names):,} photos; {NEIGHBOURS} has all')
+  table = terminal.make_table('The closest', columns)
+  for row, other, cosine in pairs[:_MOST_ROWS]:
+    terminal.add_row(table, alike.names[row], alike.names[other], f'{cosine:.4f}')
+  if pairs:
+    terminal.show(table)
   print(in_words(alike))
 
 
@@ -159,15 +158,15 @@ def add_sections(made: page.Page, alike: Alike, paths: Sequence[pathlib.Path]) -
   shown = [group[:_OF_GROUP] for group in alike.groups[:_GROUPS]]
   answers = [alike.nearest[row, :_ANSWERS].tolist() for row in asked]
   rows = {n for group in shown for n in group} | set(asked)
-  tiles = _tiles(paths, sorted(rows.union(*answers)))
-  made.section('Near copies', *_copies(alike, shown, tiles))
+  drawings_of = tiles(paths, sorted(rows.union(*answers)))
+  made.section('Near copies', *_copies(alike, shown, drawings_of))
   drawings = []
   for row, found in zip(asked, answers, strict=True):
     values = alike.similarities[row]
     told = ', '.join(
       f'{alike.names[n]} {value:.2f}' for n, value in zip(found, values, strict=False)
     )
-    drawn = drawing.row([tiles[n] for n in (row, *found)])
+    drawn = drawing.row([drawings_of[n] for n in (row, *found)], asked=True)
     caption = f'{alike.names[row]}: {told}'
     drawings.append(page.picture(drawn, caption, side=drawn.shape[1]))
   legend = 'Left a photo, then the photos most like it, with their cosines.'
@@ -177,7 +176,7 @@ def add_sections(made: page.Page, alike: Alike, paths: Sequence[pathlib.Path]) -
   )
 
 
-def _copies(alike, shown, tiles) -> list[Any]:
+def _copies(alike, shown, drawings_of) -> list[Any]:
   said = in_words(alike)
   parts = [page.text(f'{said[:1].upper()}{said[1:]}.')]
   parts.append(
@@ -190,7 +189,7 @@ def _copies(alike, shown, tiles) -> list[Any]:
   for group, part in zip(alike.groups, shown, strict=False):
     more = f' and {len(group) - len(part):,} more' if len(group) > len(part) else ''
     caption = ', '.join(alike.names[n] for n in part) + more
-    drawn = drawing.row([tiles[n] for n in part])
+    drawn = drawing.row([drawings_of[n] for n in part])
     drawings.append(page.picture(drawn, caption, side=drawn.shape[1]))
   if drawings:
     parts.append(page.gallery(drawings, size='large'))
@@ -199,8 +198,9 @@ def _copies(alike, shown, tiles) -> list[Any]:
   return parts
 
 
-def _tiles(paths, rows) -> dict[int, np.ndarray]:
-  tiles = {}
+def tiles(paths: Sequence[pathlib.Path], rows: Sequence[int]) -> dict[int, np.ndarray]:
+  """Row -> `drawing.tile` of its photo, which is read again."""
+  drawn = {}
   with counter.counting(len(rows), 'photos drawn') as advance:
     for row in rows:
       try:
@@ -208,12 +208,19 @@ def _tiles(paths, rows) -> dict[int, np.ndarray]:
       except DataError as error:  # it was read before, and is gone since
         print(f'not drawn: {error}')
         picture = np.zeros((drawing.SIDE, drawing.SIDE, 3), np.uint8)
-      tiles[row] = drawing.tile(picture)
+      drawn[row] = drawing.tile(picture)
       advance(1)
-  return tiles
+  return drawn
 
 
-def _closest_first(alike: Alike) -> list[int]:
+def _closest(alike: Alike) -> list[tuple[int, int, float]]:
+  """Each photo and its nearest, the closest first; of two that are it mutually, one."""
   if not alike.nearest.shape[1]:
     return []
-  return np.argsort(-alike.similarities[:, 0], kind='stable').tolist()
+  pairs = {}
+  for row in np.argsort(-alike.similarities[:, 0], kind='stable').tolist():
+    other = int(alike.nearest[row, 0])
+    pairs.setdefault(
+      frozenset((row, other)), (row, other, float(alike.similarities[row, 0]))
+    )
+  return list(pairs.values())

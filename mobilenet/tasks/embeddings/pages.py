@@ -19,7 +19,7 @@ from mobilenet.training import files, logs
 from mobilenet.training.errors import require
 
 RETRIEVAL = 'retrieval.json'
-ASKED, ANSWERS = 16, 6  # photos whose neighbours are drawn, and how many of these
+ASKED, ANSWERS = 16, 5  # photos whose neighbours are drawn, and how many of these
 _LITTLE = 300  # pairs of a kind, below which an accuracy says little
 
 
@@ -170,7 +170,7 @@ def _neighbours(asked, nearest, labels, names, tiles) -> list:
   for row in asked:
     found, values = (part[row].tolist() for part in nearest)
     right = [bool(labels[n] == labels[row]) for n in found]
-    drawn = drawing.row([tiles[n] for n in (row, *found)], [None, *right])
+    drawn = drawing.row([tiles[n] for n in (row, *found)], [None, *right], asked=True)
     told = ', '.join(
       f'{"" if mark else "wrong: "}{names[n]} {value:.2f}'
       for n, value, mark in zip(found, values, right, strict=True)

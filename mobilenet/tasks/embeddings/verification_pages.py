@@ -108,11 +108,11 @@ def section(verified: Verified, pairs: Pairs) -> list[Any]:
     page.beside(
       page.figure(
         figures.roc(verified),
-        'Up and to the left is better. The axis below has powers of ten.',
+        'Up and to the left is better.',
       ),
       page.figure(
         figures.distances(verified, pairs.same),
-        'The less the two overlap, the better. Left of the line, pairs are accepted.',
+        'Left of the line, pairs are accepted.',
       ),
     ),
   ]
