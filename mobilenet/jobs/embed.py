@@ -118,8 +118,13 @@ def embed(
       root is not None,
       f'--pairs={pairs} is measured on one folder of photos: name that folder alone',
     )
-    if pairs != FOLDERS:
-      named = photo_pairs.read(pairs, root)  # before an hour is spent on photos
+    # Before an hour is spent on photos.
+    if pairs == FOLDERS:
+      labels = photo_pairs.of_folders([_name(path, root) for path in paths])
+      why = photo_pairs.lacking(labels)
+      require(not why, f'--pairs={pairs}: {why} (folders in {root})')
+    else:
+      named = photo_pairs.read(pairs, root)
   is_run = isinstance(network, pathlib.Path)
   make = photo_embeddings.of_run if is_run else photo_embeddings.of_file
   found = make(network, resolution)

@@ -196,7 +196,7 @@ def write(
     return written
   columns = ('photo', *(f'e{n}' for n in range(values.shape[1])))
   rows = (
-    (name, *(f'{value:.6g}' for value in row.tolist()))
+    (name, *(float(f'{value:.6g}') for value in row.tolist()))
     for name, row in zip(names, values, strict=True)
   )
   return [*written, csv_file.write(folder / CSV, columns, rows)]

@@ -52,7 +52,7 @@ def _framed(square, right):
   framed[_EDGE:-_EDGE, _EDGE:-_EDGE] = square
   if right is False:
     # Not by its colour alone: a person may not see it, and a printer has none.
-    corner = len(square) // 4
+    corner = 2 * _EDGE + len(square) // 5
     places = np.add.outer(np.arange(len(framed)), np.arange(len(framed)))
     framed[places < corner] = _WRONG
   return framed

@@ -119,11 +119,9 @@ def in_words(alike: Alike) -> str:
   near = f'a cosine of {alike.least:.3f} or more ({alike.why})'
   if not alike.groups:
     return f'no two photos have {near}'
-  among = sum(map(len, alike.groups))
-  return (
-    f'{among:,} photos in {len(alike.groups):,} groups have {near} with another of the '
-    'group'
-  )
+  among, count = sum(map(len, alike.groups)), len(alike.groups)
+  of = '1 group' if count == 1 else f'{count:,} groups'
+  return f'{among:,} photos in {of} have {near} with another of their group'
 
 
 def write_neighbours(path: pathlib.Path, alike: Alike) -> pathlib.Path:
@@ -133,7 +131,7 @@ def write_neighbours(path: pathlib.Path, alike: Alike) -> pathlib.Path:
     TrainingError: it cannot be written.
   """
   rows = (
-    (name, rank, alike.names[n], f'{value:.6f}')
+    (name, rank, alike.names[n], round(float(value), 6))
     for name, found, values in zip(
       alike.names, alike.nearest, alike.similarities, strict=True
     )

@@ -43,7 +43,7 @@ def write(
   }
   text = json.dumps(logs.to_json(numbers), indent=2) + '\n'
   rows = (
-    (names[a], names[b], int(same), fold, f'{distance:.6f}')
+    (names[a], names[b], int(same), fold, round(distance, 6))
     for a, b, same, fold, distance in zip(
       *(values.tolist() for values in pairs), verified.distances.tolist(), strict=True
     )
