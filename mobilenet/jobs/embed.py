@@ -8,8 +8,9 @@ numbers (embeddings.npz, embeddings.csv), the nearest neighbours of each photo
 (neighbours.csv) and a page that shows them (look_alikes.html). It needs no TensorFlow.
 
 --pairs=pairs.csv also measures how well the distance tells whether two photos show the
-same (photo_a,photo_b,same; or LFW's pairs.txt). --pairs=folders takes the folder that
-each photo lies in for what it shows.
+same. Its columns are photo_a,photo_b,same; LFW's pairs.txt is read, too.
+--pairs=folders takes the folder that each photo lies in for what it shows.
+docs/embeddings.md says what the numbers mean.
 """
 
 import pathlib
@@ -125,6 +126,7 @@ def embed(
       require(not why, f'--pairs={pairs}: {why} (folders in {root})')
     else:
       named = photo_pairs.read(pairs, root)
+      verification.check(named.same, named.fold)
   is_run = isinstance(network, pathlib.Path)
   make = photo_embeddings.of_run if is_run else photo_embeddings.of_file
   found = make(network, resolution)
@@ -137,7 +139,8 @@ def embed(
   names = [_name(path, root) for path in predicted.photos]
   values = predicted.outputs['embedding']
   alike = look_alikes.find(names, values, neighbours=neighbours, least=least)
-  title = f'{len(names):,} photos, embeddings of {values.shape[1]:,}, by {found.origin}'
+  photos_in_words = '1 photo' if len(names) == 1 else f'{len(names):,} photos'
+  title = f'{photos_in_words}, embeddings of {values.shape[1]:,}, by {found.origin}'
   look_alikes.show(alike, title)
   written = photo_embeddings.write(
     out,

@@ -37,6 +37,9 @@ def photos(tmp_path_factory):
       )
   (folder / 'b' / '2.png').write_bytes((folder / 'b' / '0.png').read_bytes())
   (folder / 'c.png').write_bytes(b'no photo')
+  heading = 'photo_a,photo_b,same\n'
+  (folder / 'same.csv').write_text(f'{heading}a/0.png,a/1.png,1\na/0.png,a/2.png,1')
+  (folder / 'gone.csv').write_text(f'{heading}a/0.png,a/9.png,1\na/0.png,b/2.png,0')
   return folder
 
 
@@ -73,7 +76,7 @@ def test_what_is_written(done):
     assert values.shape == (6, 8)
     assert values.dtype == np.float32
     assert bool(stored['normalised'])
-    assert 'tiny x1 of' in str(stored['network']) or 'made' in str(stored['network'])
+    assert f'6 photos, embeddings of 8, by {stored["network"]}\n' in printed
   np.testing.assert_allclose(np.linalg.norm(values, axis=1), 1, rtol=1e-5)
   heading, *rows = read(out / 'embeddings.csv')
   assert heading == ['photo', *(f'e{n}' for n in range(8))]
@@ -128,6 +131,8 @@ def test_a_file_of_pairs_and_an_imported_run(weights, photos, tmp_path):
   ('flags', 'message'),
   [
     (['--pairs={out}.csv', '{photos}'], 'cannot be read: No such file'),
+    (['--pairs={photos}/same.csv', '{photos}'], 'pairs is of different ones'),
+    (['--pairs={photos}/gone.csv', '{photos}'], "line 2: no photo 'a/9.png' in"),
     (['--pairs=folders', '{photos}/a', '{photos}/b'], 'name that folder alone'),
     (['--pairs=folders', '{photos}/a'], 'pairs need two classes'),
     (['--alike=1.5', '{photos}'], '--alike=1.5 is a cosine'),

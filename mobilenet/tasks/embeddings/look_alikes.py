@@ -19,8 +19,8 @@ from mobilenet.training.errors import require
 NEIGHBOURS = 'neighbours.csv'
 DEFAULT = 0.95  # of a few photos, which say nothing of what is usual
 _FEW = 20
-# Of the way from the usual cosine to 1. On the flowers it separates copies from photos
-# that are merely of one kind; docs/embeddings.md has the numbers.
+# Of the way from the usual cosine to 1. Of the flowers, pairs above it show the same
+# scene, and pairs a little below only flowers of one kind (docs/embeddings.md).
 _CLOSE = 0.9
 _ASKED, _ANSWERS = 40, 5  # of the page
 _GROUPS, _OF_GROUP = 40, 6
@@ -111,7 +111,7 @@ def show(alike: Alike, title: str) -> None:
     terminal.add_row(table, alike.names[row], alike.names[other], f'{cosine:.4f}')
   if pairs:
     terminal.show(table)
-  print(in_words(alike))
+    print(in_words(alike))
 
 
 def in_words(alike: Alike) -> str:

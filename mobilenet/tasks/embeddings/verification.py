@@ -89,17 +89,8 @@ def ten_folds(embeddings: np.ndarray, pairs: Pairs) -> Verified:
       embedding is not finite.
   """
   same = np.asarray(pairs.same, bool)
-  for kind, there in (('same', same.any()), ('different', not same.all())):
-    require(
-      bool(there),
-      f'none of the {len(same):,} pairs is of {kind} ones: verification needs both',
-    )
+  check(same, pairs.fold)
   folds = np.unique(pairs.fold)
-  require(
-    len(folds) > 1,
-    f'all {len(same):,} pairs are of one fold: the threshold is chosen on others, so '
-    'that at least two are needed',
-  )
   distances = squared_distances(embeddings, pairs)
   require(
     bool(np.isfinite(distances).all()),
@@ -123,6 +114,27 @@ def ten_folds(embeddings: np.ndarray, pairs: Pairs) -> Verified:
     true_accepts={far: true_accepts(curve, far, negatives) for far in FALSE_ACCEPTS},
     distances=distances,
     curve=curve,
+  )
+
+
+def check(same: np.ndarray, fold: np.ndarray) -> None:
+  """Checks that pairs can be measured.
+
+  Args:
+    same: (P,) bool. fold: (P,) int.
+
+  Raises:
+    TrainingError: they cannot, see `ten_folds`.
+  """
+  for kind, there in (('same', same.any()), ('different', not same.all())):
+    require(
+      bool(there),
+      f'none of the {len(same):,} pairs is of {kind} ones: verification needs both',
+    )
+  require(
+    len(np.unique(fold)) > 1,
+    f'all {len(same):,} pairs are of one fold: the threshold is chosen on others, so '
+    'that at least two are needed',
   )
 
 
