@@ -95,7 +95,7 @@ def read(root: str | os.PathLike, given: str = '') -> Table:
   """
   path = find(root, given)
   index = picture_index.Index(root)
-  headings, lines = _cells(path)
+  headings, lines = read_cells(path)
   photo = next((n for n, h in enumerate(headings) if h.lower() in PHOTO), 0)
   part = next((n for n, h in enumerate(headings) if h.lower() in PART), None)
   columns = [n for n in range(len(headings)) if n not in (photo, part)]
@@ -141,8 +141,12 @@ def _part(path, line, text):
   raise DataError(f'{path}, line {line}: {text!r} is no part: train, val or test')
 
 
-def _cells(path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-  """The headings, and (number of its line, cells) of each row that is not empty."""
+def read_cells(path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+  """The headings, and (number of its line, cells) of each row that is not empty.
+
+  Raises:
+    DataError: the file cannot be read, is empty, or has two columns of one name.
+  """
   try:
     with open(path, encoding='utf-8-sig', newline='') as file:
       first = file.readline()

@@ -10,14 +10,13 @@ runtime computes them, so that you see what a phone will. TensorFlow is not need
 import pathlib
 from collections.abc import Sequence
 
-from ml_collections import ConfigDict
-
 import input_pipeline
 from input_pipeline import photos as photo_files
 from mobilenet import experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.reports import counter, prediction
 from mobilenet.runs import exported_file
+from mobilenet.runs.output_folder import check_out
 from mobilenet.tasks import Shown
 from mobilenet.training import workdir
 from mobilenet.training.errors import require
@@ -125,39 +124,6 @@ def predict(
     score=score,
   )
   task.show_predictions(predicted.photos, predicted.outputs, shown)
-
-
-def check_out(
-  out: pathlib.Path, paths: Sequence[pathlib.Path], config: ConfigDict | None = None
-) -> None:
-  """Keeps what is written apart from photos, which a later run would take it for.
-
-  Args:
-    out: the folder for it.
-    paths: of the photos that are named; those below `out` are told.
-    config: of the run.
-
-  Raises:
-    TrainingError: `out` is, or lies in, the folder that the run was trained on.
-  """
-  place = out.resolve()
-  if (
-    config is not None
-    and config.data.name in ('folder', 'boxes', 'masks', 'tags', 'places')
-    and config.data.dir
-  ):
-    data = workdir.local_path(config.data.dir).resolve()
-    require(
-      not place.is_relative_to(data),
-      f'--out={out} lies in the photos that the run was trained on ({data}): its '
-      'pictures would be trained on next time; choose a folder elsewhere',
-    )
-  among = sum(path.resolve().is_relative_to(place) for path in paths)
-  if among:
-    print(
-      f'note: --out={out} holds {among:,} of these photos: what is written goes among '
-      'them, and pictures of --cam will be taken for photos next time'
-    )
 
 
 def predict_exported(

@@ -1,49 +1,40 @@
-"""What people see of embedded photos: which other one each is nearest to."""
+"""What people see of photos that an embedding network was given: which are alike."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilenet.reports import csv_file, terminal
+from mobilenet.reports import page
 from mobilenet.tasks import Shown
+from mobilenet.tasks.embeddings import look_alikes
 from mobilenet.training.errors import require
 
-_MOST_ROWS = 40
-_COLUMNS = ('photo', 'nearest', 'cosine')
+PAGE = 'predictions.html'
 
 
 def show_predictions(
   photos: Sequence[pathlib.Path], predicted: Mapping[str, np.ndarray], shown: Shown
 ) -> None:
-  """See `Task.show_predictions`; `predicted` is what `Embeddings.predictions` gives.
-
-  Prints the nearest of the other photos, with the cosine; writes nearest.csv.
-  """
-  embeddings = np.asarray(predicted['embedding'])
-  require(
-    bool(np.isfinite(embeddings).all()),
-    f'what the network says of {photos[0]} is no number: its weights are broken, or '
-    'they want photos on another scale',
-  )
+  """See `Task.show_predictions`; `predicted` has 'embedding' (N, E)."""
   require(
     len(photos) > 1,
-    f'an embedding says which photos are alike, and {photos[0]} is alone: name others',
+    'an embedding tells which photos are alike: name two or more, or a folder '
+    '(--job=embed writes the numbers)',
   )
-  cosines = embeddings @ embeddings.T
-  np.fill_diagonal(cosines, -np.inf)
-  nearest = cosines.argmax(axis=1)
-  rows = [
-    (str(path), str(photos[n]), round(float(own[n]), 4))
-    for path, own, n in zip(photos, cosines, nearest, strict=True)
-  ]
-  table = terminal.make_table(
-    shown.title, [*((column, 'left') for column in _COLUMNS[:2]), ('cosine', 'right')]
+  names = [str(path) for path in photos]
+  alike = look_alikes.find(
+    names, np.asarray(predicted['embedding']), neighbours=shown.top
   )
-  for row in rows[:_MOST_ROWS]:
-    terminal.add_row(table, *row[:2], f'{row[2]:.3f}')
-  terminal.show(table)
-  if len(rows) > _MOST_ROWS:
-    print(f'... and {len(rows) - _MOST_ROWS:,} more photos')
-  if shown.out is not None:
-    print(f'written: {csv_file.write(shown.out / "nearest.csv", _COLUMNS, rows)}')
+  look_alikes.show(alike, shown.title)
+  if shown.out is None:
+    print('note: --out=FOLDER writes the neighbours and draws them')
+    return
+  made = page.Page('Which photos are alike', shown.title)
+  look_alikes.add_sections(made, alike, photos)
+  written = (
+    look_alikes.write_neighbours(shown.out / look_alikes.NEIGHBOURS, alike),
+    made.write(shown.out / PAGE),
+  )
+  for path in written:
+    print(f'written: {path}')
