@@ -256,6 +256,23 @@ def l2_penalty(params: Any, mask: Any) -> jax.Array:
   return 0.5 * total
 
 
+def check_unnamed(loss: Any) -> None:
+  """Checks that a config's loss is not one of classifiers, for other tasks.
+
+  Raises:
+    TrainingError: it is; the line names the field.
+  """
+  for field, default in (
+    ('name', 'softmax'),
+    ('target_threshold', None),
+    ('sum_classes', False),
+  ):
+    require(
+      loss[field] == default,
+      f'--config.loss.{field}={loss[field]} is for classifiers; set it to {default}',
+    )
+
+
 def _check_shapes(logits: jax.Array, labels: jax.Array) -> None:
   integer = jnp.issubdtype(labels.dtype, jnp.integer)
   expected = logits.shape[:1] if integer else logits.shape

@@ -1,11 +1,14 @@
 """Losses and hits against plain NumPy in float64."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mobilenet.models.classifier import Answer
+from mobilenet.tasks import make_task
 from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.losses import (
   best_answer,
@@ -165,6 +168,18 @@ def test_a_task_learns_by_the_loss_that_it_names():
 def test_a_loss_that_is_none_is_told(fields, message):
   with pytest.raises(TrainingError, match=message):
     Classification(**fields)
+
+
+@pytest.mark.parametrize('name', ['detect_folder', 'segment_folder'])
+@pytest.mark.parametrize(
+  ('field', 'value'), [('name', 'sigmoid'), ('target_threshold', 0.2)]
+)
+def test_other_tasks_refuse_the_losses_of_classifiers(name, field, value):
+  config = importlib.import_module(f'configs.{name}').get_config()
+  make_task(config)
+  config.loss[field] = value
+  with pytest.raises(TrainingError, match=f'loss.{field}={value} is for classifiers'):
+    make_task(config)
 
 
 TAUGHT = (DRAW.standard_normal((16, 10)) * 4).astype('f')

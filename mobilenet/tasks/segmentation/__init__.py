@@ -2,6 +2,7 @@
 
 from ml_collections import ConfigDict
 
+from mobilenet.tasks.losses import check_unnamed
 from mobilenet.tasks.segmentation.task import Segmentation
 from mobilenet.training.errors import require
 
@@ -12,11 +13,8 @@ def make_task(config: ConfigDict) -> Segmentation:
   Raises:
     TrainingError: a wrong field.
   """
-  require(
-    config.loss.name == 'softmax',
-    f'--config.loss.name={config.loss.name!r} is for classifiers; set it to softmax',
-  )
-  for field in ('label_smoothing', 'balance', 'target_threshold', 'sum_classes'):
+  check_unnamed(config.loss)
+  for field in ('label_smoothing', 'balance'):
     require(
       not config.loss[field],
       f'--config.loss.{field}={config.loss[field]:g} is for classifiers; for pixels '
