@@ -45,6 +45,7 @@ ADVICE: dict[str, tuple[str, str]] = {
   'no picture': (LOOK, 'Copy the pictures here, or delete the annotations.'),
   'in no list': (NOTE, 'Add them to train.txt, val.txt or test.txt.'),
   'twice': (LOOK, 'Keep one annotation of each picture.'),
+  'no place': (LOOK, 'Training leaves them out. Add a row, or move them away.'),
   'no mask': (LOOK, 'Training leaves them out. Add a mask, or move them away.'),
   'no photo': (LOOK, 'Copy the pictures here, or delete the masks.'),
   'other size': (LOOK, 'Training leaves them out. Export the masks again.'),

@@ -256,20 +256,30 @@ def l2_penalty(params: Any, mask: Any) -> jax.Array:
   return 0.5 * total
 
 
-def check_unnamed(loss: Any) -> None:
-  """Checks that a config's loss is not one of classifiers, for other tasks.
+# Fields of config.loss that are for classifiers -> the value that does nothing.
+_OF_CLASSIFIERS = {
+  'name': 'softmax',
+  'target_threshold': None,
+  'sum_classes': False,
+  'label_smoothing': 0.0,
+  'balance': 0.0,
+}
+
+
+def refuse_of_classifiers(loss: Any, but: Sequence[str] = ()) -> None:
+  """Checks that a config's loss has no fields of classifiers, for other tasks.
+
+  Args:
+    loss: the section of the config.
+    but: fields that the task has, too.
 
   Raises:
-    TrainingError: it is; the line names the field.
+    TrainingError: it has one; the line names the field.
   """
-  for field, default in (
-    ('name', 'softmax'),
-    ('target_threshold', None),
-    ('sum_classes', False),
-  ):
+  for field, nothing in _OF_CLASSIFIERS.items():
     require(
-      loss[field] == default,
-      f'--config.loss.{field}={loss[field]} is for classifiers; set it to {default}',
+      field in but or loss[field] == nothing,
+      f'--config.loss.{field}={loss[field]} is for classifiers; set it to {nothing}',
     )
 
 

@@ -3,8 +3,7 @@
 from ml_collections import ConfigDict
 
 from mobilenet.tasks.detection.task import Detection
-from mobilenet.tasks.losses import check_unnamed
-from mobilenet.training.errors import require
+from mobilenet.tasks.losses import refuse_of_classifiers
 
 
 def make_task(config: ConfigDict) -> Detection:
@@ -13,12 +12,7 @@ def make_task(config: ConfigDict) -> Detection:
   Raises:
     TrainingError: a wrong field.
   """
-  check_unnamed(config.loss)
-  for field in ('label_smoothing', 'balance'):
-    require(
-      not config.loss[field],
-      f'--config.loss.{field}={config.loss[field]:g} is for classifiers; set it to 0',
-    )
+  refuse_of_classifiers(config.loss)
   return Detection(
     l2=config.loss.l2,
     l2_depthwise=config.loss.l2_depthwise,

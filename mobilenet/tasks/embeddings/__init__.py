@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from mobilenet.tasks.embeddings.task import Embeddings
+from mobilenet.tasks.losses import refuse_of_classifiers
 from mobilenet.training.errors import require
 
 
@@ -12,11 +13,7 @@ def make_task(config: ConfigDict) -> Embeddings:
   Raises:
     TrainingError: a wrong field.
   """
-  for field in ('label_smoothing', 'balance'):
-    require(
-      not config.loss[field],
-      f'--config.loss.{field}={config.loss[field]:g} is for classifiers; set it to 0',
-    )
+  refuse_of_classifiers(config.loss)
   fields = dict(config.get('embeddings', {}))  # imported runs have none
   require(
     fields.get('loss') != 'distance' or config.teacher.features > 0,

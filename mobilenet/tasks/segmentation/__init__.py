@@ -2,9 +2,8 @@
 
 from ml_collections import ConfigDict
 
-from mobilenet.tasks.losses import check_unnamed
+from mobilenet.tasks.losses import refuse_of_classifiers
 from mobilenet.tasks.segmentation.task import Segmentation
-from mobilenet.training.errors import require
 
 
 def make_task(config: ConfigDict) -> Segmentation:
@@ -13,13 +12,7 @@ def make_task(config: ConfigDict) -> Segmentation:
   Raises:
     TrainingError: a wrong field.
   """
-  check_unnamed(config.loss)
-  for field in ('label_smoothing', 'balance'):
-    require(
-      not config.loss[field],
-      f'--config.loss.{field}={config.loss[field]:g} is for classifiers; for pixels '
-      'there is --config.segmentation.class_weights; set it to 0',
-    )
+  refuse_of_classifiers(config.loss)
   fields = dict(config.get('segmentation', {}))  # imported runs have none
   return Segmentation(
     l2=config.loss.l2,

@@ -2,6 +2,7 @@
 
 from ml_collections import ConfigDict
 
+from mobilenet.tasks.losses import refuse_of_classifiers
 from mobilenet.tasks.tags.task import Tags
 from mobilenet.training.errors import require
 
@@ -18,6 +19,7 @@ def make_task(config: ConfigDict) -> Tags:
     f'--config.report.positive={positive} is for two classes; of tags each has its own '
     "threshold: set it to ''",
   )
+  refuse_of_classifiers(config.loss, but=('label_smoothing', 'balance'))
   return Tags(
     label_smoothing=config.loss.label_smoothing,
     l2=config.loss.l2,
