@@ -170,7 +170,9 @@ def test_a_loss_that_is_none_is_told(fields, message):
     Classification(**fields)
 
 
-@pytest.mark.parametrize('name', ['detect_folder', 'segment_folder'])
+@pytest.mark.parametrize(
+  'name', ['detect_folder', 'segment_folder', 'embed_folder', 'tag_folder']
+)
 @pytest.mark.parametrize(
   ('field', 'value'), [('name', 'sigmoid'), ('target_threshold', 0.2)]
 )
