@@ -13,6 +13,11 @@ learns less from few photos.
 mirrors photos, `kind=microscopy` turns them every way. `loss=cosface`, `softmax`, or
 `distance` to a teacher: see configs/v1_faces.py. `size` is the number of an embedding's
 numbers.
+
+The scale is 16 here, not the 64 that were published for tens of thousands of people: on
+the 40 people of the ORL faces (320 photos, 64 px, V3-Small from scratch, 20 epochs, one
+seed) recall at 1 of 8 people who were set aside ended at 70 % against 40 %.
+MobileFaceNet (`model=mobile_face_net`), at 64, had 98.8 % after 10 of its epochs.
 """
 
 from configs import common, embeddings
@@ -46,6 +51,7 @@ def get_config(arg=None):
   config.model.norm_momentum = 0.9  # few steps
   config.resolution = arg['resolution']
   config.embeddings.loss = arg['loss']
+  config.embeddings.scale = 16.0  # see above
   if arg['loss'] == 'distance':
     config.teacher.features = 1.0
   config.data.train_ops = KINDS[arg['kind']] + '|value_range(-1, 1)'
