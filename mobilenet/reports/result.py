@@ -20,6 +20,7 @@ import rich.console
 from mobilenet.reports import terminal
 from mobilenet.training import files, logs, workdir
 from mobilenet.training.errors import TrainingError
+from mobilenet.training.units import in_percent
 
 RESULT_FILE = workdir.RESULT_FILE
 
@@ -189,7 +190,7 @@ def _describe(name: str, value) -> tuple[str, str]:
     return label, '–'
   if isinstance(value, str | bool):
     return label, str(value)
-  if name.endswith(('top1', 'top5', '_accuracy')):
+  if in_percent(name):
     return label, f'{float(value):.2f} %'
   if name.endswith('_share'):
     return label, f'{100 * float(value):.1f} %'

@@ -226,7 +226,7 @@ def _check_finite(rows, source) -> None:
 def _tell_of_classes(found: Embeddings, source) -> None:
   """Names the classes that have photos, of which none can be read."""
   label = found.fields['label']
-  lost = set(label.tolist()) - set(label[found.ok].tolist())
+  lost = set(label.tolist()) - set(label[found.ok].tolist()) - {-1}
   for label in sorted(lost):
     print(
       f'warning: no image of {source.class_names[label]} in {source.split} can be read'

@@ -11,7 +11,6 @@ without the line break.
 import collections.abc
 import contextlib
 import datetime
-import re
 import time
 
 import rich.console
@@ -20,13 +19,14 @@ import rich.progress_bar
 import rich.table
 import rich.text
 
-_PERCENT = re.compile(r'(^|_)top\d+$')  # metrics in percent
+from mobilenet.training.units import in_percent
+
 _RATES = ('lr', 'learning_rate')
 
 
 def format_metric(name: str, value: float) -> str:
   """'top1', 67.12 -> 'top1 67.1 %'; 'loss', 1.2341 -> 'loss 1.234'."""
-  if _PERCENT.search(name):
+  if in_percent(name):
     return f'{name} {value:.1f} %'
   if isinstance(value, str | int):
     return f'{name} {value}'
@@ -138,7 +138,7 @@ class Progress:
     Args:
       step: the step the metrics belong to (it may lie behind the steps counted).
       shown: name -> number; 'lr' or 'learning_rate', 'loss', 'top1' and whatever
-        else; names ending in top<k> are in percent.
+        else; those that `units` knows are in percent.
     """
     self._close_interval()
     self._shown = dict(shown)

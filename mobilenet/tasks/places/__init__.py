@@ -2,6 +2,7 @@
 
 from ml_collections import ConfigDict
 
+from mobilenet.tasks.classification import loss_of
 from mobilenet.tasks.places.task import Places
 
 
@@ -11,13 +12,5 @@ def make_task(config: ConfigDict) -> Places:
   Raises:
     TrainingError: a wrong field.
   """
-  return Places(
-    label_smoothing=config.loss.label_smoothing,
-    l2=config.loss.l2,
-    l2_depthwise=config.loss.l2_depthwise,
-    balance=config.loss.balance,
-    hard=config.teacher.hard,
-    temperature=config.teacher.temperature,
-    features=config.teacher.features,
-    **config.get('places', {}),  # imported runs have none
-  )
+  # Imported runs have no such section.
+  return Places(**loss_of(config), **config.get('places', {}))

@@ -34,10 +34,10 @@ class Places(Classification):
   cells: tuple[str, ...] = ()
 
   fields: ClassVar[tuple[str, ...]] = ('label', 'position')
-  has_embeddings: ClassVar[bool] = False  # those that are kept have no positions
   needs_examples: ClassVar[bool] = True
 
   def __post_init__(self):
+    super().__post_init__()
     require(
       self.metric_km in RADII,
       f'--config.places.metric_km={self.metric_km}: it is one of '
