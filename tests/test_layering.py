@@ -23,8 +23,9 @@ STANDARD = set(sys.stdlib_module_names)
 JOBS = sorted((ROOT / 'mobilenet' / 'jobs').glob('[!_]*.py'))
 
 
+@functools.cache  # asked for each file again, and comparing paths is slow
 def under(*parts):
-  return [f for f in FILES if f.is_relative_to(ROOT.joinpath(*parts))]
+  return tuple(f for f in FILES if f.is_relative_to(ROOT.joinpath(*parts)))
 
 
 @functools.cache
@@ -362,7 +363,7 @@ def test_importing_does_nothing(path):
 @of_each([MAIN, *under('mobilenet')])
 def test_only_the_data_imports_tensorflow(path):
   """Summaries and tables run on a machine with JAX and Flax only."""
-  foreign = under('mobilenet', 'weights') + under('mobilenet', 'export')
+  foreign = [*under('mobilenet', 'weights'), *under('mobilenet', 'export')]
   # Nobody imports these: each is what a worker process of its own runs.
   foreign += (ROOT / 'mobilenet' / 'bench').glob('*_peer.py')
   if path not in foreign:
