@@ -104,7 +104,9 @@ def test_a_segmenter_goes_in_and_out(tmp_path, capsys):
   assert there.keys() == back.keys()
   assert all(np.array_equal(there[name], back[name]) for name in there)
   loaded = trained.load_run(run)
-  assert loaded.model.apply(loaded.variables, np.zeros((1, 64, 64, 3))).shape[-1] == 2
+  images = jax.ShapeDtypeStruct((1, 64, 64, 3), np.float32)
+  logits = jax.eval_shape(loaded.model.apply, loaded.variables, images)
+  assert logits.shape[-1] == 2
   stored = trained.to_weights(loaded)
   assert stored.class_names == ('sky', 'earth')
   # It looks at whole pictures, whatever the size of the file's was.
