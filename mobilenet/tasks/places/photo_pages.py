@@ -8,7 +8,7 @@ import numpy as np
 
 from input_pipeline import cells
 from input_pipeline import photos as photo_files
-from mobilenet.reports import counter, csv_file, page, terminal
+from mobilenet.reports import amounts, counter, csv_file, page, terminal
 from mobilenet.tasks import Shown
 from mobilenet.tasks.classification import predictions
 from mobilenet.tasks.places import figures
@@ -74,7 +74,7 @@ def _print(found, centre, level, title: str) -> None:
       *(f'{value:.4f}' for value in centre[each.class_name]),
       each.class_name,
       in_words(width_km(level[each.class_name])),
-      terminal.percent(each.probability),
+      amounts.share(each.probability, 2),
       style='bold' if first else None,
     )
   terminal.show(table)
@@ -114,7 +114,7 @@ def _write_page(shown: Shown, photos, first, centre) -> pathlib.Path:
     for path, each in pairs:
       latitude, longitude = centre[each.class_name]
       small = page.thumbnail(photo_files.read_small(path, _SIDE), _SIDE)
-      said = f'{latitude:.3f}, {longitude:.3f} at {100 * each.probability:.1f} %'
+      said = f'{latitude:.3f}, {longitude:.3f} at {amounts.share(each.probability)}'
       drawn.append(page.jpeg(small, f'{said}: {path.name}'))
       advance(1)
   made = page.Page('Places', shown.title)

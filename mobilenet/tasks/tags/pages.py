@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilenet.reports import canvas, csv_file, page, pictures, terminal
+from mobilenet.reports import amounts, canvas, csv_file, page, pictures, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.tags import figures, judgement, mistakes, scoring, threshold_file
 from mobilenet.tasks.tags.scoring import Score
@@ -96,9 +96,12 @@ def _in_short(evaluated: Evaluated, scores: Sequence[Score]):
     said, {display_name(name): n for name, n in trained.items()}, evaluated.chose
   )
   headline = [
-    (_shown(None if math.isnan(mean) else mean), 'mean average precision, %'),
-    (_shown(means.get('mean_F1')), 'mean F1, %'),
-    (_shown(evaluated.evaluation.metrics.get('accuracy')), 'right at 50 %, %'),
+    (amounts.percent(mean), 'mean average precision'),
+    (amounts.percent(means.get('mean_F1')), 'mean F1'),
+    (
+      amounts.percent(evaluated.evaluation.metrics.get('accuracy')),
+      'of the answers are right at 50 %',
+    ),
     (f'{len(scores):,}', f'tags of {evaluated.evaluation.count:,} photos'),
   ]
   return 'In short', [
@@ -123,10 +126,8 @@ def _table(rows: Sequence[Mapping]):
 
 
 def _shown(value, column: str = '') -> str:
-  if value is None:
-    return '–'
-  if isinstance(value, float):
-    return f'{value:.3f}' if column == 'threshold' else f'{value:.1f}'
+  if value is None or isinstance(value, float):
+    return amounts.number(value, 3 if column == 'threshold' else 1)
   return f'{value:,}' if isinstance(value, int) else str(value)
 
 
