@@ -104,8 +104,8 @@ def read(root: str | os.PathLike, given: str = '') -> Table:
   for line, cells in lines:
     if len(cells) != len(headings):
       raise DataError(
-        f'{path}, line {line}, has {len(cells)} cells, the headings are '
-        f'{len(headings)}: {",".join(cells)[:80]!r}'
+        f'{path}, line {line}: {len(headings)} cells are expected, as in the '
+        f'headings, not {len(cells)}: {",".join(cells)[:80]!r}'
       )
     name = index.find(cells[photo])
     if name is None:

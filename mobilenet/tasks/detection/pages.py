@@ -69,7 +69,7 @@ def write_report(evaluated: Evaluated) -> Written:
   _write_detections(evaluated, kept)
   sections = [
     _in_short(evaluated, found.numbers, judged, chosen, threshold),
-    ('Each class', [_table(rows)]),
+    ('Each class', [_table(rows), page.text('AP, precision and recall in %.')]),
     ('How far the scores can be trusted', _curves(folder, found, rows, names)),
     ('Where it fails', _worst(evaluated, kept, judged, threshold)),
   ]
@@ -110,8 +110,8 @@ def _by_class(kept, judged, precision, names, threshold) -> list[dict]:
 def _in_short(evaluated, numbers: Mapping[str, float], judged, chosen, threshold):
   count, boxes = len(judged.there), int(judged.there.sum())
   headline = [
-    (amounts.number(numbers.get('mAP')), 'mAP, IoU 0.50 to 0.95'),
-    (amounts.number(numbers.get('AP50')), 'AP50'),
+    (amounts.percent(numbers.get('mAP')), 'mAP, IoU 0.50 to 0.95'),
+    (amounts.percent(numbers.get('AP50')), 'AP50'),
     (f'{boxes:,}', f'boxes in {count:,} pictures'),
   ]
   parts = [page.headline(headline)]

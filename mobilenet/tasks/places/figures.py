@@ -6,6 +6,7 @@ import numpy as np
 
 from input_pipeline import cells
 from mobilenet.reports import canvas
+from mobilenet.tasks.places.distances import EARTH_KM
 
 MOST_LINES = 400
 _COLUMNS, _ROWS = 240, 120  # of the picture of the cells
@@ -23,6 +24,19 @@ def extent(*positions: np.ndarray) -> tuple[float, float, float, float]:
   south, west = np.maximum(low - margin, (-90, -180))
   north, east = np.minimum(high + margin, (90, 180))
   return float(west), float(east), float(south), float(north)
+
+
+def around(positions: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Corners (N, 2) in the south-west and north-east of squares, in degrees.
+
+  Args:
+    positions: (N, 2), their middles.
+    widths: (N,), km.
+  """
+  half = np.degrees(widths / 2 / EARTH_KM)
+  across = half / np.maximum(np.cos(np.radians(positions[:, 0])), 0.01)
+  reach = np.stack([half, across], axis=1)
+  return positions - reach, positions + reach
 
 
 def draw_cells(names: Sequence[str], counts: np.ndarray, box):

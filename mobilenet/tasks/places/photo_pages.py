@@ -48,7 +48,7 @@ def show_predictions(
   written = (
     csv_file.write(shown.out / CSV_FILE, columns, rows),
     files.replace_file(shown.out / GEOJSON_FILE, _geojson(first, centre, level)),
-    _write_page(shown, photos, first, centre),
+    _write_page(shown, photos, first, centre, level),
   )
   for path in written:
     print(f'written: {path}')
@@ -106,7 +106,7 @@ def _geojson(first, centre, level) -> bytes:
   return (json.dumps(said, indent=1, ensure_ascii=False) + '\n').encode()
 
 
-def _write_page(shown: Shown, photos, first, centre) -> pathlib.Path:
+def _write_page(shown: Shown, photos, first, centre, level) -> pathlib.Path:
   places = np.array([centre[each.class_name] for each in first])
   drawn = []
   pairs = list(zip(photos, first, strict=True))[:_MOST_ROWS]
@@ -125,7 +125,9 @@ def _write_page(shown: Shown, photos, first, centre) -> pathlib.Path:
       'for every photo, also of a place that it was never shown, or of no place at all.'
     ),
   )
-  drawn_map = figures.draw_places(places, figures.extent(places))
+  widths = np.array([width_km(level[each.class_name]) for each in first])
+  box = figures.extent(*figures.around(places, widths))
+  drawn_map = figures.draw_places(places, box)
   made.section('Map', page.figure(drawn_map, 'The most probable places.'))
   if len(photos) > len(pairs):
     line = f'The first {len(pairs):,} of {len(photos):,} photos.'

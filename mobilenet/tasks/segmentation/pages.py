@@ -47,7 +47,7 @@ def write_report(evaluated: Evaluated) -> Written:
   canvas.save_png(drawn, folder / 'confusion.png')
   sections = [
     _in_short(evaluated, matrix),
-    ('Each class', [_table(rows)]),
+    ('Each class', [_table(rows), page.text('All numbers in %.')]),
     (
       'What is taken for what',
       [page.figure(drawn, 'Of the pixels of a class (rows), what they are taken for')],
@@ -86,8 +86,8 @@ def _known(value: float) -> float | None:
 def _in_short(evaluated: Evaluated, matrix: np.ndarray):
   metrics = evaluated.evaluation.metrics
   headline = [
-    (amounts.number(metrics['mIoU']), 'mean IoU of the classes, %'),
-    (amounts.number(metrics['pixel_accuracy']), 'pixels that are right, %'),
+    (amounts.percent(metrics['mIoU']), 'mean IoU of the classes'),
+    (amounts.percent(metrics['pixel_accuracy']), 'of the pixels are right'),
     (f'{evaluated.evaluation.count:,}', 'pictures'),
   ]
   parts = [page.headline(headline)]

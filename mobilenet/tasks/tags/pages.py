@@ -12,6 +12,7 @@ from mobilenet.tasks.tags.scoring import Score
 from mobilenet.weights.class_names import display_name
 
 _MOST_ROWS = 100  # tags in a table; all are in tags.csv
+_UNITS = 'AP, AUC, precision, recall and F1 in %, thresholds as probabilities'
 _SIDE = 240  # px of a picture
 
 
@@ -119,10 +120,10 @@ def _in_short(evaluated: Evaluated, scores: Sequence[Score]):
 def _table(rows: Sequence[Mapping]):
   columns = tuple(rows[0])
   shown = [[_shown(row[c], c) for c in columns] for row in rows[:_MOST_ROWS]]
-  made = page.table(columns, shown)
-  if len(rows) <= _MOST_ROWS:
-    return made
-  return made + page.text(f'The first {_MOST_ROWS} of {len(rows):,}: see tags.csv.')
+  said = f'{_UNITS[:1].upper()}{_UNITS[1:]}.'
+  if len(rows) > _MOST_ROWS:
+    said += f' The first {_MOST_ROWS} of {len(rows):,}: see tags.csv.'
+  return page.table(columns, shown) + page.text(said)
 
 
 def _shown(value, column: str = '') -> str:
@@ -197,7 +198,7 @@ def _write_predictions(evaluated: Evaluated, kept, thresholds) -> None:
 
 def _print(rows: Sequence[Mapping]) -> None:
   columns = [(name, 'right' if n else 'left') for n, name in enumerate(rows[0])]
-  table = terminal.make_table('Each tag, in %; thresholds are probabilities', columns)
+  table = terminal.make_table(f'Each tag; {_UNITS}', columns)
   for row in rows[:_MOST_ROWS]:
     terminal.add_row(table, *(_shown(row[name], name) for name in row))
   terminal.show(table)
