@@ -70,7 +70,7 @@ def test_a_missing_column_is_named(tmp_path):
 
 
 def test_which_table_is_meant(tmp_path):
-  with pytest.raises(DataError, match=r'no \.csv in .*annotations=FILE\.csv$'):
+  with pytest.raises(DataError, match=r'no \.csv with a row.*annotations=FILE\.csv$'):
     photo_table.find(tmp_path)
   write(tmp_path, 'photo\n2.png\n')
   assert photo_table.find(tmp_path) == str(tmp_path / 'said.csv')
