@@ -67,11 +67,11 @@ def held_out(
     for label, names in images
   ]
   if not any(names for _, names in parts):
-    raise _nothing_left(root, split, free, folds)
+    raise _nothing_left(root, split, free, folds, len(images))
   return parts
 
 
-def _nothing_left(root, split, free: int, folds: int) -> DataError:
+def _nothing_left(root, split, free: int, folds: int, classes: int) -> DataError:
   """The error; `free` groups, or images of the largest class, could be set aside."""
   if folds and 0 < free < folds and (split.group or free > 1):
     what = 'images in its largest class'
@@ -81,9 +81,13 @@ def _nothing_left(root, split, free: int, folds: int) -> DataError:
     return DataError(
       f'{root} has {free:,} {what}, and the folds are {folds:,}: {fewer}'
     )
-  cause, remedy = f'no class in {root} has two images', 'add some'
+  one = classes == 1  # as pictures with annotations are
+  cause = f'no class in {root} has two images'
+  if one:
+    cause = f'only one image in {root} can be used'
+  remedy = 'add some'
   if split.group:
-    cause = f'every group in {root} holds all images of a class'
+    cause = f'every group in {root} holds all images{"" if one else " of a class"}'
     remedy = 'give a --config.data.group that makes smaller ones, or add some'
   return DataError(f'{cause}: nothing is left to evaluate on; {remedy}')
 

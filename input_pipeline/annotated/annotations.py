@@ -94,6 +94,16 @@ FAULTS = {
     'photo of which no tag is known',
     'photos of which no tag is known',
   ),
+  'nowhere': ('photo at latitude 0, longitude 0', 'photos at latitude 0, longitude 0'),
+  'in no cell': ('photo in no cell', 'photos in no cell'),
+  'small cell': (
+    'cell with few photos for training',
+    'cells with few photos for training',
+  ),
+  'few cells': (
+    'partition of fewer than two cells',
+    'partitions of fewer than two cells',
+  ),
   'unreadable': ('file that cannot be read', 'files that cannot be read'),
   'unknown id': (
     'mask with ids that the label map lacks',

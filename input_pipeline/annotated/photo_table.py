@@ -74,8 +74,14 @@ def find(root: str | os.PathLike, given: str = '') -> str:
   found = sorted(n for n in os.listdir(root) if n.lower().endswith('.csv'))
   if len(found) == 1:
     return os.path.join(root, found[0])
-  what = f'{root} has {some(found)}: which is it' if found else f'no .csv in {root}'
-  raise DataError(f'{what}? {annotations.FIELD}=FILE.csv')
+  if found:
+    raise DataError(
+      f'{root} has {some(found)}: which is it? {annotations.FIELD}=FILE.csv'
+    )
+  raise DataError(
+    f'no .csv with a row for each photo in {root}: put it there, or name it with '
+    f'{annotations.FIELD}=FILE.csv'
+  )
 
 
 def read(root: str | os.PathLike, given: str = '') -> Table:
@@ -104,8 +110,8 @@ def read(root: str | os.PathLike, given: str = '') -> Table:
   for line, cells in lines:
     if len(cells) != len(headings):
       raise DataError(
-        f'{path}, line {line}, has {len(cells)} cells, the headings are '
-        f'{len(headings)}: {",".join(cells)[:80]!r}'
+        f'{path}, line {line}: {len(headings)} cells are expected, as in the '
+        f'headings, not {len(cells)}: {",".join(cells)[:80]!r}'
       )
     name = index.find(cells[photo])
     if name is None:

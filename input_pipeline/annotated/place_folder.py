@@ -40,6 +40,11 @@ class Place(NamedTuple):
   latitude: float
   longitude: float
 
+  @property
+  def is_nowhere(self) -> bool:
+    """Whether it lies at 0, 0, as some programs write where they know no place."""
+    return self[2:] == (0, 0)
+
 
 class Places(NamedTuple):
   """All that a folder has, and what was wrong with it."""
@@ -97,7 +102,7 @@ def open_places(
     )
     photos = [photo for photo, label in zip(photos, labels, strict=True) if label >= 0]
     labels = labels[labels >= 0]
-  nowhere = sum(place[2:] == (0, 0) for place in photos)
+  nowhere = sum(place.is_nowhere for place in photos)
   if nowhere:
     notes.append(
       f'{nowhere:,} photos lie at latitude 0, longitude 0, which is what some programs '

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mobilenet.comparison.rows import SCRATCH, Row
-from mobilenet.reports import terminal
+from mobilenet.reports import amounts
 
 # (heading, 'left' or 'right') of the cells of a row.
 COLUMNS = (
@@ -35,14 +35,14 @@ def cells(row: Row) -> tuple[str, ...]:
     str(row.resolution),
     row.start,
     f'{row.epochs:.3g}',
-    terminal.percent(row.accuracy, 1),
+    amounts.share(row.accuracy),
     ' to '.join(ends),
     p_value(row.p_holm),
     f'{row.macro_f1:.3f}',
     f'{row.parameters / 1e6:.2f}',
     f'{row.multiply_adds / 1e6:,.1f}',
-    '–' if row.latency_ms is None else f'{row.latency_ms:.1f}',
-    '–' if row.weights_bytes is None else f'{row.weights_bytes / 1e6:.1f}',
+    amounts.number(row.latency_ms),
+    amounts.number(row.weights_bytes and row.weights_bytes / 1e6),
     duration(row.train_seconds),
   )
 
@@ -50,7 +50,7 @@ def cells(row: Row) -> tuple[str, ...]:
 def p_value(p: float | None) -> str:
   """'0.031', '2e-09', or a dash for the best run itself."""
   if p is None:
-    return '–'
+    return amounts.NOTHING
   return f'{p:.3f}' if p >= 0.001 else f'{p:.0e}'
 
 
@@ -67,7 +67,7 @@ def verdict(rows: Sequence[Row]) -> list[str]:
   low, high = (f'{100 * end:.1f}' for end in (best.accuracy_low, best.accuracy_high))
   lines = [
     f'{best.run} is right most often, on {best.photos:,} photos: '
-    f'{terminal.percent(best.accuracy, 1)} (95 % interval {low} to {high} %).'
+    f'{amounts.share(best.accuracy)} (95 % interval {low} to {high} %).'
   ]
   close = [row for row in others if not row.differs()]
   if not close:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mobilenet.comparison import drawing, wording
 from mobilenet.comparison.rows import Row
-from mobilenet.reports import canvas, csv_file, page, terminal
+from mobilenet.reports import amounts, canvas, csv_file, page, terminal
 from mobilenet.training import files
 
 CSV_FILE, JSON_FILE = 'compare.csv', 'compare.json'
@@ -90,7 +90,7 @@ def _page(rows, title, said, figure) -> page.Page:
     page.headline(
       (
         (str(len(rows)), 'networks'),
-        (terminal.percent(best.accuracy, 1), f'the best: {best.run}'),
+        (amounts.share(best.accuracy), f'the best: {best.run}'),
         (str(close), 'others that chance may explain'),
       )
     ),

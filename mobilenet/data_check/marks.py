@@ -1,27 +1,16 @@
-"""What is wrong with a folder of pictures with boxes, masks or tags, by file names."""
+"""What is wrong with pictures that have boxes, masks, tags or places, by file names."""
 
 import collections
-import concurrent.futures
 import json
 import pathlib
-import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import numpy as np
-
-from input_pipeline import DataError, folder_layout, folder_split
-from input_pipeline.annotated import (
-  annotations,
-  box_folder,
-  mask_files,
-  mask_folder,
-  picture_split,
-  tag_folder,
-)
-from mobilenet.data_check import listing, scan
+from input_pipeline import folder_layout
+from input_pipeline.annotated import annotations, box_folder
+from mobilenet.data_check import mark_kinds
 from mobilenet.data_check.facts import Found
 from mobilenet.data_check.findings import LOOK, NOTE, SERIOUS, SEVERITIES, Finding
+from mobilenet.data_check.mark_kinds import KINDS, Asked
 from mobilenet.data_check.writing import JSON_FILE
 from mobilenet.reports import terminal
 from mobilenet.training import files
@@ -72,6 +61,25 @@ ADVICE: dict[str, tuple[str, str]] = {
     LOOK,
     'Nothing can be learned of them. Annotate some, or leave the class out.',
   ),
+  'nowhere': (
+    LOOK,
+    'Some programs write that where they know no place: remove the rows if that is so.',
+  ),
+  'in no cell': (
+    NOTE,
+    'Too few others lie there (data.cells.fewest). Training leaves them out; '
+    'evaluation counts their distance.',
+  ),
+  'small cell': (
+    NOTE,
+    'Whoever gets the network learns where these were taken: set data.cells.fewest to '
+    f'{mark_kinds.SMALL} before you give it away.',
+  ),
+  'few cells': (
+    SERIOUS,
+    'Training needs two. Lower both numbers: --config=configs/places.py:most=200,'
+    'fewest=20 --config.data.dir=FOLDER.',
+  ),
   'untold': (NOTE, 'Only a teacher says something of them (teacher.hard below 1).'),
   'unreadable': (SERIOUS, 'Copy them again from where they came, or delete them.'),
   'unknown id': (
@@ -83,44 +91,23 @@ ADVICE: dict[str, tuple[str, str]] = {
 _REMARKS = 3  # of a file, that are printed
 
 
-class Checked(NamedTuple):
-  """counts: class -> part -> boxes, or pictures that show the class. sizes: class ->
-  median side of a box as a share of the picture's; {} of masks. pictures: their number.
-  """
-
-  faults: tuple[annotations.Fault, ...]
-  counts: Mapping[str, Mapping[str, int]]
-  sizes: Mapping[str, float]
-  pictures: int
-
-
-def check(
-  kind: str,
-  folder: str,
-  annotations_at: str,
-  split: folder_split.Split,
-  out: pathlib.Path,
-) -> tuple[Finding, ...]:
+def check(kind: str, asked: Asked, out: pathlib.Path) -> tuple[Finding, ...]:
   """Checks a folder, prints what is found and writes check.json.
 
   Every picture is decoded, and every mask.
 
   Args:
-    kind: 'boxes', 'masks' or 'tags'.
-    folder: as training takes it.
-    annotations_at: where the annotations are, '' to look for them.
-    split: by which pictures are split where nothing says it.
+    kind: one of `mark_kinds.KINDS`.
+    asked: what is checked.
     out: for check.json.
 
   Raises:
     DataError: what training would refuse.
   """
-  root = pathlib.Path(folder).expanduser()
-  checks = {'boxes': _boxes, 'masks': _masks, 'tags': _tags}
-  checked = checks[kind](root, annotations_at, split)
+  checked = KINDS[kind].check(asked)
   found = findings(checked.faults)
-  _print(kind, checked, found)
-  _write(out, root, checked, found)
+  _print(KINDS[kind], checked, found)
+  _write(out, asked.root, checked, found)
   return found
 
 
@@ -151,132 +138,11 @@ def format_of(folder: str) -> str:
   return box_folder.format_of(root)
 
 
-def _boxes(root, annotations_at, split):
-  found = box_folder.read_boxes(root, annotations_at, go_on=True)
-  broken = [fault for fault in found.faults if fault.kind == 'broken']
-  if broken and not found.pictures:
-    raise DataError(f'{broken[0].detail}; nothing else in {root} can be read either')
-  faults = [*found.faults, *_unreadable(root, found.pictures)]
-  faults += _alike(found.class_names)
-  counts = {name: collections.Counter() for name in found.class_names}
-  try:
-    by_part = _by_part(found.pictures, root, split)
-  except DataError:
-    if not broken:
-      raise
-    by_part = {'train': found.pictures}  # too few are left for two parts
-  for part, pictures in by_part.items():
-    for picture in pictures:
-      for label in picture.classes:
-        counts[found.class_names[label]][part] += 1
-  faults += _untrained(counts)
-  none = np.zeros((0, 4), np.float32)
-  boxes = np.concatenate([none, *(picture.boxes for picture in found.pictures)])
-  classes = np.concatenate([[], *(picture.classes for picture in found.pictures)])
-  sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
-  sizes = {
-    name: float(np.median(sides[classes == label]))
-    for label, name in enumerate(found.class_names)
-    if (classes == label).any()
-  }
-  return Checked(tuple(faults), counts, sizes, len(found.pictures))
-
-
-def _masks(root, annotations_at, split):
-  found = mask_folder.read_masks(root, annotations_at)
-  faults, names = list(found.faults), found.label_map.class_names
-  counts = {name: collections.Counter() for name in names}
-
-  faults += [*_unreadable(root, found.pictures), *_alike(names)]
-  white = mask_files.white_of(found.label_map.table)
-
-  def ids_of(picture):
-    try:
-      return mask_folder.ids_in(str(root / picture.mask), white)
-    except DataError as error:
-      return str(error)
-
-  for part, pictures in _by_part(found.pictures, root, split).items():
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-      for picture, ids in zip(pictures, pool.map(ids_of, pictures), strict=True):
-        if isinstance(ids, str):
-          faults.append(annotations.Fault(picture.mask, 'unreadable', ids))
-          continue
-        labels = found.label_map.table[ids]
-        if unknown := ids[labels == mask_files.UNKNOWN].tolist():
-          which = ', '.join(map(str, unknown))
-          faults.append(annotations.Fault(picture.mask, 'unknown id', which))
-        for label in labels[labels < len(names)]:
-          counts[names[label]][part] += 1
-  faults += _untrained(counts)
-  return Checked(tuple(faults), counts, {}, len(found.pictures))
-
-
-def _tags(root, annotations_at, split):
-  found = tag_folder.read_tags(root, annotations_at)
-  counts = {name: collections.Counter() for name in found.names}
-  for part, photos in _by_part(found.photos, root, split).items():
-    for photo in photos:
-      for place in np.flatnonzero(photo.tags == 1):
-        counts[found.names[place]][part] += 1
-  faults = [*found.faults, *_unreadable(root, found.photos), *_alike(found.names)]
-  faults += [
-    annotations.Fault(photo.name, 'untold')
-    for photo in found.photos
-    if (photo.tags == tag_folder.UNKNOWN).all()
-  ]
-  faults += _untrained(counts)
-  return Checked(tuple(faults), counts, {}, len(found.photos))
-
-
-def _unreadable(root, pictures):
-  """A fault of each picture that cannot be decoded to its end."""
-  listed = [listing.File(picture.name, picture.part, '') for picture in pictures]
-  paths = [str(root / picture.name) for picture in pictures]
-  return [
-    annotations.Fault(photo.name, 'unreadable', photo.problem)
-    for photo in scan.scan(paths, listed)
-    if not photo.is_read
-  ]
-
-
-def _alike(names):
-  """A fault of names that a person would take for one."""
-  groups = collections.defaultdict(list)
-  for name in names:
-    groups[''.join(re.split(r'[\s_-]+', name.casefold()))].append(name)
-  return [
-    annotations.Fault('classes', 'alike', ', '.join(f'"{name}"' for name in group))
-    for group in groups.values()
-    if len(group) > 1
-  ]
-
-
-def _untrained(counts):
-  """A fault of each class that a part for training does not show."""
-  return [
-    annotations.Fault('classes', 'untrained', f'"{name}"')
-    for name, own in counts.items()
-    if not own['train']
-  ]
-
-
-def _by_part(pictures, root, split):
-  """Part -> its pictures, as training takes them."""
-  known = sorted({picture.part for picture in pictures if picture.part})
-  return {
-    part: picture_split.chosen(
-      pictures, (part,), root, split, False, None, '--config.data.eval_split'
-    )[0]
-    for part in known or ('train', 'val')
-  }
-
-
 def _print(kind, checked, found):
   there = {part for own in checked.counts.values() for part in own}
   parts = [part for part in folder_layout.PARTS if part in there]
-  what = 'boxes' if kind == 'boxes' else 'pictures with it'
-  columns = [('class', 'left'), *((f'{part}: {what}', 'right') for part in parts)]
+  columns = [(kind.row, 'left')]
+  columns += [(f'{part}: {kind.counted}', 'right') for part in parts]
   if checked.sizes:
     columns.append(('median side of a box', 'right'))
   table = terminal.make_table(f'{checked.pictures:,} pictures', columns)

@@ -9,8 +9,8 @@ written to the folder --out: check.html with pictures, check.json with all names
 check.csv with a row for each photo. With --init, a trained network looks for wrong
 labels. With --config, the page shows what the augmentation makes of some photos.
 
-Of pictures with boxes, masks or tags it is the annotations that are checked, and
-check.json is written alone:
+Of pictures with boxes, masks, tags or places it is the annotations that are checked,
+and check.json is written alone:
 
    python main.py --job=check_data --data_dir=cells --data=boxes
 
@@ -23,12 +23,13 @@ import pathlib
 from ml_collections import ConfigDict
 
 import input_pipeline
-from input_pipeline import folder_split
+from input_pipeline import cells, folder_split
 from mobilenet import config_files, experiment, trained
 from mobilenet.command_line import Flag, Given
 from mobilenet.data_check import (
   findings,
   listing,
+  mark_kinds,
   marks,
   mislabelled,
   pages,
@@ -42,14 +43,16 @@ from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 
 FINETUNE = 'configs/finetune.py'  # how photos are prepared for given weights
-KINDS = ('folder', 'boxes', 'masks', 'tags')  # of folders
+KINDS = ('folder', *mark_kinds.KINDS)  # of folders
 SERIOUS_FOUND = 3  # the exit code
 SAMPLES, EPOCHS = 4, 6  # photos of which the page shows augmented ones, draws of each
 
 FLAGS = (
   Flag('data_dir', str, None, "The folder of photos; the config's by default."),
   Flag('other_dir', str, None, 'Another folder, to be searched for copies of them.'),
-  Flag('data', str, None, "'folder', 'boxes', 'masks' or 'tags'; the config's."),
+  Flag(
+    'data', str, None, "'folder', 'boxes', 'masks', 'tags', 'places'; the config's."
+  ),
   Flag('init', str, None, 'A weight file or workdir that looks for wrong labels.'),
   Flag('resolution', int, None, "For --init: px; the weights' own by default."),
   Flag('out', str, None, 'A folder for the report; runs/check-NAME by default.'),
@@ -75,7 +78,7 @@ def run(given: Given) -> int:
   name = pathlib.Path(folder).expanduser().resolve().name or 'photos'
   out = workdir.local_path(flags.out or f'runs/check-{name}')
   if kind != 'folder':
-    found = marks.check(kind, folder, *_annotated(config), out)
+    found = marks.check(kind, _annotated(folder, config), out)
     return _exit_code(found)
   found = check(
     folder,
@@ -93,14 +96,16 @@ def _exit_code(found) -> int:
   return SERIOUS_FOUND if serious else 0
 
 
-def _annotated(config: ConfigDict | None) -> tuple[str, folder_split.Split]:
-  """Where a config's annotations are, and how it splits what nobody has split."""
+def _annotated(folder: str, config: ConfigDict | None) -> mark_kinds.Asked:
+  """What a config says of a folder with annotations."""
+  root = pathlib.Path(folder).expanduser()
   if config is None:
-    return '', folder_split.Split()
+    return mark_kinds.Asked(root)
   split = folder_split.Split(
     config.seed, config.data.holdout, config.data.group, config.data.fold
   )
-  return config.data.get('annotations', ''), split
+  partition = cells.Partition(**config.data.get('cells', {}))
+  return mark_kinds.Asked(root, config.data.get('annotations', ''), split, partition)
 
 
 def check(

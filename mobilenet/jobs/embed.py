@@ -21,7 +21,7 @@ import numpy as np
 from input_pipeline import photos as photo_files
 from mobilenet import experiment
 from mobilenet.command_line import Flag, Given
-from mobilenet.reports import counter, page
+from mobilenet.reports import counter, page, result
 from mobilenet.runs import photo_embeddings
 from mobilenet.runs.output_folder import check_out
 from mobilenet.tasks.embeddings import (
@@ -177,7 +177,7 @@ def _verify(values: np.ndarray, names, paths, named, out, made) -> list[pathlib.
     labels = photo_pairs.of_folders(names)
     pairs = photo_pairs.of_labels(labels)
     for name, value in retrieval.recall_at(values, labels).items():
-      print(f'{name.replace("_", " ")}: {value:.2f} %')
+      print(f'{result.label(name)}: {value:.2f} %')
   else:
     pairs, lost = named.of(names)
     if lost:

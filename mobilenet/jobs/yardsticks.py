@@ -99,7 +99,7 @@ def measure(
     TrainingError, DataError: no set is there, a run cannot be used or has other classes
       than a set, or data that cannot be read.
   """
-  opened, lines = _open_all(catalogue.chosen(sets), data_dir)
+  names = catalogue.chosen(sets)
   mesh = sharding.make_mesh()
   runs = [trained.load_run(folder, mesh) for folder in folders]
   for each in runs:
@@ -110,6 +110,7 @@ def measure(
     )
     with each.config.unlocked():
       each.config.update_from_flattened_dict(experiment.harmless(overrides or {}))
+  opened, lines = _open_all(names, data_dir)
   matched = [_matched(each, opened) for each in runs]  # raises before anything runs
   made, first = [], jax.process_index() == 0
   for line in lines if first else ():

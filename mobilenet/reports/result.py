@@ -12,15 +12,16 @@ import json
 import os
 import pathlib
 import platform
+import re
 import subprocess
 from collections.abc import Collection
 
 import rich.console
 
-from mobilenet.reports import terminal
+from mobilenet.reports import amounts, terminal
 from mobilenet.training import files, logs, workdir
 from mobilenet.training.errors import TrainingError
-from mobilenet.training.units import in_percent
+from mobilenet.training.units import decimal, in_percent
 
 RESULT_FILE = workdir.RESULT_FILE
 
@@ -153,7 +154,7 @@ def print_result(
   first = rows.pop('metric', None)
   for skipped in ('config', 'written'):
     rows.pop(skipped, None)
-  order = [first, *FIELDS, *rows]
+  order = [first, *FIELDS, *sorted(rows, key=_natural)]
   for name in dict.fromkeys(name for name in order if name in rows):
     if isinstance(rows[name], dict | list | tuple) or name in unshown:
       continue
@@ -182,25 +183,47 @@ _LABELS = {
 }
 
 
+# Parts of names, as the field writes them.
+_WORDS = {
+  'top1': 'top-1',
+  'top5': 'top-5',
+  'auc': 'AUC',
+  'map at r': 'MAP@R',
+  'tar at far': 'TAR at FAR',
+}
+
+
+def label(name: str) -> str:
+  """A metric's name for people: 'ema_top1' -> 'ema top-1'."""
+  said = _LABELS.get(name, name.replace('_', ' '))
+  for part, written in _WORDS.items():
+    said = re.sub(rf'\b{part}\b', written, said)
+  return said
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+  """Sorts 'recall_at_5' before 'recall_at_10'."""
+  parts = re.split(r'(\d+)', name)
+  return [(int(part), '') if part.isdigit() else (0, part) for part in parts]
+
+
 def _describe(name: str, value) -> tuple[str, str]:
-  label = _LABELS.get(name, name.replace('_', ' '))
-  for accuracy in ('top1', 'top5'):
-    label = label.replace(accuracy, f'top-{accuracy[3:]}')
+  said = label(name)
   if value is None:
-    return label, '–'
+    return said, amounts.NOTHING
   if isinstance(value, str | bool):
-    return label, str(value)
+    return said, str(value)
   if in_percent(name):
-    return label, f'{float(value):.2f} %'
+    return said, f'{float(value):.2f} %'
   if name.endswith('_share'):
-    return label, f'{100 * float(value):.1f} %'
+    return said, f'{100 * float(value):.1f} %'
   if name.endswith('seconds'):
-    return label, str(datetime.timedelta(seconds=round(float(value))))
+    return said, str(datetime.timedelta(seconds=round(float(value))))
   if name == 'images_per_second':
-    return label, f'{float(value):,.0f}'
+    return said, f'{float(value):,.0f}'
   value = logs.to_json(value)
-  return label, f'{value:,}' if isinstance(value, int) else _decimal(value)
+  return said, f'{value:,}' if isinstance(value, int) else _decimal(value)
 
 
 def _decimal(value) -> str:
-  return f'{value:.4g}' if isinstance(value, float) else str(value)
+  return decimal(value, 4) if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ import typing
 
 import rich.console
 
-from mobilenet.reports import csv_file, terminal
+from mobilenet.reports import amounts, csv_file, terminal
 
 
 class Layer(typing.Protocol):
@@ -131,7 +131,7 @@ def _cells(row: Row, all_multiply_adds: int) -> dict[str, str]:
     'output': _shape(row.output_shape, '×'),
     'parameters': f'{row.parameters:,}',
     'multiply-adds': f'{row.multiply_adds:,}',
-    'share': terminal.percent(share, 1),
+    'share': amounts.share(share),
   }
 
 

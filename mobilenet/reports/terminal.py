@@ -48,8 +48,3 @@ def full_width(table: rich.table.Table, console: rich.console.Console) -> int:
 def shorten(text: str, length: int) -> str:
   """At most `length` characters, the cut marked by an ellipsis."""
   return text if len(text) <= length else text[: length - 1].rstrip() + '…'
-
-
-def percent(value: float | None, digits: int = 2) -> str:
-  """.97312 -> '97.31 %'; None (undefined) -> '–'."""
-  return '–' if value is None else f'{100 * value:.{digits}f} %'

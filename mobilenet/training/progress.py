@@ -19,7 +19,7 @@ import rich.progress_bar
 import rich.table
 import rich.text
 
-from mobilenet.training.units import in_percent
+from mobilenet.training.units import decimal, in_percent
 
 _RATES = ('lr', 'learning_rate')
 
@@ -33,7 +33,7 @@ def format_metric(name: str, value: float) -> str:
   value = float(value)
   if name.endswith('loss') and 1e-3 <= abs(value) < 1e3:
     return f'{name} {value:.3f}'
-  return f'{name} {value:.3g}'
+  return f'{name} {decimal(value, 3)}'
 
 
 class Progress:

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mobilenet.reports import csv_file, terminal
+from mobilenet.reports import amounts, csv_file, terminal
 from mobilenet.training import files, logs
 from mobilenet.yardsticks.catalogue import ANSWERS, YARDSTICKS
 
@@ -106,15 +106,14 @@ def show(scores: Sequence[Score]) -> None:
     any_of = next(score for score in own if score)
     cells = [pathlib.Path(run).name, any_of.model, str(any_of.img_size)]
     for score in own:
-      cells += [_percent(score and score.top1), _percent(score and score.top5)]
+      cells += [
+        amounts.percent(score and score.top1, 2),
+        amounts.percent(score and score.top5, 2),
+      ]
     terminal.add_row(table, *cells)
   terminal.show(table)
   for name in sets:
     print(described(next(score for score in scores if score.set == name)))
-
-
-def _percent(value: float | None) -> str:
-  return terminal.percent(None if value is None else value / 100)
 
 
 def described(score: Score) -> str:

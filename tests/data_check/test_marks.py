@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from input_pipeline import DataError, folder_split
+from input_pipeline import DataError, cells
 from input_pipeline.annotated import annotations
 from mobilenet.command_line import Given
-from mobilenet.data_check import marks
+from mobilenet.data_check import mark_kinds, marks
 from mobilenet.jobs import check_data
 from mobilenet.training.errors import TrainingError
 
 
-def _check(kind, root):
+def _check(kind, root, **asked):
   """(kind -> files, check.json)."""
-  found = marks.check(kind, str(root), '', folder_split.Split(), root / 'out')
+  asked = mark_kinds.Asked(root, **asked)
+  found = marks.check(kind, asked, root / 'out')
   said = json.loads((root / 'out' / 'check.json').read_text())
   return {one.check: one.found.photos for one in found}, said
 
@@ -156,4 +157,28 @@ def test_tags_are_counted_and_what_no_row_names_is_listed(tmp_path, capsys):
     'untold': ('c.png',),
   }
   assert said['classes'] == {'Red': {'train': 1, 'val': 1}, 'red': {'val': 1}}
-  assert 'val: pictures with it' in capsys.readouterr().out
+  assert 'val: photos with it' in capsys.readouterr().out
+
+
+def test_places_are_counted_by_cell_and_part(tmp_path, capsys):
+  places = {'a': (48, 2), 'b': (48.1, 2.1), 'c': (-33, 151), 'd': (-33.1, 151)}
+  places |= {'e': (0, 0), 'f': (48, 2), 'g': (60, -120)}
+  rows = ['photo,split,lat,lon']
+  for name, (latitude, longitude) in places.items():
+    Image.new('RGB', (8, 8)).save(tmp_path / f'{name}.png')
+    part = 'val' if name in 'fg' else 'train'
+    rows.append(f'{name}.png,{part},{latitude},{longitude}')
+  (tmp_path / 'said.csv').write_text('\n'.join(rows))
+  how = cells.Partition(most=2, fewest=2)
+  found, said = _check('places', tmp_path, partition=how)
+  north, south = cells.partition(np.array([*places.values()][:4]), how)
+  assert said['classes'] == {north: {'train': 2, 'val': 1}, south: {'train': 2}}
+  assert found == {
+    'nowhere': ('e.png',),
+    'in no cell': ('e.png', 'g.png'),
+    'small cell': (north, south),
+  }
+  assert 'val: photos in it' in capsys.readouterr().out
+  found, said = _check('places', tmp_path)
+  assert said['findings'][0]['check'] == 'few cells'
+  assert not said['classes']

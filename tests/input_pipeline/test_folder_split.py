@@ -164,3 +164,16 @@ def test_mistakes_are_one_line(how, message):
   with pytest.raises(DataError, match=message) as error:
     parts(images, **how)
   assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('images', 'how', 'line'),
+  [
+    ([(0, ['a.png'])], {}, 'only one image in root can be used'),
+    ([(0, ['a']), (1, ['b'])], {}, 'no class in root has two images'),
+    ([(0, ['x1', 'x2'])], {'group': 'x'}, 'every group in root holds all images: '),
+  ],
+)
+def test_where_nothing_is_left_to_evaluate_on(images, how, line):
+  with pytest.raises(DataError, match=line):
+    parts(images, **how)

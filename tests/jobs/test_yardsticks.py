@@ -10,8 +10,9 @@ from PIL import Image
 from configs import finetune
 from input_pipeline import open_source
 from mobilenet import experiment, trained
-from mobilenet.jobs import evaluate, import_weights
+from mobilenet.jobs import evaluate, import_weights, yardsticks
 from mobilenet.training import sharding
+from mobilenet.training.errors import TrainingError
 from mobilenet.weights import class_names, own_file
 from mobilenet.weights.contract import Contract
 from tests import prepared_sets, tiny
@@ -239,3 +240,8 @@ def test_a_part_of_the_classes_has_the_hits_of_the_whole(
   assert among != found
   said = json.loads((run / 'report-part-all-restricted' / 'result.json').read_text())
   assert said['answers_among'] == 3
+
+
+def test_a_run_that_is_not_there_is_told_before_sets_are_sought(tmp_path):
+  with pytest.raises(TrainingError, match='nowhere'):
+    yardsticks.measure([tmp_path / 'nowhere'], tmp_path, data_dir=str(tmp_path))

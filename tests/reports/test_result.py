@@ -101,6 +101,31 @@ def test_a_folder_where_the_result_must_be_is_one_line(tmp_path):
       use(tmp_path)
 
 
+def test_metrics_are_sorted_and_named_as_people_do():
+  file = io.StringIO()
+  table = RESULT | {
+    'recall_at_10': 91.0,
+    'recall_at_5': 82.0,
+    'ema_map_at_r': 10.5,
+    'tar_at_far_1e-02': 8.0,
+    'auc': 0.79612,
+    'median_km': 15950.2,
+  }
+  reports.print_result(table, console=rich.console.Console(file=file, width=20))
+  lines = [re.split('  +', line.strip()) for line in file.getvalue().splitlines()]
+  rows = [cells for cells in lines if len(cells) == 2]
+  first = next(n for n, row in enumerate(rows) if row[0] == 'AUC')
+  assert rows[first : first + 7] == [
+    ['AUC', '0.7961'],
+    ['ema MAP@R', '10.50 %'],
+    ['ema top-1', '97.50 %'],
+    ['median km', '15,950'],
+    ['recall at 5', '82.00 %'],
+    ['recall at 10', '91.00 %'],
+    ['TAR at FAR 1e-02', '8.00 %'],
+  ]
+
+
 def test_result_table_in_a_log():
   file = io.StringIO()
   table = RESULT | {

@@ -188,7 +188,7 @@ def test_colours_forced_into_a_file_give_plain_lines(clock):
   ('name', 'value', 'text'),
   [
     ('loss', np.float32(1.23456), 'loss 1.235'),
-    ('ema_loss', 12345.6, 'ema_loss 1.23e+04'),
+    ('ema_loss', 12345.6, 'ema_loss 12,346'),
     ('loss', float('nan'), 'loss nan'),
     ('ema_top5', 100, 'ema_top5 100.0 %'),
     ('grad_norm', 0.012345, 'grad_norm 0.0123'),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mobilenet.training.units import in_percent
+from mobilenet.training.units import decimal, in_percent
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from mobilenet.training.units import in_percent
     *('top1', 'ema_top5', 'balanced_accuracy', 'pixel_accuracy', 'nearest_class'),
     *('mAP', 'ema_mAP', 'AP50', 'AP_small', 'AR_100', 'raw_mIoU'),
     *('recall_at_1', 'map_at_r', 'tar_at_far_1e-03', 'verification_accuracy'),
-    *('within_200_km', 'ema_within_1_km'),
+    *('within_200_km', 'ema_within_1_km', 'mean_AUC', 'mean_F1'),
   ],
 )
 def test_in_percent(name):
@@ -23,3 +23,14 @@ def test_in_percent(name):
 )
 def test_not_in_percent(name):
   assert not in_percent(name)
+
+
+@pytest.mark.parametrize(
+  ('value', 'said'),
+  [
+    *((0.012345, '0.0123'), (12.345, '12.3'), (99.96, '100'), (15950.2, '15,950')),
+    *((-1234.5, '-1,234'), (3e12, '3e+12'), (float('nan'), 'nan')),
+  ],
+)
+def test_large_numbers_have_no_power_of_ten(value, said):
+  assert decimal(value, 3) == said

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import rich.console
 
-from mobilenet.reports import csv_file, terminal
+from mobilenet.reports import amounts, csv_file, terminal
 from mobilenet.tasks.classification import calibration, intervals
 from mobilenet.training import files, logs
 
@@ -189,7 +189,7 @@ def print_per_class(
     )
   terminal.show(table, console)
   words = [
-    f'{name.replace("_", " ")} {terminal.percent(overall[name])}'
+    f'{name.replace("_", " ")} {amounts.share(overall[name], 2)}'
     for name in ('accuracy', 'balanced_accuracy', 'sensitivity', 'specificity')
     if name in overall
   ]
@@ -203,7 +203,7 @@ def print_per_class(
 
 
 def _scores(row: dict) -> list[str]:
-  return [terminal.percent(row[score], 1) for score in _COLUMNS[2:]]
+  return [amounts.share(row[score]) for score in _COLUMNS[2:]]
 
 
 def write_predictions(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import rich.console
 
-from mobilenet.reports import csv_file, terminal
+from mobilenet.reports import amounts, csv_file, terminal
 from mobilenet.training import files
 from mobilenet.training.errors import require
 from mobilenet.weights import class_names as readable
@@ -115,7 +115,7 @@ def print_predictions(
       table,
       prediction.photo if first else '',
       _told(prediction, answers and answers[shown - 1]),
-      terminal.percent(prediction.probability),
+      amounts.share(prediction.probability, 2),
       style='bold' if first else None,
     )
   console = console or rich.console.Console()

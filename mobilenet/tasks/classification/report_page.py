@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mobilenet.reports import canvas, page, terminal
+from mobilenet.reports import amounts, canvas, page, terminal
 from mobilenet.tasks.classification import (
   calibration,
   decision,
@@ -50,9 +50,9 @@ def in_short(facts: judgement.Facts) -> tuple[str, list]:
   overall, lines = facts.overall, judgement.judge(facts)
   right = int(np.trace(facts.matrix))
   headline = [
-    (_percent(overall['accuracy']), f'right: {_ends(overall, "accuracy")}'),
+    (amounts.share(overall['accuracy']), f'right: {_ends(overall, "accuracy")}'),
     (
-      _percent(overall['balanced_accuracy']),
+      amounts.share(overall['balanced_accuracy']),
       f'mean recall of the classes: {_ends(overall, "balanced_accuracy")}',
     ),
     (f'{overall["num_examples"] - right:,}', 'mistakes'),
@@ -94,7 +94,7 @@ def where_it_fails(
   if confusions:
     names = [terminal.shorten(str(name), 60) for name in facts.names]
     rows = [
-      (names[row], names[column], f'{count:,}', _percent(share))
+      (names[row], names[column], f'{count:,}', amounts.share(share))
       for row, column, count, share in confusions
     ]
     parts.append(
@@ -163,11 +163,11 @@ def flagging(found: Flagging) -> tuple[str, list]:
   marked = [row for row in found.table if row.mark]
   rows = [
     (
-      _percent(row.threshold),
-      _percent(row.sensitivity),
-      _percent(row.specificity),
-      '–' if row.precision is None else _percent(row.precision),
-      _percent(row.flagged),
+      amounts.share(row.threshold),
+      amounts.share(row.sensitivity),
+      amounts.share(row.specificity),
+      amounts.share(row.precision),
+      amounts.share(row.flagged),
       row.mark,
     )
     for row in found.table
@@ -179,8 +179,8 @@ def flagging(found: Flagging) -> tuple[str, list]:
       'probability. A low threshold misses few and raises many false alarms; which '
       'mistake is worse, you decide. Marked thresholds were chosen on these photos and '
       'look somewhat better here than elsewhere. Precision holds where '
-      f'{_percent(found.share)} of the photos are {found.positive}, as here; it falls '
-      'where it is rarer.'
+      f'{amounts.share(found.share)} of the photos are {found.positive}, as here; it '
+      'falls where it is rarer.'
     ),
     page.table(columns, rows),
     page.beside(
@@ -222,11 +222,11 @@ def how_sure(
     )
     said.append(
       f'Prediction answers "{decision.NONE}" below a confidence of '
-      f'{_percent(decided.accept)} (at that temperature). Of these photos, '
-      f'{_percent(numbers["accepted"])} are above it, and '
-      f'{_percent(numbers["accuracy_of_accepted"])} of those are classified correctly. '
-      'This catches photos that puzzle the network. A photo of something else can '
-      'still get a high confidence: try it with such photos.'
+      f'{amounts.share(decided.accept)} (at that temperature). Of these photos, '
+      f'{amounts.share(numbers["accepted"])} are above it, and '
+      f'{amounts.share(numbers["accuracy_of_accepted"])} of those are classified '
+      'correctly. This catches photos that puzzle the network. A photo of something '
+      'else can still get a high confidence: try it with such photos.'
     )
   return 'How sure it is', [page.text(*said), *parts]
 
@@ -240,7 +240,7 @@ def _held_out(numbers: Mapping[str, Any]) -> str:
 
 def _with_ends(row: Mapping[str, Any], name: str) -> str:
   if row[name] is None or row[f'{name}_low'] is None:
-    return '–'  # nothing is there to divide by
+    return amounts.NOTHING  # nothing is there to divide by
   low, high = (100 * row[f'{name}_{end}'] for end in ('low', 'high'))
   return f'{100 * row[name]:.1f} ({low:.0f}–{high:.0f})'
 
@@ -252,7 +252,3 @@ def _ends(overall: Mapping[str, Any], name: str) -> str:
 
 def _points(share: float) -> str:
   return f'{100 * share:.1f} points'
-
-
-def _percent(share: float) -> str:
-  return f'{100 * share:.1f} %'

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilenet.reports import canvas, csv_file, page, pictures, terminal
+from mobilenet.reports import amounts, canvas, csv_file, page, pictures, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.detection import (
   average_precision,
@@ -69,7 +69,7 @@ def write_report(evaluated: Evaluated) -> Written:
   _write_detections(evaluated, kept)
   sections = [
     _in_short(evaluated, found.numbers, judged, chosen, threshold),
-    ('Each class', [_table(rows)]),
+    ('Each class', [_table(rows), page.text('AP, precision and recall in %.')]),
     ('How far the scores can be trusted', _curves(folder, found, rows, names)),
     ('Where it fails', _worst(evaluated, kept, judged, threshold)),
   ]
@@ -110,8 +110,8 @@ def _by_class(kept, judged, precision, names, threshold) -> list[dict]:
 def _in_short(evaluated, numbers: Mapping[str, float], judged, chosen, threshold):
   count, boxes = len(judged.there), int(judged.there.sum())
   headline = [
-    (_number(numbers.get('mAP')), 'mAP, IoU 0.50 to 0.95'),
-    (_number(numbers.get('AP50')), 'AP50'),
+    (amounts.percent(numbers.get('mAP')), 'mAP, IoU 0.50 to 0.95'),
+    (amounts.percent(numbers.get('AP50')), 'AP50'),
     (f'{boxes:,}', f'boxes in {count:,} pictures'),
   ]
   parts = [page.headline(headline)]
@@ -144,20 +144,21 @@ def _in_short(evaluated, numbers: Mapping[str, float], judged, chosen, threshold
         'These pictures chose the weights and the score: on new ones expect less.',
       )
     )
-  said = [(name, _IN_WORDS[name], _number(numbers.get(name))) for name in _IN_WORDS]
+  said = [
+    (name, _IN_WORDS[name], amounts.number(numbers.get(name))) for name in _IN_WORDS
+  ]
   table = page.table(('COCO', 'what it is', '%'), said)
   parts.append(page.details("COCO's twelve numbers", table))
   return 'In short', parts
 
 
-def _number(value: float | None) -> str:
-  return '–' if value is None or math.isnan(value) else f'{value:.1f}'
-
-
 def _table(rows):
   columns = ('class', 'boxes', 'AP', 'AP50', 'detections', 'precision', 'recall')
   shown = [
-    [_number(row[c]) if isinstance(row[c], float | None) else row[c] for c in columns]
+    [
+      amounts.number(row[c]) if isinstance(row[c], float | None) else row[c]
+      for c in columns
+    ]
     for row in rows[:_MOST_ROWS]
   ]
   return page.table(columns, shown)
@@ -239,6 +240,6 @@ def _print(rows) -> None:
   columns += [('precision', 'right'), ('recall', 'right')]
   table = terminal.make_table('Each class, in %', columns)
   for row in rows[:_MOST_ROWS]:
-    cells = (_number(row[c]) for c in ('AP', 'AP50', 'precision', 'recall'))
+    cells = (amounts.number(row[c]) for c in ('AP', 'AP50', 'precision', 'recall'))
     terminal.add_row(table, row['class'], f'{row["boxes"]:,}', *cells)
   terminal.show(table)

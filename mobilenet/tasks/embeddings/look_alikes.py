@@ -22,6 +22,7 @@ _FEW = 20
 # Of the way from the usual cosine to 1. Of the flowers, pairs above it show the same
 # scene, and pairs a little below only flowers of one kind (docs/embeddings.md).
 _CLOSE = 0.9
+_ALL_ALIKE = 0.99  # the usual cosine where nothing can be said of near copies
 _ASKED, _ANSWERS = 40, 5  # of the page
 _GROUPS, _OF_GROUP = 40, 6
 _MOST_ROWS = 20  # of the printed table
@@ -80,7 +81,10 @@ def chosen(units: np.ndarray) -> tuple[float, str]:
   if len(units) < _FEW:
     return DEFAULT, f'the default for fewer than {_FEW} photos'
   usual = cosines.typical(units)
-  return _CLOSE + (1 - _CLOSE) * usual, f'two of these photos usually have {usual:.2f}'
+  why = f'two of these photos usually have {usual:.2f}'
+  if usual > _ALL_ALIKE:
+    why += ': the network hardly tells them apart'
+  return _CLOSE + (1 - _CLOSE) * usual, why
 
 
 def groups(units: np.ndarray, least: float) -> tuple[tuple[int, ...], ...]:

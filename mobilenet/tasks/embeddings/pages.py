@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from mobilenet.reports import page
+from mobilenet.reports import amounts, page
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.embeddings import (
   cosines,
@@ -102,11 +102,15 @@ def _tiles(evaluated, indexes, rows) -> dict[int, np.ndarray]:
 def _in_short(evaluated, found, verified, pairs, why_not, count: int) -> list:
   recall = found.numbers['recall_at_1']
   headline = [
-    (_percent(recall), 'have a photo of their class as nearest (recall at 1)')
+    (amounts.percent(recall), 'have a photo of their class as nearest (recall at 1)')
   ]
   if verified is not None:
     headline.insert(
-      0, (_percent(verified.accuracy), 'of the pairs are judged rightly (verification)')
+      0,
+      (
+        amounts.percent(verified.accuracy),
+        'of the pairs are judged rightly (verification)',
+      ),
     )
   parts = [page.headline([*headline, (f'{count:,}', 'photos')])]
   if verified is None:
@@ -148,11 +152,11 @@ def _in_short(evaluated, found, verified, pairs, why_not, count: int) -> list:
 
 def _retrieval(found: retrieval.Retrieved) -> list:
   rows = [
-    (f'recall at {name.rpartition("_")[2]}', _percent(value))
+    (f'recall at {name.rpartition("_")[2]}', amounts.percent(value))
     for name, value in found.numbers.items()
     if name != 'map_at_r'
   ]
-  rows.append(('MAP@R', _percent(found.numbers['map_at_r'])))
+  rows.append(('MAP@R', amounts.percent(found.numbers['map_at_r'])))
   said = (
     'Each photo asks for the photos most like it among all others of the split. Recall '
     'at k: the share with one of its class among the first k. MAP@R also asks for the '
@@ -183,7 +187,3 @@ def _neighbours(asked, nearest, labels, names, tiles) -> list:
     'with a cut corner the others. The numbers are cosines, 1 for the same.'
   )
   return [page.text(legend), page.gallery(drawings, size='large')]
-
-
-def _percent(value: float) -> str:
-  return '–' if math.isnan(value) else f'{value:.1f} %'

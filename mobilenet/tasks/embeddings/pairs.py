@@ -110,7 +110,10 @@ def _table(path, index) -> NamedPairs:
   for line, cells in rows:
     where = f'{path}, line {line}'
     if len(cells) != len(headings):
-      raise DataError(f'{where}, has {len(cells)} cells, the headings {len(headings)}')
+      raise DataError(
+        f'{where}: {len(headings)} cells are expected, as in the headings, not '
+        f'{len(cells)}'
+      )
     row = dict(zip(headings, cells, strict=True))
     if row['same'] not in ('0', '1'):
       raise DataError(

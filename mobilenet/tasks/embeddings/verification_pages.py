@@ -10,10 +10,11 @@ import numpy as np
 from mobilenet.reports import canvas, csv_file, page, terminal
 from mobilenet.tasks.embeddings import drawing, figures
 from mobilenet.tasks.embeddings.pairs import Pairs
-from mobilenet.tasks.embeddings.verification import Verified
+from mobilenet.tasks.embeddings.verification import THRESHOLDS, Verified
 from mobilenet.training import files, logs
 
 WORST = 8  # pairs of each kind
+_STEPS = 10  # of thresholds, over which most distances should be spread
 NUMBERS, PAIRS = 'verification.json', 'pairs.csv'
 ROC, DISTANCES = 'roc.png', 'distances.png'
 
@@ -81,6 +82,19 @@ def in_words(verified: Verified) -> str:
   return f'{verified.accuracy:.2f} % ± {verified.deviation:.2f}'
 
 
+def doubt(verified: Verified) -> str:
+  """A line where thresholds are too coarse for the distances, or ''."""
+  low, high = np.percentile(verified.distances, (5, 95))
+  step = float(THRESHOLDS[1] - THRESHOLDS[0])
+  if high - low >= _STEPS * step:
+    return ''
+  return (
+    f'Most pairs have squared distances of {low:.2g} to {high:.2g}, and thresholds are '
+    f'{step:g} apart: the accuracy says little. The network hardly tells these photos '
+    'apart; train it longer.'
+  )
+
+
 def _tar(far: float, value: float | None) -> str:
   if value is None:
     return f'not known: it takes {round(1 / far):,} different pairs'
@@ -94,11 +108,15 @@ def show(verified: Verified, pairs: Pairs, title: str) -> None:
   for row in rows(verified, pairs):
     terminal.add_row(table, *row)
   terminal.show(table)
+  if line := doubt(verified):
+    print(f'warning: {line}')
 
 
 def section(verified: Verified, pairs: Pairs) -> list[Any]:
   """The parts of a page: the table and both figures."""
+  line = doubt(verified)
   return [
+    *([page.notice('warning', line)] if line else []),
     page.text(
       'Each pair is judged by a threshold on the distance that was chosen on the other '
       'folds. A false accept is a different pair that is taken for the same: how many '

@@ -6,9 +6,11 @@ import numpy as np
 
 from input_pipeline import cells
 from mobilenet.reports import canvas
+from mobilenet.tasks.places.distances import EARTH_KM
 
 MOST_LINES = 400
 _COLUMNS, _ROWS = 240, 120  # of the picture of the cells
+_TICKS = 5  # of the scale of photos
 _LEAST_SIDE = 0.02  # degrees, of a map
 # Of errors: up to so many km, colour.
 _ERRORS = ((200, '#1b6e53'), (2500, '#d99a1c'), (np.inf, '#a8322d'))
@@ -22,6 +24,19 @@ def extent(*positions: np.ndarray) -> tuple[float, float, float, float]:
   south, west = np.maximum(low - margin, (-90, -180))
   north, east = np.minimum(high + margin, (90, 180))
   return float(west), float(east), float(south), float(north)
+
+
+def around(positions: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Corners (N, 2) in the south-west and north-east of squares, in degrees.
+
+  Args:
+    positions: (N, 2), their middles.
+    widths: (N,), km.
+  """
+  half = np.degrees(widths / 2 / EARTH_KM)
+  across = half / np.maximum(np.cos(np.radians(positions[:, 0])), 0.01)
+  reach = np.stack([half, across], axis=1)
+  return positions - reach, positions + reach
 
 
 def draw_cells(names: Sequence[str], counts: np.ndarray, box):
@@ -55,9 +70,11 @@ def draw_cells(names: Sequence[str], counts: np.ndarray, box):
   # Cells that are smaller than a pixel would not be seen.
   centres = cells.centres(names)
   axes.scatter(*centres.T[::-1], c=shown, norm=norm, s=9, lw=0.4, edgecolors='#1c2733')
-  figure.colorbar(
-    image, ax=axes, label='photos of a cell', shrink=0.8, format='{x:,.0f}'
-  )
+  bar = figure.colorbar(image, ax=axes, label='photos of a cell', shrink=0.8)
+  ticks = np.unique(np.geomspace(norm.vmin, norm.vmax, _TICKS).round())
+  bar.set_ticks(ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)], minor=False)
+  bar.minorticks_off()
+  bar.ax.yaxis.set_major_formatter('{x:,.0f}')
   return figure
 
 

@@ -1,12 +1,11 @@
 """The report of places: files of numbers, maps, and the page's sections."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from input_pipeline import cells
-from mobilenet.reports import canvas, csv_file, page, terminal
+from mobilenet.reports import amounts, canvas, csv_file, page, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.classification import intervals, mistakes
 from mobilenet.tasks.places import figures
@@ -21,6 +20,7 @@ from mobilenet.tasks.places.distances import (
 from mobilenet.tasks.places.task import Places
 
 WORST = 12  # pictures
+_ALLOWED = 80  # %, below which the cells themselves are in the way
 
 
 class Facts(NamedTuple):
@@ -191,7 +191,7 @@ def _in_short(task: Places, evaluated: Evaluated, facts: Facts, rows):
       f'within {own["km"]:,} km: {own["low"]:.1f} to {own["high"]:.1f} %',
     ),
     (in_words(float(np.median(facts.distances))), 'median error'),
-    (_percent(metrics['top1']), 'of the cells are right'),
+    (amounts.percent(metrics['top1']), 'of the cells are right'),
     (f'{len(facts.truth):,}', 'photos'),
   ]
   chance = own['most_frequent_cell']
@@ -209,6 +209,16 @@ def _in_short(task: Places, evaluated: Evaluated, facts: Facts, rows):
       ),
     ),
   ]
+  if own['nearest_cell'] < _ALLOWED:
+    parts.append(
+      page.notice(
+        'warning',
+        f'These cells allow {own["nearest_cell"]:.1f} % within {own["km"]:,} km at '
+        'most, since an answer is the centre of a cell: make them smaller '
+        '(--config.data.cells.most), or count a larger distance '
+        '(--config.places.metric_km).',
+      )
+    )
   if outside := int((facts.label < 0).sum()):
     parts.append(
       page.notice(
@@ -235,10 +245,10 @@ def _table(rows, facts: Facts):
     [
       f'{row["km"]:,} km',
       row['known'],
-      _percent(row['share']),
+      amounts.percent(row['share']),
       f'{row["low"]:.1f} to {row["high"]:.1f} %',
-      _percent(row['most_frequent_cell']),
-      _percent(row['nearest_cell']),
+      amounts.percent(row['most_frequent_cell']),
+      amounts.percent(row['nearest_cell']),
     ]
     for row in rows
   ]
@@ -298,10 +308,6 @@ def _degrees(place) -> str:
   return f'{place[0]:.2f}, {place[1]:.2f}'
 
 
-def _percent(value: float) -> str:
-  return '–' if math.isnan(value) else f'{value:.1f} %'
-
-
 def _print(rows) -> None:
   columns = [('within', 'right'), ('', 'left'), ('photos', 'right')]
   columns += [('95 % interval', 'right'), ('most frequent cell', 'right')]
@@ -311,8 +317,8 @@ def _print(rows) -> None:
       table,
       f'{row["km"]:,} km',
       row['known'],
-      _percent(row['share']),
+      amounts.percent(row['share']),
       f'{row["low"]:.1f} to {row["high"]:.1f} %',
-      _percent(row['most_frequent_cell']),
+      amounts.percent(row['most_frequent_cell']),
     )
   terminal.show(table)

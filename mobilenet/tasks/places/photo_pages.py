@@ -8,7 +8,7 @@ import numpy as np
 
 from input_pipeline import cells
 from input_pipeline import photos as photo_files
-from mobilenet.reports import counter, csv_file, page, terminal
+from mobilenet.reports import amounts, counter, csv_file, page, terminal
 from mobilenet.tasks import Shown
 from mobilenet.tasks.classification import predictions
 from mobilenet.tasks.places import figures
@@ -48,7 +48,7 @@ def show_predictions(
   written = (
     csv_file.write(shown.out / CSV_FILE, columns, rows),
     files.replace_file(shown.out / GEOJSON_FILE, _geojson(first, centre, level)),
-    _write_page(shown, photos, first, centre),
+    _write_page(shown, photos, first, centre, level),
   )
   for path in written:
     print(f'written: {path}')
@@ -74,7 +74,7 @@ def _print(found, centre, level, title: str) -> None:
       *(f'{value:.4f}' for value in centre[each.class_name]),
       each.class_name,
       in_words(width_km(level[each.class_name])),
-      terminal.percent(each.probability),
+      amounts.share(each.probability, 2),
       style='bold' if first else None,
     )
   terminal.show(table)
@@ -106,7 +106,7 @@ def _geojson(first, centre, level) -> bytes:
   return (json.dumps(said, indent=1, ensure_ascii=False) + '\n').encode()
 
 
-def _write_page(shown: Shown, photos, first, centre) -> pathlib.Path:
+def _write_page(shown: Shown, photos, first, centre, level) -> pathlib.Path:
   places = np.array([centre[each.class_name] for each in first])
   drawn = []
   pairs = list(zip(photos, first, strict=True))[:_MOST_ROWS]
@@ -114,7 +114,7 @@ def _write_page(shown: Shown, photos, first, centre) -> pathlib.Path:
     for path, each in pairs:
       latitude, longitude = centre[each.class_name]
       small = page.thumbnail(photo_files.read_small(path, _SIDE), _SIDE)
-      said = f'{latitude:.3f}, {longitude:.3f} at {100 * each.probability:.1f} %'
+      said = f'{latitude:.3f}, {longitude:.3f} at {amounts.share(each.probability)}'
       drawn.append(page.jpeg(small, f'{said}: {path.name}'))
       advance(1)
   made = page.Page('Places', shown.title)
@@ -125,7 +125,9 @@ def _write_page(shown: Shown, photos, first, centre) -> pathlib.Path:
       'for every photo, also of a place that it was never shown, or of no place at all.'
     ),
   )
-  drawn_map = figures.draw_places(places, figures.extent(places))
+  widths = np.array([width_km(level[each.class_name]) for each in first])
+  box = figures.extent(*figures.around(places, widths))
+  drawn_map = figures.draw_places(places, box)
   made.section('Map', page.figure(drawn_map, 'The most probable places.'))
   if len(photos) > len(pairs):
     line = f'The first {len(pairs):,} of {len(photos):,} photos.'

@@ -7,7 +7,7 @@ import numpy as np
 
 import input_pipeline
 from input_pipeline import photos as photo_files
-from mobilenet.reports import canvas, csv_file, page, pictures, terminal
+from mobilenet.reports import amounts, canvas, csv_file, page, pictures, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.segmentation import figures, label_map, overlap
 from mobilenet.training import files, logs
@@ -47,7 +47,7 @@ def write_report(evaluated: Evaluated) -> Written:
   canvas.save_png(drawn, folder / 'confusion.png')
   sections = [
     _in_short(evaluated, matrix),
-    ('Each class', [_table(rows)]),
+    ('Each class', [_table(rows), page.text('All numbers in %.')]),
     (
       'What is taken for what',
       [page.figure(drawn, 'Of the pixels of a class (rows), what they are taken for')],
@@ -86,8 +86,8 @@ def _known(value: float) -> float | None:
 def _in_short(evaluated: Evaluated, matrix: np.ndarray):
   metrics = evaluated.evaluation.metrics
   headline = [
-    (_number(metrics['mIoU']), 'mean IoU of the classes, %'),
-    (_number(metrics['pixel_accuracy']), 'pixels that are right, %'),
+    (amounts.percent(metrics['mIoU']), 'mean IoU of the classes'),
+    (amounts.percent(metrics['pixel_accuracy']), 'of the pixels are right'),
     (f'{evaluated.evaluation.count:,}', 'pictures'),
   ]
   parts = [page.headline(headline)]
@@ -106,14 +106,10 @@ def _in_short(evaluated: Evaluated, matrix: np.ndarray):
   return 'In short', parts
 
 
-def _number(value: float | None) -> str:
-  return '–' if value is None or math.isnan(value) else f'{value:.1f}'
-
-
 def _table(rows):
   columns = ('class', 'share', 'IoU', 'recall', 'precision')
   shown = [
-    [row['class'], *(_number(row[name]) for name in columns[1:])]
+    [row['class'], *(amounts.number(row[name]) for name in columns[1:])]
     for row in rows[:_MOST_ROWS]
   ]
   return page.table(('class', 'share of the pixels', *columns[2:]), shown)
@@ -160,6 +156,6 @@ def _print(rows) -> None:
   columns += [('recall', 'right'), ('precision', 'right')]
   table = terminal.make_table('Each class, in %', columns)
   for row in rows[:_MOST_ROWS]:
-    cells = (_number(row[c]) for c in ('share', 'IoU', 'recall', 'precision'))
+    cells = (amounts.number(row[c]) for c in ('share', 'IoU', 'recall', 'precision'))
     terminal.add_row(table, row['class'], *cells)
   terminal.show(table)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from mobilenet.reports import amounts
 from mobilenet.tasks.tags.scoring import Score
 
 FEW = 20  # photos with a tag that its numbers, or what it learned, should rest on
@@ -51,7 +52,8 @@ def _unmeasured(facts: Facts) -> Line | None:
 
 def _no_better_than_chance(facts: Facts) -> Line | None:
   names = [
-    f'{name} ({_percent(s.average_precision)}, chance is {_percent(s.chance)})'
+    f'{name} ({amounts.share(s.average_precision, 0)}, chance is '
+    f'{amounts.share(s.chance, 0)})'
     for name, s in facts.scores.items()
     if s.average_precision is not None
     and s.average_precision < s.chance + _GAIN * (1 - s.chance)
@@ -67,7 +69,7 @@ def _no_better_than_chance(facts: Facts) -> Line | None:
 
 def _low(facts: Facts) -> Line | None:
   names = [
-    f'{name} ({_percent(s.average_precision)})'
+    f'{name} ({amounts.share(s.average_precision, 0)})'
     for name, s in facts.scores.items()
     if s.average_precision is not None
     and s.chance + _GAIN * (1 - s.chance) <= s.average_precision < _LOW
@@ -147,7 +149,3 @@ RULES: tuple[Callable[[Facts], Line | None], ...] = (
 def _listed(names: Sequence[str]) -> str:
   more = f' and {len(names) - _NAMED:,} more' if len(names) > _NAMED else ''
   return ', '.join(names[:_NAMED]) + more
-
-
-def _percent(share: float) -> str:
-  return f'{100 * share:.0f} %'

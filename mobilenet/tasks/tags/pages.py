@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilenet.reports import canvas, csv_file, page, pictures, terminal
+from mobilenet.reports import amounts, canvas, csv_file, page, pictures, terminal
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.tags import figures, judgement, mistakes, scoring, threshold_file
 from mobilenet.tasks.tags.scoring import Score
 from mobilenet.weights.class_names import display_name
 
 _MOST_ROWS = 100  # tags in a table; all are in tags.csv
+_UNITS = 'AP, AUC, precision, recall and F1 in %, thresholds as probabilities'
 _SIDE = 240  # px of a picture
 
 
@@ -96,9 +97,12 @@ def _in_short(evaluated: Evaluated, scores: Sequence[Score]):
     said, {display_name(name): n for name, n in trained.items()}, evaluated.chose
   )
   headline = [
-    (_shown(None if math.isnan(mean) else mean), 'mean average precision, %'),
-    (_shown(means.get('mean_F1')), 'mean F1, %'),
-    (_shown(evaluated.evaluation.metrics.get('accuracy')), 'right at 50 %, %'),
+    (amounts.percent(mean), 'mean average precision'),
+    (amounts.percent(means.get('mean_F1')), 'mean F1'),
+    (
+      amounts.percent(evaluated.evaluation.metrics.get('accuracy')),
+      'of the answers are right at 50 %',
+    ),
     (f'{len(scores):,}', f'tags of {evaluated.evaluation.count:,} photos'),
   ]
   return 'In short', [
@@ -116,17 +120,15 @@ def _in_short(evaluated: Evaluated, scores: Sequence[Score]):
 def _table(rows: Sequence[Mapping]):
   columns = tuple(rows[0])
   shown = [[_shown(row[c], c) for c in columns] for row in rows[:_MOST_ROWS]]
-  made = page.table(columns, shown)
-  if len(rows) <= _MOST_ROWS:
-    return made
-  return made + page.text(f'The first {_MOST_ROWS} of {len(rows):,}: see tags.csv.')
+  said = f'{_UNITS[:1].upper()}{_UNITS[1:]}.'
+  if len(rows) > _MOST_ROWS:
+    said += f' The first {_MOST_ROWS} of {len(rows):,}: see tags.csv.'
+  return page.table(columns, shown) + page.text(said)
 
 
 def _shown(value, column: str = '') -> str:
-  if value is None:
-    return '–'
-  if isinstance(value, float):
-    return f'{value:.3f}' if column == 'threshold' else f'{value:.1f}'
+  if value is None or isinstance(value, float):
+    return amounts.number(value, 3 if column == 'threshold' else 1)
   return f'{value:,}' if isinstance(value, int) else str(value)
 
 
@@ -196,7 +198,7 @@ def _write_predictions(evaluated: Evaluated, kept, thresholds) -> None:
 
 def _print(rows: Sequence[Mapping]) -> None:
   columns = [(name, 'right' if n else 'left') for n, name in enumerate(rows[0])]
-  table = terminal.make_table('Each tag, in %; thresholds are probabilities', columns)
+  table = terminal.make_table(f'Each tag; {_UNITS}', columns)
   for row in rows[:_MOST_ROWS]:
     terminal.add_row(table, *(_shown(row[name], name) for name in row))
   terminal.show(table)

@@ -44,7 +44,10 @@ def test_what_is_left_out_is_a_fault(tmp_path):
   ('text', 'message'),
   [
     ('photo,y\n1.png,0\n', r'names no photo that is in .* \(line 2: 1\.png\)'),
-    ('photo,y\na/1.png\n', "line 2, has 1 cells, the headings are 2: 'a/1.png'"),
+    (
+      'photo,y\na/1.png\n',
+      "line 2: 2 cells are expected, as in the headings, not 1: 'a/1.png'",
+    ),
     ('photo,y\n2.png,0\n2.png,1\n', r'two things of 2\.png, in lines 2 and 3'),
     ('photo,split\n2.png,half\n', r"line 2: 'half' is no part: train, val or test"),
     ('photo,y,y\n2.png,0,1\n', 'two columns that are called y'),
@@ -67,7 +70,7 @@ def test_a_missing_column_is_named(tmp_path):
 
 
 def test_which_table_is_meant(tmp_path):
-  with pytest.raises(DataError, match=r'no \.csv in .*annotations=FILE\.csv$'):
+  with pytest.raises(DataError, match=r'no \.csv with a row.*annotations=FILE\.csv$'):
     photo_table.find(tmp_path)
   write(tmp_path, 'photo\n2.png\n')
   assert photo_table.find(tmp_path) == str(tmp_path / 'said.csv')

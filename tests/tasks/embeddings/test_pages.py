@@ -131,6 +131,8 @@ def test_what_is_usual_decides_what_is_a_copy():
   narrow = wide + 5  # all of them alike, as of a network that saw other photos
   limits = [look_alikes.find(range(60), values).least for values in (wide, narrow)]
   assert 0.89 < limits[0] < 0.91 < 0.99 < limits[1] < 1
+  same = look_alikes.find(range(60), wide + 50)
+  assert 'the network hardly tells them apart' in look_alikes.in_words(same)
 
 
 @pytest.fixture

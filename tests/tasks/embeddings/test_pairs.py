@@ -65,7 +65,10 @@ HEAD = 'photo_a,photo_b,same\n'
     (f'{HEAD}anna_0001.jpg,anna_0004.jpg,yes\n', "line 2: 'yes' in the column same"),
     (f'{HEAD}anna_0001.jpg,anna_0004.jpg,\n', "line 2: '' in the column same"),
     (f'{HEAD}anna_0001.jpg,anna/anna_0001.jpg,1\n', 'is paired with itself'),
-    (f'{HEAD}anna_0001.jpg,anna_0004.jpg\n', 'line 2, has 2 cells, the headings 3'),
+    (
+      f'{HEAD}anna_0001.jpg,anna_0004.jpg\n',
+      'line 2: 3 cells are expected, as in the headings, not 2',
+    ),
     ('a,b,same\nanna_0001.jpg,anna_0004.jpg,1\n', "no column 'photo_a' and 'photo_b'"),
     ('photo_a,photo_b,same,fold\nanna_0001.jpg,anna_0004.jpg,1,x\n', "'x' in the co"),
     (HEAD, 'has no pairs'),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics, model_selection
 
-from mobilenet.tasks.embeddings import verification
+from mobilenet.tasks.embeddings import verification, verification_pages
 from mobilenet.tasks.embeddings.pairs import Pairs
 from mobilenet.training.errors import TrainingError
 
@@ -115,3 +115,12 @@ def test_embeddings_that_are_no_numbers(made):
   embeddings[pairs.first[0]] = np.nan
   with pytest.raises(TrainingError, match='no finite numbers'):
     verification.ten_folds(embeddings, pairs)
+
+
+def test_distances_that_no_threshold_parts_are_told(made, capsys):
+  embeddings, pairs = made
+  assert not verification_pages.doubt(verification.ten_folds(embeddings, pairs))
+  close = verification.ten_folds(embeddings + 100, pairs)
+  assert 'thresholds are 0.01 apart' in verification_pages.doubt(close)
+  verification_pages.show(close, pairs, 'Pairs')
+  assert 'warning: Most pairs have squared distances of' in capsys.readouterr().out
