@@ -84,6 +84,12 @@ def find(root: str | os.PathLike, given: str = '') -> str:
   )
 
 
+def state(path: str, index: picture_index.Index) -> tuple:
+  """What tells that a table or the files of its folder have changed."""
+  about = os.stat(path)
+  return about.st_mtime_ns, about.st_size, about.st_ino, tuple(index.files)
+
+
 def read(root: str | os.PathLike, given: str = '') -> Table:
   """Reads the table of a folder of photos.
 

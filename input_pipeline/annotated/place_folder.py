@@ -145,7 +145,7 @@ def read_places(root: str | os.PathLike, annotations_at: str = '') -> Places:
   is_table = any(name.lower().endswith('.csv') for name in os.listdir(root))
   if annotations_at != EXIF and (annotations_at or is_table):
     path = photo_table.find(root, annotations_at)
-    return _of_table(root, path, (os.stat(path).st_mtime_ns, tuple(index.files)))
+    return _of_table(index.root, path, photo_table.state(path, index))
   return _of_exif(index.root, tuple(index.pictures))
 
 

@@ -12,6 +12,7 @@ a row for each photo and tag cannot be read. `photo_table` says what else may st
 such a file.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline import folder_layout, listed
-from input_pipeline.annotated import annotations, photo_table
+from input_pipeline.annotated import annotations, photo_table, picture_index
 from input_pipeline.annotated.annotations import Fault
 from input_pipeline.annotated.picture_split import chosen
 from input_pipeline.errors import DataError, some
@@ -124,7 +125,18 @@ def read_tags(root: str | os.PathLike, annotations_at: str = '') -> Tags:
   Raises:
     DataError: there is no CSV, it cannot be read, or a cell is no tag.
   """
-  table = photo_table.read(root, annotations_at)
+  path = photo_table.find(root, annotations_at)
+  index = picture_index.Index(root)
+  return _of_table(index.root, path, photo_table.state(path, index))
+
+
+@functools.lru_cache(maxsize=2)
+def _of_table(root, path, state):
+  """Both splits are opened: four million cells are not read for each. `state` is what
+  tells that files have changed since.
+  """
+  del state
+  table = photo_table.read(root, path)
   lists = [name for name in table.columns if name.lower() in _NAMES]
   names, rows = _listed(table, lists[0]) if lists else _in_columns(table)
   photos = (

@@ -11,6 +11,8 @@ def refused(facts: Facts) -> list[Found]:
 
 
 def single(facts: Facts) -> list[Found]:
+  if facts.listing.by_class:
+    return []
   names = [name for name, count in _sizes(facts).items() if count == 1]
   return _classes(facts, names, 'with one photo', lambda count: count == 1)
 
@@ -38,6 +40,8 @@ def unbalanced(facts: Facts) -> list[Found]:
 
 def unevaluated(facts: Facts) -> list[Found]:
   """Classes that have photos to train on and none in a part that measures."""
+  if facts.listing.by_class:
+    return []
   parts = [part for part in facts.listing.parts if part != 'train']
   found = []
   for part in parts:

@@ -10,6 +10,7 @@ import os
 import pathlib
 
 from input_pipeline import DataError, folder_layout, folder_split, photo_files
+from input_pipeline.errors import some
 from input_pipeline.folder_walk import files_below, visible_folders
 
 TRAIN, VAL = 'train', 'val'
@@ -42,6 +43,8 @@ class Listing:
   loose: names of photos outside of class folders, which training passes over.
   passed_over: ending -> number of files of kinds that are not read.
   counts: class -> part -> number of files.
+  by_class: whether whole classes are set aside, for a network that embeds: those that
+    measure it are others than it learns.
   """
 
   root: pathlib.Path
@@ -52,6 +55,7 @@ class Listing:
   loose: tuple[str, ...]
   passed_over: collections.Counter
   counts: dict[str, collections.Counter]
+  by_class: bool = False
 
   @property
   def parts(self) -> tuple[str, ...]:
@@ -63,7 +67,11 @@ class Listing:
 
 
 def of_folder(
-  folder: str, flag: str, split: folder_split.Split | None = None
+  folder: str,
+  flag: str,
+  split: folder_split.Split | None = None,
+  *,
+  by_class: bool = False,
 ) -> Listing:
   """Lists a folder of photos; none of them is read.
 
@@ -71,20 +79,22 @@ def of_folder(
     folder: with train/<class>/ and val/<class>/, or with class folders.
     flag: by which it was given, for messages.
     split: by which training splits class folders; None for its default.
+    by_class: whether it sets whole classes aside.
 
   Raises:
     DataError: there is no such folder, it cannot be listed or holds no photo.
   """
   root = folder_layout.find_root(folder, flag)
   try:
-    places, by_seed, refusals = _places(root, flag)
+    places, by_seed, refusals = _places(root, flag, by_class)
     files, passed, empty = _files(root, places)
     above = _above(root, places)
   except OSError as error:
     raise folder_layout.reading_error(error) from error
   refusals += empty
   if by_seed:
-    files, refusal = _split(files, root, split or folder_split.Split())
+    split_files = _split_classes if by_class else _split
+    files, refusal = split_files(files, root, split or folder_split.Split())
     refusals += refusal
   loose, others = photo_files.sort_out(above)
   files += [File(name, '', '') for name in loose]
@@ -105,10 +115,11 @@ def of_folder(
     loose=tuple(loose),
     passed_over=passed + others,
     counts=counts,
+    by_class=by_class,
   )
 
 
-def _places(root, flag):
+def _places(root, flag, by_class):
   """([(part, folder below the root, class)], by a seed, refusals)."""
   refusals = []
   try:
@@ -135,12 +146,25 @@ def _places(root, flag):
     folder_layout.class_folders(root / first, flag, is_root=False)
   except DataError as error:
     refusals.append(str(error))
+  if by_class:
+    return places, False, refusals + _in_several(places)
   union = sorted({name for names in all_classes.values() for name in names})
   for part, names in all_classes.items():
     if missing := [name for name in union if name not in names]:
       shown = ', '.join(missing[:5]) + ', ...' * (len(missing) > 5)
       refusals.append(f'the class folders differ: {root / found[part]} lacks {shown}')
   return places, False, refusals
+
+
+def _in_several(places) -> list[str]:
+  """A refusal where a class that is trained on is measured, too."""
+  count = collections.Counter(name for _, _, name in places)
+  if both := sorted(name for name in count if count[name] > 1):
+    return [
+      f'{len(both):,} of the classes lie in several parts ({some(both)}): a network '
+      'that embeds is measured on classes that it never saw'
+    ]
+  return []
 
 
 def _files(root, places):
@@ -182,5 +206,20 @@ def _split(files, root, split):
   evaluated = {name for _, names in kept for name in names}
   return [
     dataclasses.replace(file, part=VAL if file.name in evaluated else TRAIN)
+    for file in files
+  ], []
+
+
+def _split_classes(files, root, split):
+  """As `_split`, each class on one side."""
+  from input_pipeline import identities  # TensorFlow
+
+  classes = sorted({file.class_name for file in files})
+  try:
+    aside = identities.chosen(classes, False, root, split)
+  except DataError as error:
+    return files, [str(error)] if files else []
+  return [
+    dataclasses.replace(file, part=VAL if file.class_name in aside else TRAIN)
     for file in files
   ], []

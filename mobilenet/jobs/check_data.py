@@ -133,7 +133,8 @@ def check(
   split = config and folder_split.Split(
     config.seed, config.data.holdout, config.data.group, config.data.fold
   )
-  listed = listing.of_folder(folder, '--data_dir', split)
+  by_class = config is not None and experiment.make_task(config).own_classes
+  listed = listing.of_folder(folder, '--data_dir', split, by_class=by_class)
   other_listed = other and listing.of_folder(other, '--other_dir')
   not_done, judge = [], None
   if init:

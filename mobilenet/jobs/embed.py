@@ -138,10 +138,8 @@ def embed(
     experiment.warn_of_range(found.contract, photo_files.prepare(seen, found.ops))
   names = [_name(path, root) for path in predicted.photos]
   values = predicted.outputs['embedding']
-  alike = look_alikes.find(names, values, neighbours=neighbours, least=least)
-  photos_in_words = '1 photo' if len(names) == 1 else f'{len(names):,} photos'
-  title = f'{photos_in_words}, embeddings of {values.shape[1]:,}, by {found.origin}'
-  look_alikes.show(alike, title)
+  look_alikes.check(names, values)
+  # First of all: what follows may fail, of photos that are nearly all alike.
   written = photo_embeddings.write(
     out,
     names,
@@ -149,6 +147,10 @@ def embed(
     origin=found.origin,
     normalised=not raw,
   )
+  alike = look_alikes.find(names, values, neighbours=neighbours, least=least)
+  photos_in_words = '1 photo' if len(names) == 1 else f'{len(names):,} photos'
+  title = f'{photos_in_words}, embeddings of {values.shape[1]:,}, by {found.origin}'
+  look_alikes.show(alike, title)
   written.append(look_alikes.write_neighbours(out / look_alikes.NEIGHBOURS, alike))
   made = page.Page('Which photos look alike', title)
   look_alikes.add_sections(made, alike, predicted.photos)

@@ -144,6 +144,8 @@ def evaluate_run(
     for note in (*notes, *of_classes):
       print(f'note: {note}')
     trained_on = warn_of_overlap(config, before, opened, data_dir)
+    if task.own_classes:
+      warn_of_classes(run.outputs, source)
   batches = experiment.eval_batches(config, source, mesh)
   if exported is not None:
     evaluation = exported_evaluation.evaluate(exported, run, batches, source)
@@ -294,6 +296,16 @@ def warn_of_overlap(
   if found.count:
     print(f'warning: {overlap.described(found, source)}')
   return found.count
+
+
+def warn_of_classes(trained: Sequence[str], source: 'input_pipeline.Source') -> None:
+  """Warns of classes that an embedding network was trained on, by their names."""
+  both = sorted(set(trained) & set(source.class_names))
+  if both:
+    print(
+      f'warning: {len(both):,} of these {len(source.class_names):,} classes were '
+      f'trained on ({run_data.some(both)}), going by their names: new ones are harder'
+    )
 
 
 def report_folder(

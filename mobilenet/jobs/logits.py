@@ -63,7 +63,13 @@ def _data_of(init: str) -> str:
   """The kind of folder that a workdir was trained on; 'folder' for anything else."""
   folder = pathlib.Path(init).expanduser()
   stored = workdir.read_config(folder) if folder.is_dir() else None
-  return 'tags' if stored and stored['task'] == 'tags' else 'folder'
+  task = stored['task'] if stored else ''
+  require(
+    task != 'places',
+    f'{init} is a run of places, and answers are stored of class folders and tags: a '
+    f'student may ask it while it learns, --config.teacher.weights={init}',
+  )
+  return 'tags' if task == 'tags' else 'folder'
 
 
 def write_logits(

@@ -239,7 +239,11 @@ def _computed(config, model, variables, source, missing, fields):
     part, places = source, list(range(source.num_examples))
   else:
     only = [source.names[n] for n in missing]
-    part, places = experiment.open_source(config, source.split, only=only), missing
+    # The classes of the run: cells that these photos alone would make are others.
+    part, places = (
+      experiment.open_source(config, source.split, only=only, known=source.class_names),
+      missing,
+    )
   folded, constants = folding.fold(model, jax.tree.map(np.asarray, variables))
   constants = jax.device_put(constants)
   embed = jax.jit(lambda v, images: folded.apply(v, images, method='embed'))

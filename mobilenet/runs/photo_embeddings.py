@@ -29,7 +29,10 @@ NPZ, CSV = 'embeddings.npz', 'embeddings.csv'
 _BATCH = 32
 _MOST_CELLS = 20_000_000  # of the CSV; a spreadsheet opens far fewer
 # What a network is for -> its method that gives embeddings.
-_METHODS = {'classification': 'embed', 'embeddings': '__call__'}
+_METHODS = {
+  **dict.fromkeys(('classification', 'tags', 'places'), 'embed'),
+  'embeddings': '__call__',
+}
 
 
 class Network(NamedTuple):

@@ -95,7 +95,9 @@ def _images(run: trained.Run, how: Calibration) -> Iterator[np.ndarray]:
     config.seed = how.seed
   split = 'all' if has_none else config.data.train_split
   other = how.data_dir if has_none else None
-  source = experiment.open_source(config, split, other, whole=has_none)
+  source = experiment.open_source(
+    config, split, other, whole=has_none, known=run.outputs
+  )
   labels, number = set(), min(how.images, source.num_examples)
   size = min(LARGEST_BATCH, -(-number // BATCHES))
   with config.unlocked():

@@ -199,7 +199,8 @@ def changes(before: RunData, now: RunData) -> Change | None:
   """What is different now; None where nothing is.
 
   Of a folder '12 photos gone (a/1.jpg, ...), 3 new (b/2.jpg) since this run began'.
-  It may have been moved as a whole.
+  It may have been moved as a whole. Where a file says the parts of the photos, it may
+  say another one now: '2 photos on the other side (3.jpg, 7.jpg)'.
   """
   old, new = (_names(data) for data in (before, now))
   if old is None or new is None:
@@ -207,16 +208,30 @@ def changes(before: RunData, now: RunData) -> Change | None:
     line = f'this run began with {was}, here is {here}'
     return None if was == here else Change(line, True)
   gone, more = sorted(old - new), sorted(new - old)
+  over = []
+  if not gone and not more:  # a seed draws anew where photos come or go
+    over = sorted(_gained(before, now, 'train') | _gained(before, now, 'evaluation'))
   said = [
     f'{len(names):,} {what} ({some(names)})'
     for names, what in (
       (gone, 'photo gone' if len(gone) == 1 else 'photos gone'),
       (more, 'new'),
+      (over, f'photo{"s" * (len(over) != 1)} on the other side'),
     )
     if names
   ]
   line = f'{", ".join(said)} since this run began'
   return Change(line, bool(more)) if said else None
+
+
+def _gained(before: RunData, now: RunData, part: str) -> set[str]:
+  """What a part has now and had not, of the photos that the other part had."""
+  other = next(name for name in PARTS if name != part)
+  had, lacked, has = (
+    set(getattr(data, name).names)
+    for data, name in ((before, other), (before, part), (now, part))
+  )
+  return (had - lacked) & has
 
 
 def some(names: Iterable[str], most: int = 3) -> str:

@@ -56,9 +56,14 @@ def open_data(config: ConfigDict, folder: pathlib.Path | None) -> Data:
     )
 
   train, evaluation = opened()
+  notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
   if experiment.make_task(config).own_classes:
     input_pipeline.check_apart(train, evaluation)
-  notes = list(dict.fromkeys((*train.notes, *evaluation.notes)))
+    if set(train.class_names) & set(evaluation.class_names):
+      notes.append(
+        f'{train.origin} lists the same classes for training and evaluation: where its '
+        'splits do share them, nothing is measured of new ones'
+      )
   now = run_data.of(train, evaluation)
   # Of photos that were replaced since, it keeps the sizes that they had.
   record = now if before is None else dataclasses.replace(before, origin=now.origin)

@@ -4,9 +4,11 @@ import statistics
 from collections.abc import Sequence
 
 from mobilenet.reports import canvas
+from mobilenet.sweeps import scores
 from mobilenet.sweeps.items import REPEATS
 
 _COLOURS = ('#1b6e53', '#c1611f', '#3b6ea5', '#8a4f9e', '#a08a1d', '#b2405a', '#5b6470')
+_SCORE = 'score'  # of a point: its number of the metric
 _MOST_FIELDS = 2  # of more, the values would take more room than the figure
 _MOST_LABELS = 24  # numbers next to points; more would overlap
 _MARKERS = 'osD^vPX'
@@ -19,7 +21,7 @@ _NAMES = {
 
 
 def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
-  """A Figure of top-1 over the swept fields; None if no item is done.
+  """A Figure of the metric over the swept fields; None if no item is done.
 
   Runs that differ by REPEATS alone are one point, their mean, with a bar of one
   standard deviation. With two or more fields the horizontal axis is multiply-adds if
@@ -32,7 +34,12 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
     fields: the swept fields.
     title: above the figure.
   """
-  done = [r for r in rows if r['status'] == 'done' and r['top1'] is not None]
+  metric = scores.metric_of(rows)
+  done = [
+    row | {_SCORE: row[metric]}
+    for row in rows
+    if row['status'] == 'done' and row[metric] is not None
+  ]
   if not done:
     return None
   others = [field for field in fields if field not in REPEATS]
@@ -56,16 +63,16 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
 
 
 def _points(done: Sequence[dict], others: Sequence[str]) -> list[dict]:
-  """Runs that differ by REPEATS alone as one point: 'top1' (mean), 'std' and 'n'."""
+  """Runs that differ by REPEATS alone as one point: _SCORE (mean), 'std' and 'n'."""
   groups: dict[tuple, list[dict]] = {}
   for row in done:
     groups.setdefault(tuple(row[field] for field in others), []).append(row)
   points = []
   for group in groups.values():
-    values = [row['top1'] for row in group]
+    values = [row[_SCORE] for row in group]
     std = statistics.stdev(values) if len(values) > 1 else 0.0
     points.append(
-      dict(group[0]) | {'top1': statistics.fmean(values), 'std': std, 'n': len(values)}
+      dict(group[0]) | {_SCORE: statistics.fmean(values), 'std': std, 'n': len(values)}
     )
   return points
 
@@ -83,7 +90,7 @@ def _over_multiply_adds(points, others, last):
   for point in points if few else ():
     axes.annotate(
       f'{point[last]:g}',
-      (point['multiply_adds'], point['top1']),
+      (point['multiply_adds'], point[_SCORE]),
       (5, -8),
       textcoords='offset points',
       fontsize=6.5,
@@ -120,18 +127,18 @@ def _dots(done, points, others):
   ]
   for height, point in enumerate(points):
     same = [row for row in done if all(row[f] == point[f] for f in others)]
-    x = [row['top1'] for row in same]
+    x = [row[_SCORE] for row in same]
     colour = _COLOURS[0]
     axes.plot(x, [height] * len(x), 'o', color=colour, markersize=5, alpha=0.6)
-    label = f'{point["top1"]:.2f} %'
+    label = f'{point[_SCORE]:.2f} %'
     if point['n'] > 1:
       axes.errorbar(
-        point['top1'], height, xerr=point['std'], fmt='|', color='#222222', capsize=4
+        point[_SCORE], height, xerr=point['std'], fmt='|', color='#222222', capsize=4
       )
       label += f' ± {point["std"]:.2f} (n = {point["n"]})'
     axes.annotate(
       label,
-      (point['top1'], height),
+      (point[_SCORE], height),
       (0, 9),
       textcoords='offset points',
       fontsize=8,
@@ -140,7 +147,7 @@ def _dots(done, points, others):
   axes.set_yticks(range(len(points)), names, parse_math=False)
   axes.set_ylim(len(points) - 0.4, -0.8)
   axes.margins(x=0.12)
-  axes.set_xlabel('top-1 (%)', fontsize=9)
+  axes.set_xlabel(_label(points), fontsize=9)
   axes.grid(axis='x', linewidth=0.4, color='#d8dade')
   _plain(axes)
   return figure
@@ -183,7 +190,7 @@ def _lines(points, line_fields) -> dict[tuple, list[dict]]:
 
 def _plot(axes, group, x, **style) -> None:
   group = sorted(group, key=lambda point: point[x])
-  xs, ys = [point[x] for point in group], [point['top1'] for point in group]
+  xs, ys = [point[x] for point in group], [point[_SCORE] for point in group]
   if 'label' in style and any(point['n'] > 1 for point in group):
     axes.errorbar(xs, ys, yerr=[point['std'] for point in group], **style)
   else:
@@ -210,9 +217,9 @@ def _millions(value: float) -> str:
 
 
 def _style(figure, axes, points):
-  axes.set_ylabel('top-1 (%)', fontsize=9)
-  if any(point['n'] > 1 for point in points):
-    axes.set_ylabel('top-1 (%), mean ± standard deviation over runs', fontsize=9)
+  several = any(point['n'] > 1 for point in points)
+  spread = ', mean ± standard deviation over runs' if several else ''
+  axes.set_ylabel(_label(points) + spread, fontsize=9)
   axes.grid(linewidth=0.4, color='#d8dade')
   axes.margins(x=0.06, y=0.08)
   _plain(axes)
@@ -223,6 +230,10 @@ def _plain(axes) -> None:
   axes.spines[['top', 'right']].set_visible(False)
   axes.tick_params(labelsize=8)
   axes.set_axisbelow(True)
+
+
+def _label(points) -> str:
+  return f'{scores.in_words(scores.metric_of(points))} (%)'
 
 
 def _name(field: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from mobilenet import config_files
 from mobilenet.reports import terminal
 from mobilenet.sweeps import items as sweep_items
-from mobilenet.sweeps import leash
+from mobilenet.sweeps import leash, scores
 from mobilenet.sweeps import table as sweep_table
 from mobilenet.sweeps.items import Item
 from mobilenet.training import files
@@ -304,7 +304,9 @@ def _last(lines: list[str]) -> str:
 
 
 def _accuracy(ended: dict) -> str:
-  return f'top-1 {ended["top1"]:.2f} %' if ended.get('top1') is not None else 'no top-1'
+  metric = scores.metric_of([ended])
+  value, name = ended.get(metric), scores.in_words(metric)
+  return f'no {name}' if value is None else f'{name} {value:.2f} %'
 
 
 def _say(line: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mobilenet.reports import canvas, csv_file, terminal
 from mobilenet.sweeps import figure as sweep_figure
+from mobilenet.sweeps import scores
 from mobilenet.sweeps.items import REPEATS, STATUSES, Item, locked, standing
 from mobilenet.training import files
 
@@ -17,8 +18,6 @@ LOCK_FILE = '.sweep.lock'
 
 # Column of the tables -> field of a result.
 _NUMBERS = {
-  'top1': 'top1',  # of the averaged or the raw weights, whichever count
-  'raw_top1': 'raw_top1',
   'loss': 'loss',
   'parameters': 'parameters',
   'multiply_adds': 'multiply_adds',
@@ -29,9 +28,6 @@ _NUMBERS = {
 
 
 _HEADS = (
-  'seed',
-  'top-1',
-  'raw top-1',
   'loss',
   'parameters',
   'M multiply-adds',
@@ -93,13 +89,15 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
   """A row per item.
 
   The keys are index, item, status (one of `items.STATUSES`), the swept fields,
-  top1 and raw_top1 (percent), loss, parameters, multiply_adds, seconds (of training),
-  images_per_second, steps, seed and reason. A number that is missing is None.
+  metric (the name of what counts for the task, such as top1), it and raw_<metric> in
+  percent, loss, parameters, multiply_adds, seconds (of training), images_per_second,
+  steps, seed and reason. A number that is missing is None. The first is that of the
+  averaged or the raw weights, whichever count.
   """
   fields = [field for field in swept_fields(items) if field not in REPEATS]
-  rows = []
-  for index, item in enumerate(items):
-    now = standing(item, ignore)
+  rows, standings = [], [standing(item, ignore) for item in items]
+  metric = scores.metric_of([now.result or {} for now in standings])
+  for index, (item, now) in enumerate(zip(items, standings, strict=True)):
     ended = now.result or {}
     rows.append(
       {
@@ -107,6 +105,8 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
         'item': item.name,
         'status': now.status,
         **{field: _value(item.config, field) for field in fields},
+        'metric': metric,
+        **{name: ended.get(name) for name in (metric, f'raw_{metric}')},
         **{name: ended.get(source) for name, source in _NUMBERS.items()},
         'seed': item.config.get('seed'),
         'reason': '; '.join(x.strip() for x in now.reason.splitlines()),
@@ -120,8 +120,9 @@ def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
   """Mean and standard deviation (of a sample) of runs that differ by REPEATS alone.
 
   Returns:
-    A row per setting of the other fields: those, n (runs that are done), top1_mean,
-    top1_std, raw_top1_mean, raw_top1_std; [] if the sweep changes none of them.
+    A row per setting of the other fields: those, n (runs that are done), of the metric
+    top1_mean, top1_std, raw_top1_mean, raw_top1_std, or as it is called; [] if the
+    sweep changes none of them.
   """
   if not set(fields) & set(REPEATS):
     return []
@@ -129,11 +130,11 @@ def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
   groups: dict[tuple, list[dict]] = {}
   for row in rows:
     groups.setdefault(tuple(row[field] for field in others), []).append(row)
-  means = []
+  means, metric = [], scores.metric_of(rows)
   for key, group in groups.items():
     done = [row for row in group if row['status'] == 'done']
     mean = dict(zip(others, key, strict=True)) | {'n': len(done)}
-    for name in ('top1', 'raw_top1'):
+    for name in (metric, f'raw_{metric}'):
       values = [row[name] for row in done if row[name] is not None]
       mean[f'{name}_mean'] = statistics.fmean(values) if values else None
       mean[f'{name}_std'] = statistics.stdev(values) if len(values) > 1 else None
@@ -143,14 +144,16 @@ def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
 
 def show(rows: Sequence[dict], title: str) -> None:
   """Prints the status of every item."""
+  metric = scores.metric_of(rows)
+  head = (scores.in_words(metric), 'right')
   table = terminal.make_table(
-    title, [('', 'right'), ('item', 'left'), ('top-1', 'right'), ('status', 'left')]
+    title, [('', 'right'), ('item', 'left'), head, ('status', 'left')]
   )
   for row in rows:
     status = row['status'] + (f': {row["reason"]}' if row['reason'] else '')
     style = 'red' if row['status'] == 'failed' else None
     terminal.add_row(
-      table, row['index'], row['item'], _percent(row['top1']), status, style=style
+      table, row['index'], row['item'], _percent(row[metric]), status, style=style
     )
   terminal.show(table)
   print(count_statuses(rows))
@@ -181,6 +184,8 @@ def _value(config: dict, field: str):
 
 def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
   others = [field for field in fields if field not in REPEATS]
+  metric = scores.metric_of(rows)
+  name = scores.in_words(metric)
   now = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC')
   total = sum(row['seconds'] or 0 for row in rows)
   parts = [
@@ -190,16 +195,17 @@ def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
     *_environments(rows),
   ]
   if has_figure:
-    parts.append(f'![top-1 of the sweep]({FIGURE_FILE})')
+    parts.append(f'![{name} of the sweep]({FIGURE_FILE})')
   if means:
-    heads = [*others, 'runs', 'top-1, mean', 'standard deviation', 'raw, mean', 'sd']
+    heads = [*others, 'runs', f'{name}, mean', 'standard deviation', 'raw, mean', 'sd']
     cells = [
       [
         *(mean[field] for field in others),
         mean['n'],
         *(
-          _percent(mean[name])
-          for name in ('top1_mean', 'top1_std', 'raw_top1_mean', 'raw_top1_std')
+          _percent(mean[f'{kind}{metric}_{of}'])
+          for kind in ('', 'raw_')
+          for of in ('mean', 'std')
         ),
       ]
       for mean in means
@@ -208,12 +214,12 @@ def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
   parts += [
     '## Runs' if means else '',
     _table(
-      ['item', *others, *_HEADS],
-      [_cells(row, others) for row in rows],
+      ['item', *others, 'seed', name, f'raw {name}', *_HEADS],
+      [_cells(row, others, metric) for row in rows],
       1 + len(others),
     ),
-    'top-1 is that of the raw or the averaged weights, whichever score better in the '
-    'last evaluation; raw top-1 is that of the raw ones.',
+    f'{name} is that of the raw or the averaged weights, whichever score better in the '
+    f'last evaluation; raw {name} is that of the raw ones.',
   ]
   if unlike := [row for row in rows if row['reason']]:
     lines = [f'- {row["item"]}: {row["status"]}: {row["reason"]}' for row in unlike]
@@ -221,14 +227,14 @@ def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
   return '\n\n'.join(part for part in parts if part) + '\n'
 
 
-def _cells(row: dict, others: Sequence[str]) -> list[str]:
+def _cells(row: dict, others: Sequence[str], metric: str) -> list[str]:
   adds, rate, loss = row['multiply_adds'], row['images_per_second'], row['loss']
   return [
     row['item'],
     *(row[field] for field in others),
     row['seed'],
-    _percent(row['top1']),
-    _percent(row['raw_top1']),
+    _percent(row[metric]),
+    _percent(row[f'raw_{metric}']),
     '' if loss is None else f'{loss:.4f}',
     '' if row['parameters'] is None else f'{row["parameters"]:,}',
     '' if adds is None else f'{adds / 1e6:,.2f}',

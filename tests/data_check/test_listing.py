@@ -4,6 +4,7 @@ import pytest
 
 from input_pipeline import DataError, folder_split
 from input_pipeline.folder import open_folder
+from input_pipeline.identities import open_identities
 from mobilenet.data_check import listing
 
 
@@ -29,6 +30,23 @@ def test_parts_are_those_that_training_takes(tmp_path):
     assert ours == list(opened.names)
     labels = [listed.classes.index(file.class_name) for file in listed.files]
     assert sorted(set(labels)) == [0, 1]
+
+
+def test_a_network_that_embeds_has_whole_classes_set_aside(tmp_path):
+  write(tmp_path / 'own', *(f'{c}/{n}.jpg' for c in 'abcde' for n in range(2)))
+  write(tmp_path / 'parts', 'train/a/1.jpg', 'train/b/1.jpg', 'val/b/2.jpg')
+  split = folder_split.Split(seed=1)
+  listed, parts = (
+    listing.of_folder(str(tmp_path / name), '--data_dir', split, by_class=True)
+    for name in ('own', 'parts')
+  )
+  for part in ('train', 'val'):
+    opened = open_identities(part, str(tmp_path / 'own'), seed=1)
+    ours = [file.name for file in listed.files if file.part == part]
+    assert ours == list(opened.names)
+  assert listed.refusals == ()
+  (refusal,) = parts.refusals
+  assert refusal.startswith('1 of the classes lie in several parts (b)')
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,16 @@ def test_copies_are_found(done):
   assert 'b/0.png, b/2.png' in (out / 'look_alikes.html').read_text()
 
 
+def test_embeddings_are_written_though_too_many_are_alike(
+  weights, photos, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(cosines, '_MOST_PAIRS', 5)
+  found = embed(f'--init={weights}', f'--out={tmp_path / "out"}', '--alike=-1', photos)
+  assert found.returncode == 1
+  assert 'give a higher --alike' in found.stderr
+  assert list(np.load(tmp_path / 'out' / 'embeddings.npz')['names']) == NAMES
+
+
 def test_folders_are_what_the_photos_show(done):
   out, printed = done
   assert '6 same, 6 different' in printed

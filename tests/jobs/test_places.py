@@ -10,6 +10,8 @@ import pytest
 from input_pipeline import made_places
 from mobilenet import trained
 from mobilenet.jobs import evaluate
+from mobilenet.models import user_cache
+from mobilenet.runs import run_data
 from mobilenet.tasks.places.distances import haversine
 from mobilenet.training import workdir
 from tests import tiny
@@ -108,6 +110,28 @@ def test_a_run_goes_on_with_its_cells_when_photos_come_and_go(run, photos, tmp_p
   assert workdir.read_classes(folder) == workdir.read_classes(run)
 
 
+def test_a_photo_that_changed_is_of_its_cell_where_the_network_is_frozen(
+  run, photos, tmp_path, monkeypatch
+):
+  """It alone would make no cell: the run's are those of all photos."""
+  monkeypatch.setattr(user_cache, 'folder', lambda name: tmp_path / 'cache' / name)
+  own = tmp_path / 'photos'
+  shutil.copytree(photos, own)
+  frozen = (
+    '--config.model.trained=classifier',
+    '--config.data.train_ops={contract}',
+    f'--config.init={run}',
+    '--config.new_head=True',
+    f'--config.data.dir={own}',
+  )
+  for name, said in (('first', 'computed for 32 in'), ('second', 'computed for 1 in')):
+    done = tiny.run(*SMALL, *frozen, f'--workdir={tmp_path / name}', report=False)
+    assert done.returncode == 0, done.stderr
+    assert f'of train: {said}' in done.stdout
+    trained_on = run_data.recorded(tmp_path / name).train.names
+    (own / trained_on[0]).touch()
+
+
 def test_predictions_are_places(run, photos, tmp_path):
   out = tmp_path / 'out'
   done = tiny.run(
@@ -124,6 +148,17 @@ def test_predictions_are_places(run, photos, tmp_path):
     assert (latitude, longitude) == (float(row['latitude']), float(row['longitude']))
     assert point['properties']['cell'] == row['cell']
   assert 'Map' in (out / 'predictions.html').read_text()
+
+
+def test_answers_of_places_are_not_stored(run, photos, tmp_path):
+  done = tiny.run(
+    '--job=logits',
+    f'--init={run}',
+    f'--data_dir={photos}',
+    f'--out={tmp_path / "l.npz"}',
+  )
+  assert done.returncode == 1
+  assert done.stderr.startswith(f'error: {run} is a run of places, and answers are')
 
 
 @pytest.mark.heavy  # a program more, and its clock

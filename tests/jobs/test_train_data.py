@@ -4,8 +4,10 @@ import shutil
 
 import pytest
 
-from input_pipeline import DataError
+from configs import places
+from input_pipeline import DataError, made_places
 from mobilenet.runs import run_data, training_data
+from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError
 
 
@@ -140,3 +142,30 @@ def test_a_set_of_another_version(config, begin, monkeypatch, tmp_path):
     'this run began with made (train: 1,024, validation: 256), here is made (train: '
     '1,000, validation: 250): give that data back, or choose another --workdir'
   )
+
+
+def test_a_file_that_moves_photos_to_the_other_side_moves_none(tmp_path):
+  """Of tags and places a CSV says the parts, and the photos keep their names."""
+  photos = tmp_path / 'photos'
+  made_places.write_photos(photos, 12, size=16)
+  table = next(photos.glob('*.csv'))
+  head, *rows = table.read_text().splitlines()
+
+  def say(parts):
+    lines = [f'{row},{part}' for row, part in zip(rows, parts, strict=True)]
+    table.write_text('\n'.join([f'{head},split', *lines]))
+
+  config = places.get_config('most=9,fewest=1')
+  config.data.dir = str(photos)
+  folder = tmp_path / 'run'
+  say(['train'] * 8 + ['val'] * 4)
+  before = training_data.open_data(config, folder)
+  run_data.write(folder, before.record)
+  workdir.write_classes(folder, before.train.class_names)
+  (folder / 'checkpoints' / '1').mkdir(parents=True)
+  say(['val'] + ['train'] * 8 + ['val'] * 3)
+  data = training_data.open_data(config, folder)
+  assert '2 photos on the other side' in data.notes[-1]
+  assert set(data.train.names) < set(before.train.names)
+  assert set(data.evaluation.names) < set(before.evaluation.names)
+  assert data.record == before.record

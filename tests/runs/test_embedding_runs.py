@@ -49,12 +49,13 @@ def test_a_run_keeps_its_people_and_is_measured_on_people_it_never_saw(
   data = training_data.open_data(config, folder)
   assert any('4 new (aaron/0.png' in note for note in data.notes)
   assert data.train.class_names == trained_on
-  # Other people are no other run.
+  # Other people are no other run, and who was trained on is named.
   others = tmp_path / 'others'
-  for name in ('greta', 'hugo'):
+  for name in ('greta', trained_on[0]):
     shutil.copytree(people / PEOPLE[0], others / name)
   done = tiny.run('--job=eval', f'--workdir={folder}', f'--data_dir={others}')
   assert done.returncode == 0, done.stderr
+  assert f'1 of these 2 classes were trained on ({trained_on[0]})' in done.stdout
   found = result.read_result(folder / 'report-others-all')
   assert found['num_examples'] == 8
   assert 0 <= found['recall_at_1'] <= 100

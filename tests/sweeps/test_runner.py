@@ -153,6 +153,18 @@ def test_failures_do_not_stop_the_rest_and_are_told_why(tmp_path, capfd):
   assert (tmp_path / 'sweep.png').read_bytes()[:4] == b'\x89PNG'
 
 
+def test_the_tables_have_the_metric_of_the_task(tmp_path, capfd):
+  items = make_items(tmp_path, ['ok', 'ok'])
+  run(items, tmp_path)
+  for n, item in enumerate(items):
+    said = {'metric': 'mAP', 'mAP': 40.0 + n, 'raw_mAP': 30.0}
+    (item.folder / 'result.json').write_text(json.dumps(said))
+  assert run(items, tmp_path) == 0
+  assert 'seed0: done already, mAP 40.00 %' in capfd.readouterr().out
+  assert [row['mAP'] for row in read_csv(tmp_path)] == ['40.0', '41.0']
+  assert 'mAP, mean' in (tmp_path / 'sweep.md').read_text()
+
+
 def test_what_is_done_is_skipped_and_what_failed_is_tried_again(tmp_path, capfd):
   run(make_items(tmp_path, ['ok', 'error']), tmp_path)
   items = make_items(tmp_path, ['ok', 'ok'])

@@ -68,6 +68,23 @@ def test_names_and_seeds_are_dots():
   assert sweep_figure.draw([row(None, status='failed')], ['seed']) is None
 
 
+def test_other_tasks_are_compared_by_their_own_metric():
+  rows = [
+    row(None, s, metric='recall_at_1', recall_at_1=70.0 + s, raw_recall_at_1=60.0, w=w)
+    for w in (0.5, 1.0)
+    for s in (0, 2)
+  ]
+  assert [
+    n['recall_at_1_mean'] for n in sweep_table.over_seeds(rows, ['w', 'seed'])
+  ] == [
+    71.0,
+    71.0,
+  ]
+  axes = sweep_figure.draw(rows, ['w', 'seed']).axes[0]
+  assert axes.get_ylabel().startswith('recall at 1 (%), mean')
+  assert list(axes.containers[0].lines[0].get_ydata()) == [71.0, 71.0]
+
+
 def test_items_that_set_many_fields_are_told_apart_by_their_names():
   fields = ['a', 'b', 'c']
   rows = [row(90.0, item=n, a=n, b=1.0, c='long ' * 40) for n in ('one', 'two')]

@@ -8,12 +8,18 @@ import pytest
 from mobilenet.models import named
 from mobilenet.models.initial import init_variables
 from mobilenet.tasks.detection.task import Detection
+from mobilenet.tasks.embeddings.task import Embeddings
 from mobilenet.tasks.segmentation.task import Segmentation
+from mobilenet.tasks.tags.task import Tags
 from mobilenet.training import sharding, state
 from mobilenet.training.step import make_train_step
 from tests import tiny
 
 SIZE = 32
+
+
+TAGS = {'tags': np.array([[0, 1], [-1, -1], [1, -1], [1, 0]], np.float32)}
+TAUGHT = np.random.default_rng(2).standard_normal((4, 128), np.float32)
 
 
 def with_boxes():
@@ -38,8 +44,16 @@ def with_masks():
   [
     (Detection(), 'tiny_ssd', with_boxes()),
     (Segmentation(class_weights=(1.0, 3.0)), 'tiny_lraspp', with_masks()),
+    # Their parts weigh the same: two programs more are for those who change that.
+    pytest.param(Tags(weights=((1, 3), (2, 1))), 'tiny', TAGS, marks=pytest.mark.heavy),
+    pytest.param(
+      Embeddings(scale=4.0, features=0.5),
+      'tiny_embedder',
+      {'label': np.array([0, 1, 1, 0]), 'teacher_embeddings': TAUGHT},
+      marks=pytest.mark.heavy,
+    ),
   ],
-  ids=['detection', 'segmentation'],
+  ids=['detection', 'segmentation', 'tags', 'embeddings'],
 )
 def test_two_parts_are_the_whole(task, network, marks):
   with tiny.patched():

@@ -44,10 +44,10 @@ def nearest_blocks(
   for rows, cosines in _blocks(units):
     own = np.arange(rows.start, rows.stop)
     cosines[own - rows.start, own] = -np.inf
-    if count < len(units) - 1:
-      chosen = np.argpartition(-cosines, count, axis=1)[:, :count]
+    if 0 < count < len(units) - 1:
+      chosen = _largest(cosines, count)
     else:
-      chosen = np.argsort(-cosines, axis=1)[:, :count]
+      chosen = np.argsort(-cosines, axis=1, kind='stable')[:, :count]
     values = np.take_along_axis(cosines, chosen, axis=1)
     # Of two that are as near, the first: the same numbers on every machine.
     order = np.lexsort((chosen, -values))
@@ -56,6 +56,24 @@ def nearest_blocks(
       np.take_along_axis(chosen, order, axis=1),
       np.take_along_axis(values, order, axis=1),
     )
+
+
+def _largest(cosines: np.ndarray, count: int) -> np.ndarray:
+  """(B, count): of the cosines (B, N) of each row the largest, in any order.
+
+  Of those that are as large as the last one, the first: how NumPy parts equals is its
+  own affair.
+  """
+  chosen = np.argpartition(-cosines, count, axis=1)[:, :count]
+  last = np.take_along_axis(cosines, chosen, axis=1).min(axis=1, keepdims=True)
+  tied = np.flatnonzero((cosines >= last).sum(axis=1) > count)
+  if tied.size:
+    own, last = cosines[tied], last[tied]
+    above, equal = own > last, own == last
+    left = count - above.sum(axis=1, keepdims=True)
+    taken = above | (equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= left))
+    chosen[tied] = np.nonzero(taken)[1].reshape(len(tied), count)
+  return chosen
 
 
 def pairs_above(units: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:

@@ -62,18 +62,27 @@ def find(
   Raises:
     TrainingError: an embedding is not finite, or far too many pairs are near copies.
   """
-  finite = np.isfinite(embeddings).all(axis=1)
-  require(
-    bool(finite.all()),
-    f'the embedding of {names[int(np.argmin(finite))] if len(names) else ""} is no '
-    'finite number: the weights are broken, or want photos on another scale',
-  )
+  check(names, embeddings)
   units = cosines.unit(embeddings)
   nearest, similarities = cosines.nearest(units, neighbours)
   why = 'as given'
   if least is None:
     least, why = chosen(units)
   return Alike(tuple(names), nearest, similarities, least, why, groups(units, least))
+
+
+def check(names: Sequence[str], embeddings: np.ndarray) -> None:
+  """Checks that embeddings are numbers.
+
+  Raises:
+    TrainingError: one is not finite; the photo is named.
+  """
+  finite = np.isfinite(embeddings).all(axis=1)
+  require(
+    bool(finite.all()),
+    f'the embedding of {names[int(np.argmin(finite))] if len(names) else ""} is no '
+    'finite number: the weights are broken, or want photos on another scale',
+  )
 
 
 def chosen(units: np.ndarray) -> tuple[float, str]:

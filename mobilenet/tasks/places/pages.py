@@ -18,6 +18,7 @@ from mobilenet.tasks.places.distances import (
   width_km,
 )
 from mobilenet.tasks.places.task import Places
+from mobilenet.training.errors import require
 
 WORST = 12  # pictures
 _ALLOWED = 80  # %, below which the cells themselves are in the way
@@ -50,11 +51,16 @@ def write_report(task: Places, evaluated: Evaluated) -> Written:
   """Writes predictions.csv, cells.csv, distances.csv, cells.png and errors.png.
 
   Raises:
-    TrainingError: a file cannot be written.
+    TrainingError: a file cannot be written, or the probabilities are no numbers.
   """
   kept = evaluated.evaluation.predictions
   if not kept or not len(kept['index']):
     return Written({})
+  require(
+    bool(np.isfinite(kept['probability']).all()),
+    'some probabilities are no finite numbers: the weights are broken, or want photos '
+    'on another scale',
+  )
   folder, facts = evaluated.folder, _facts(task, evaluated)
   described = [evaluated.examples.describe(int(index)) for index in kept['index']]
   csv_file.write_records(folder / 'predictions.csv', _photos(facts, described))

@@ -98,8 +98,12 @@ class Places(Classification):
   def finish(
     self, metrics: dict[str, float], kept: dict[str, np.ndarray] | None
   ) -> dict[str, float]:
-    """Adds 'within_..._km' in % and 'median_km', of all photos."""
-    found = self.distances(kept) if kept else np.zeros(0)
+    """Adds 'within_..._km' in % and 'median_km', of all photos.
+
+    NaN without photos, or where a probability is no number: `argmax` answers then, too.
+    """
+    known = bool(kept) and bool(np.isfinite(kept['probability']).all())
+    found = self.distances(kept) if known else np.zeros(0)
     shares = {_name(radius): share_within(found, radius) for radius in RADII}
     median = float(np.median(found)) if len(found) else math.nan
     return {**metrics, **shares, 'median_km': median}

@@ -15,12 +15,14 @@ _NAMED = 8  # tags that a line names
 
 class Facts(NamedTuple):
   """scores: tag -> its `Score`. trained: tag -> positives in training; {} where nobody
-  counted. chose: whether these photos chose the weights and the thresholds.
+  counted. chose: whether these photos chose the weights. chose_thresholds: whether they
+  chose the thresholds.
   """
 
   scores: Mapping[str, Score]
   trained: Mapping[str, int]
   chose: bool
+  chose_thresholds: bool
 
 
 class Line(NamedTuple):
@@ -129,10 +131,15 @@ def _few_trained(facts: Facts) -> Line | None:
 
 
 def _flattered(facts: Facts) -> Line | None:
-  if not facts.chose:
+  chosen = [
+    name
+    for name, own in (('weights', facts.chose), ('thresholds', facts.chose_thresholds))
+    if own
+  ]
+  if not chosen:
     return None
-  line = 'These photos chose the weights and the thresholds: on new ones expect less.'
-  return Line('note', line)
+  what = ' and the '.join(chosen)
+  return Line('note', f'These photos chose the {what}: on new ones expect less.')
 
 
 RULES: tuple[Callable[[Facts], Line | None], ...] = (

@@ -9,6 +9,7 @@ from mobilenet.reports import amounts, canvas, csv_file, page, pictures, termina
 from mobilenet.tasks import Evaluated, Written
 from mobilenet.tasks.tags import figures, judgement, mistakes, scoring, threshold_file
 from mobilenet.tasks.tags.scoring import Score
+from mobilenet.training.errors import require
 from mobilenet.weights.class_names import display_name
 
 _MOST_ROWS = 100  # tags in a table; all are in tags.csv
@@ -25,7 +26,12 @@ def write_report(evaluated: Evaluated) -> Written:
     TrainingError: a file cannot be written, or the logits are no numbers.
   """
   kept, names = evaluated.evaluation.predictions, evaluated.outputs
-  thresholds = _thresholds(evaluated, kept)
+  require(
+    bool(np.isfinite(kept['logits']).all()),
+    'some logits are no finite numbers: the weights are broken, or want photos on '
+    'another scale',
+  )
+  thresholds, chosen_here = _thresholds(evaluated, kept)
   scores = [
     scoring.score(kept['logits'][:, n], kept['tags'][:, n], thresholds[n])
     for n in range(len(names))
@@ -34,7 +40,7 @@ def write_report(evaluated: Evaluated) -> Written:
   csv_file.write_records(evaluated.folder / 'tags.csv', rows)
   _write_predictions(evaluated, kept, thresholds)
   sections = [
-    _in_short(evaluated, scores),
+    _in_short(evaluated, scores, chosen_here),
     ('Each tag', [_table(rows)]),
     ('Precision and recall', _curves(evaluated.folder, kept, scores, names)),
     ('Where it is wrong', _worst(evaluated, kept, scores)),
@@ -43,21 +49,21 @@ def write_report(evaluated: Evaluated) -> Written:
   return Written(_means(scores), sections)
 
 
-def _thresholds(evaluated: Evaluated, kept) -> list[float]:
-  """One of each tag: chosen here, or before."""
+def _thresholds(evaluated: Evaluated, kept) -> tuple[list[float], bool]:
+  """One of each tag, and whether they are chosen here or were before."""
   names, run = evaluated.outputs, evaluated.run or evaluated.card
   if not (evaluated.decide and evaluated.run is not None) and run is not None:
     # Measured as predictions are made, not at thresholds of its own.
     known = threshold_file.read(run.folder, run.step, names)
     if known is not None:
-      return known
+      return known, False
   found = [
     scoring.best_threshold(kept['logits'][:, n], kept['tags'][:, n])
     for n in range(len(names))
   ]
   if evaluated.decide and evaluated.run is not None:
     threshold_file.write(run.folder, names, found, split=evaluated.split, step=run.step)
-  return found
+  return found, True
 
 
 def _row(name: str, own: Score) -> dict:
@@ -88,13 +94,16 @@ def _means(scores: Sequence[Score]) -> dict[str, float]:
   return {name: 100 * float(np.mean(each)) for name, each in found.items() if each}
 
 
-def _in_short(evaluated: Evaluated, scores: Sequence[Score]):
+def _in_short(evaluated: Evaluated, scores: Sequence[Score], chosen_here: bool):
   mean = evaluated.evaluation.metrics.get('mAP', math.nan)
   means = _means(scores)
   said = dict(zip(map(display_name, evaluated.outputs), scores, strict=True))
   trained = (evaluated.counts or {}).get('training', {})
   facts = judgement.Facts(
-    said, {display_name(name): n for name, n in trained.items()}, evaluated.chose
+    said,
+    {display_name(name): n for name, n in trained.items()},
+    evaluated.chose,
+    chosen_here or evaluated.chose,
   )
   headline = [
     (amounts.percent(mean), 'mean average precision'),

@@ -33,6 +33,16 @@ def test_of_equal_ones_the_first_come_first():
   np.testing.assert_array_equal(rows, [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
 
 
+@pytest.mark.parametrize('count', [1, 3, 8])
+def test_copies_do_not_depend_on_how_they_are_sorted(count):
+  """Three photos, each there four times; every cosine is exact."""
+  units = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)[[0, 5, 9, 1, 6, 10, 2, 7]]
+  every = units @ units.T
+  np.fill_diagonal(every, -2)
+  order = np.argsort(-every, axis=1, kind='stable')[:, : min(count, 7)]
+  np.testing.assert_array_equal(cosines.nearest(units, count)[0], order)
+
+
 @pytest.mark.parametrize('count', [0, 1])
 def test_one_photo_has_no_neighbours(count):
   rows, values = cosines.nearest(np.ones((count, 2), np.float32), 5)

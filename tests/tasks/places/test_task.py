@@ -68,6 +68,14 @@ def test_nothing_to_measure_is_no_number():
   assert np.isnan([metrics['within_200_km'], metrics['median_km']]).all()
 
 
+def test_a_diverged_network_has_no_number():
+  own = batch([0, 1], CENTRES[:2])
+  logits = jnp.asarray([[1.0, 0, 0], [np.nan] * 3])
+  kept = jax.device_get(TASK.kept(logits, own)) | {'position': own['position']}
+  metrics = TASK.finish({}, kept)
+  assert np.isnan(list(metrics.values())).all()
+
+
 def test_the_loss_is_classifications():
   own = batch([0, 2], [PARIS, ULURU])
   logits = jnp.asarray([[1.0, 0.5, -2], [0.2, 0.1, 0.7]])

@@ -90,7 +90,7 @@ def test_what_is_said_of_tags():
     'never': score(0, 100, None),
     'all': score(50, 100, 0.9)._replace(precision=0.5, recall=1.0),
   }
-  found = judgement.lines(judgement.Facts(scores, {'good': 90, 'rare': 4}, True))
+  found = judgement.lines(judgement.Facts(scores, {'good': 90, 'rare': 4}, True, True))
   text = ' '.join(line.text for line in found)
   assert [line.kind for line in found] == ['warning'] * 6 + ['note']
   for part in (
@@ -103,5 +103,9 @@ def test_what_is_said_of_tags():
   ):
     assert part in text
   assert 'good' not in text
-  (line,) = judgement.lines(judgement.Facts({'good': scores['good']}, {}, False))
+  facts = judgement.Facts({'good': scores['good']}, {}, False, False)
+  (line,) = judgement.lines(facts)
   assert line.kind == 'good'
+  # As of a run without a report of its own, such as an imported one.
+  _, line = judgement.lines(facts._replace(chose_thresholds=True))
+  assert line.text.startswith('These photos chose the thresholds:')
