@@ -5,9 +5,11 @@
 
 `people` holds a folder of photos for each person, product or kind. A fifth of these
 classes is set aside, always the same ones: a run is measured on classes that it never
-saw, by how often the nearest other photo shows the same one. Or there are `train/` and
-`val/` with different class folders. Without `init` all of the network is drawn, and
-learns less from few photos.
+saw, by how well photos of the same one find each other. Or there are `train/` and
+`val/` with different class folders. Without `init` all of the network is drawn and
+learns less from few photos: `:scratch` has the learning rate for that, and norms that
+learn. With it, the trunk's norms keep the statistics that they came with
+(docs/results/embeddings has what that brings).
 
 `kind=face` is for aligned faces, cut as those of the later use; `kind=sign` never
 mirrors photos, `kind=microscopy` turns them every way. `loss=cosface`, `softmax`, or
@@ -40,6 +42,7 @@ def get_config(arg=None):
     loss='arcface',
     epochs=50.0,
     kind='natural',
+    scratch=False,
     quick=False,
   )
   if arg['kind'] not in KINDS:
@@ -58,7 +61,8 @@ def get_config(arg=None):
   config.batch_size = 64
   config.eval_batch_size = 128
   config.epochs = arg['epochs']
-  common.adamw(config, 0.001)
+  config.model.frozen_norms = not arg['scratch']
+  common.adamw(config, 0.001 if arg['scratch'] else 0.0003)
   config.loss.label_smoothing = 0.0
   config.schedule.warmup_epochs = min(3.0, 0.1 * arg['epochs'])
   config.ema_decay = 0.99

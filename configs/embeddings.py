@@ -30,4 +30,5 @@ def quick(config):
   """A minute on made images, to see that all of it runs."""
   config = common.quick(config)
   config.data.made_examples = 128
+  config.model.frozen_norms = False
   return config

@@ -21,8 +21,8 @@ def get_config(arg=None):
   given = common.parse_arg(
     arg, width=1.0, resolution=160, size=128, epochs=50.0, kind='face', quick=False
   )
-  fields = ','.join(f'{name}={value}' for name, value in given.items())
-  return embed_folder.get_config(f'model=embed_mobilenet_v1,loss=distance,{fields}')
+  given |= {'model': 'embed_mobilenet_v1', 'loss': 'distance', 'scratch': True}
+  return embed_folder.get_config(','.join(f'{n}={value}' for n, value in given.items()))
 
 
 def sweep(name='table_14'):

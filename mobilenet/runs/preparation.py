@@ -71,6 +71,11 @@ def complete(
   """
   limits.check(config)
   config, weights = trained.complete(config)
+  require(
+    weights is not None or not config.model.get('frozen_norms', False),
+    '--config.model.frozen_norms=true keeps the statistics that weights came with, and '
+    'there are none: --config.init=FILE, or set it to false',
+  )
   first_ranges.check(config, weights)
   config, teacher = teaching.open_teacher(config)
   return config, weights, teacher

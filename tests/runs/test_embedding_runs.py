@@ -30,7 +30,7 @@ def test_a_run_keeps_its_people_and_is_measured_on_people_it_never_saw(
 ):
   folder = tmp_path / 'run'
   done = tiny.run(
-    '--config=configs/embed_folder.py:model=tiny_embedder,resolution=24,size=6,epochs=1',
+    '--config=configs/embed_folder.py:model=tiny_embedder,resolution=24,size=6,epochs=1,scratch',
     *conftest.fields(people),
     f'--workdir={folder}',
     report=False,
@@ -44,7 +44,7 @@ def test_a_run_keeps_its_people_and_is_measured_on_people_it_never_saw(
   more = tmp_path / 'more'
   shutil.copytree(people, more)
   shutil.copytree(people / 'anna', more / 'aaron')
-  config = embed_folder.get_config()
+  config = embed_folder.get_config('scratch')
   config.data.dir = str(more)
   data = training_data.open_data(config, folder)
   assert any('4 new (aaron/0.png' in note for note in data.notes)
@@ -63,7 +63,9 @@ def test_a_run_keeps_its_people_and_is_measured_on_people_it_never_saw(
 
 @pytest.fixture
 def config(teacher, people):
-  config = embed_folder.get_config('model=tiny_embedder,resolution=24,loss=distance')
+  config = embed_folder.get_config(
+    'model=tiny_embedder,resolution=24,loss=distance,scratch'
+  )
   config.teacher.weights, config.data.dir = str(teacher), str(people)
   with (
     mock.patch.dict(zoo.NETWORKS, tiny=tiny.NETWORK),
@@ -98,3 +100,9 @@ def test_what_a_teacher_cannot_say(config, fields, line):
   config.update_from_flattened_dict(fields)
   with pytest.raises(TrainingError, match=line):
     teaching.open_teacher(config)
+
+
+def test_norms_keep_statistics_of_weights_alone():
+  config = embed_folder.get_config('model=tiny_embedder')
+  with pytest.raises(TrainingError, match=r'frozen_norms=true .* there are none'):
+    preparation.complete(config)
