@@ -8,7 +8,7 @@ import pytest
 from configs import embed_folder
 from mobilenet.models import embedders, zoo
 from mobilenet.reports import result
-from mobilenet.runs import teaching, training_data
+from mobilenet.runs import preparation, teaching, training_data
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError
 from tests import tiny
