@@ -1,4 +1,4 @@
-"""Checks a folder of photos: broken files, copies, labels, shortcuts.
+"""Checks photos: broken files, copies, labels, shortcuts.
 
     python main.py --job=check_data --data_dir=photos
     python main.py --job=check_data --data_dir=photos --other_dir=photos_of_another_lab

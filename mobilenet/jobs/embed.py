@@ -1,4 +1,4 @@
-"""Writes embeddings of photos, and finds which ones are alike.
+"""Writes embeddings of photos; finds which are alike.
 
     python main.py --job=embed --workdir=runs/finetune --out=embedded photos/
     python main.py --job=embed --init=mobilenet_v2-b0353104.pth --out=embedded photos/

@@ -1,4 +1,4 @@
-"""Writes what a network says of photos, for a student to learn from.
+"""Writes what a network says, for a student to learn.
 
     python main.py --job=logits --init=runs/finetune --data_dir=photos --out=logits.npz
 

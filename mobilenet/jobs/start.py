@@ -1,4 +1,4 @@
-"""Looks at a folder of photos and prints the command to train with.
+"""Looks at photos, and prints what to type to train.
 
     python main.py --job=start
     python main.py --job=start --data_dir=photos --init=mobilenet_v2.pth

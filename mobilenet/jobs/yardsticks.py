@@ -1,4 +1,4 @@
-"""Evaluates networks on ImageNet-V2, -A, -R, -Sketch and ReaL.
+"""Evaluates on ImageNet-V2, -A, -R, -Sketch and ReaL.
 
     python main.py --job=yardsticks --workdir=runs/v3_large
     python main.py --job=yardsticks runs/v2 runs/v3_large --sets=imagenet_a,imagenet_r

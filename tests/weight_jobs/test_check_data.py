@@ -87,7 +87,7 @@ def test_what_cannot_be_checked_is_one_line(tmp_path):
     (
       ['--config=configs/v1.py'],
       'error: --job=check_data checks folders of photos, and the data is '
-      "'imagenet2012', none of folder, boxes, masks, tags; give a folder: "
+      "'imagenet2012', none of folder, boxes, masks, tags, places; give a folder: "
       '--data_dir=FOLDER without --config, or --config=configs/folder.py\n',
     ),
     ([f'--data_dir={tmp_path}/no'], f'error: no folder {tmp_path}/no; --data_dir= '),
