@@ -115,6 +115,7 @@ def test_folders_are_what_the_photos_show(done):
   assert 'The worst pairs' in (out / 'look_alikes.html').read_text()
 
 
+@pytest.mark.heavy
 def test_a_file_of_pairs_and_an_imported_run(weights, photos, tmp_path):
   run, pairs = tmp_path / 'run', tmp_path / 'pairs.csv'
   imported = tiny.run('--job=import', f'--init={weights}', f'--workdir={run}')

@@ -76,7 +76,9 @@ def test_a_detector_leaves_cocos_numbers_and_a_page(detector):
   assert out.endswith(f'report: {folder / "report" / "report.html"}\n')
 
 
-@pytest.mark.parametrize('task', ['detector', 'segmenter'])
+@pytest.mark.parametrize(
+  'task', ['detector', pytest.param('segmenter', marks=pytest.mark.heavy)]
+)
 def test_evaluation_says_what_training_said(task, request):
   folder, _ = request.getfixturevalue(task)
   done = tiny.run('--job=eval', f'--workdir={folder}')
