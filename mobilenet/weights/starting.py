@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+
 from mobilenet.models import folding, named
 from mobilenet.weights import class_names
 from mobilenet.weights.fitting import diff
@@ -62,7 +64,9 @@ def drawn_rows(weights: Weights, shapes: dict[str, Any]) -> tuple[str, ...]:
     weights: of the trunk's network.
     shapes: {'params', 'batch_stats'} of the detector or segmenter, as shapes.
   """
-  fits = _fits(flatten(weights.variables), flatten(shapes))
+  leaves = jax.tree_util.tree_leaves_with_path(shapes)
+  drawn = {'/'.join(key.key for key in path): leaf for path, leaf in leaves}
+  fits = _fits(flatten(weights.variables), drawn)
   rows = {name.split('/')[2] for name, fit in fits.items() if not fit}
   return tuple(sorted(rows))
 

@@ -35,7 +35,8 @@ def started(name, weights):
   assert taken | kept == found.keys()
   kernels = {n for n in found if n.endswith('kernel')}
   assert not taken & kept & kernels
-  told = starting.drawn_rows(weights, drawn)
+  shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, 'f'), drawn)
+  told = starting.drawn_rows(weights, shapes)
   assert set(told) == {n.split('/')[2] for n in kernels - taken if OF_TRUNK in n}
   return taken & kernels, kernels - taken, told
 
