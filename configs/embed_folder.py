@@ -8,7 +8,7 @@ classes is set aside, always the same ones: a run is measured on classes that it
 saw, by how well photos of the same one find each other. Or there are `train/` and
 `val/` with different class folders. Without `init` all of the network is drawn and
 learns less from few photos: `:scratch` has the learning rate for that, and norms that
-learn. With it, the trunk's norms keep the statistics that they came with
+learn. With weights, the norms of the trunk keep the statistics that they came with
 (docs/results/embeddings has what that brings).
 
 `kind=face` is for aligned faces, cut as those of the later use; `kind=sign` never
