@@ -1,11 +1,11 @@
 """Which images belong together: of one patient, plant, weld or day."""
 
 import collections
-import csv
 import os
 import re
 from collections.abc import Sequence
 
+from input_pipeline import csv_rows
 from input_pipeline.errors import DataError, some
 
 
@@ -75,20 +75,12 @@ def _by_table(names, path):
 
 def _rows(path) -> list[tuple[int, list[str]]]:
   """(number of its line, cells) of each row below the headings."""
-  try:
-    with open(os.path.expanduser(path), encoding='utf-8-sig', newline='') as file:
-      headings = file.readline()
-      file.seek(0)
-      separator = next((letter for letter in ',;\t' if letter in headings), ',')
-      reader = csv.reader(file, delimiter=separator)
-      rows = [(reader.line_num, row) for row in reader if row][1:]
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    reason = getattr(error, 'strerror', None) or error
-    raise DataError(f'--config.data.group={path} cannot be read: {reason}') from error
+  said = f'--config.data.group={path}'
+  rows = csv_rows.read(os.path.expanduser(path), said)[1:]
   for line, row in rows:
     if len(row) < 2:
       raise DataError(
-        f'--config.data.group={path}, line {line}, needs two columns, the image and '
+        f'{said}, line {line}, needs two columns, the image and '
         f'its group, with a comma between: {row[0]!r}'
       )
   return rows

@@ -7,11 +7,10 @@ Commas, semicolons or tabs stand between the cells. What the other columns mean 
 to whoever reads them: `tag_folder`, `place_folder`.
 """
 
-import csv
 import os
 from typing import NamedTuple
 
-from input_pipeline import folder_layout
+from input_pipeline import csv_rows, folder_layout
 from input_pipeline.annotated import annotations, picture_index
 from input_pipeline.annotated.annotations import Fault
 from input_pipeline.errors import DataError, some
@@ -159,18 +158,11 @@ def read_cells(path) -> tuple[list[str], list[tuple[int, list[str]]]]:
   Raises:
     DataError: the file cannot be read, is empty, or has two columns of one name.
   """
-  try:
-    with open(path, encoding='utf-8-sig', newline='') as file:
-      first = file.readline()
-      file.seek(0)
-      separator = next((letter for letter in ',;\t' if letter in first), ',')
-      reader = csv.reader(file, delimiter=separator)
-      rows = [
-        (reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)
-      ]
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    reason = getattr(error, 'strerror', None) or error
-    raise DataError(f'{path} cannot be read: {reason}') from error
+  rows = [
+    (line, [cell.strip() for cell in row])
+    for line, row in csv_rows.read(path)
+    if any(row)
+  ]
   if not rows:
     raise DataError(f'{path} is empty: its first line names the columns')
   headings = rows[0][1]
