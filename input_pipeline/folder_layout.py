@@ -99,6 +99,28 @@ def find_parts(root: pathlib.Path) -> dict[str, str]:
   return {part: found[part][0] for part in PARTS if part in found}
 
 
+def parts_of_classes(
+  parts: tuple[str, ...], root: pathlib.Path, whole: bool, split_flag: str
+) -> tuple[str, ...]:
+  """The parts that are asked of class folders alone: 'train', 'val' or all.
+
+  Args:
+    parts: of `asked_parts`.
+    root: the folder, for messages.
+    whole: take all, whatever was asked.
+    split_flag: by which the parts are given, for messages.
+
+  Raises:
+    DataError: the test part is asked, which a seed does not make.
+  """
+  if 'test' in parts:
+    raise DataError(
+      f'no train/ and test/ in {root}: class folders alone are split into train and '
+      f'val; {split_flag}=val is the part put aside, {split_flag}=all is everything'
+    )
+  return (ALL,) if whole or parts == ('train', 'val') else parts
+
+
 def missing_part(
   root: pathlib.Path, part: str, found: dict[str, str], dir_flag: str, split_flag: str
 ) -> DataError:

@@ -59,13 +59,7 @@ def open_identities(
     raise folder_layout.reading_error(error) from error
   by_seed = False
   if not found:
-    if 'test' in parts:
-      raise DataError(
-        f'no train/ and test/ in {root}: class folders alone are split into train and '
-        f'val; {split_flag}=val is the part put aside, {split_flag}=all is everything'
-      )
-    if whole or parts == ('train', 'val'):
-      parts = (ALL,)
+    parts = folder_layout.parts_of_classes(parts, root, whole, split_flag)
     by_seed = parts != (ALL,)
   if by_seed and only is None:
     split_by = folder_split.Split(seed, holdout, '', fold)
