@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from mobilenet.training.errors import require
@@ -86,8 +87,7 @@ def binary_cross_entropy(
   targets = _targets(logits, labels, label_smoothing)
   if target_threshold is not None:
     targets = jnp.where(targets > target_threshold, 1.0, 0.0)
-  logits = logits.astype(jnp.float32)
-  each = jax.nn.softplus(logits) - targets * logits
+  each = optax.sigmoid_binary_cross_entropy(logits.astype(jnp.float32), targets)
   loss = jnp.sum(each, axis=-1) if sum_classes else jnp.mean(each, axis=-1)
   return _of_labels(loss, logits, labels)
 

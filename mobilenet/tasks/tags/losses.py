@@ -1,22 +1,8 @@
-"""Losses of tags, each a question of yes or no; per example, in float32."""
+"""What a student of tags learns from a teacher; per example, in float32."""
 
 import jax
 import jax.numpy as jnp
-
-
-def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
-  """Binary cross-entropy of each tag, finite for logits of any size.
-
-  Args:
-    logits: (B, K), any float type.
-    targets: (B, K), 0 to 1.
-
-  Returns:
-    (B, K) float32, in nats.
-  """
-  x, z = logits.astype(jnp.float32), targets.astype(jnp.float32)
-  # Not by max(x, 0): its slope at 0 would be wrong.
-  return -z * jax.nn.log_sigmoid(x) - (1 - z) * jax.nn.log_sigmoid(-x)
+from optax import sigmoid_binary_cross_entropy
 
 
 def distillation(
@@ -37,5 +23,5 @@ def distillation(
   """
   said, taught = (x.astype(jnp.float32) / temperature for x in (logits, teacher_logits))
   target = jax.nn.sigmoid(taught)
-  apart = cross_entropy(said, target) - cross_entropy(taught, target)
-  return temperature**2 * jnp.mean(apart, axis=-1)
+  apart, least = (sigmoid_binary_cross_entropy(x, target) for x in (said, taught))
+  return temperature**2 * jnp.mean(apart - least, axis=-1)

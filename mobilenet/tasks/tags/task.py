@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from mobilenet.models import zoo
 from mobilenet.models.classifier import Answer
@@ -137,7 +138,7 @@ class Tags:
   def _of_labels(self, logits: jax.Array, tags: jax.Array) -> jax.Array:
     """(B,), smoothed and weighted; 0 where no tag is known."""
     targets = tags * (1 - self.label_smoothing) + self.label_smoothing / 2
-    each = losses.cross_entropy(logits, targets)
+    each = _cross_entropy(logits, targets)
     if self.weights:
       yes, no = jnp.asarray(self.weights, jnp.float32).T
       each *= jnp.where(tags > 0, yes, no)
@@ -153,7 +154,7 @@ class Tags:
     known = (tags >= 0) & (mask > 0)[:, None]
     counts = jnp.any(known, axis=1)
     # `where`, not a product: padding must not bring in a NaN.
-    loss = jnp.where(counts, _over_known(losses.cross_entropy(logits, tags), tags), 0.0)
+    loss = jnp.where(counts, _over_known(_cross_entropy(logits, tags), tags), 0.0)
     right = known & ((logits > 0) == (tags > 0))
     found = (loss, right, known, counts)
     return {
@@ -212,6 +213,10 @@ class Tags:
     from mobilenet.tasks.tags import photo_pages
 
     photo_pages.show_predictions(photos, predicted['logits'], shown)
+
+
+def _cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+  return optax.sigmoid_binary_cross_entropy(logits.astype(jnp.float32), targets)
 
 
 def _over_known(each: jax.Array, tags: jax.Array) -> jax.Array:
