@@ -43,11 +43,9 @@ def lines(facts: Facts) -> list[Line]:
 
 def _unmeasured(facts: Facts) -> Line | None:
   names = [n for n, s in facts.scores.items() if s.average_precision is None]
-  if not names:
-    return None
-  return Line(
-    'warning',
-    f'Nobody can say how well {_listed(names)} can be told: these photos all have it, '
+  return _warning(
+    names,
+    'Nobody can say how well {names} can be told: these photos all have it, '
     'or none has. Evaluate on photos of both kinds.',
   )
 
@@ -60,11 +58,9 @@ def _no_better_than_chance(facts: Facts) -> Line | None:
     if s.average_precision is not None
     and s.average_precision < s.chance + _GAIN * (1 - s.chance)
   ]
-  if not names:
-    return None
-  return Line(
-    'warning',
-    f'Do not trust {_listed(names)}: by average precision it is hardly better than '
+  return _warning(
+    names,
+    'Do not trust {names}: by average precision it is hardly better than '
     'chance. Train longer, or add photos with it.',
   )
 
@@ -76,11 +72,9 @@ def _low(facts: Facts) -> Line | None:
     if s.average_precision is not None
     and s.chance + _GAIN * (1 - s.chance) <= s.average_precision < _LOW
   ]
-  if not names:
-    return None
-  return Line(
-    'warning',
-    f'Weak: {_listed(names)}. Of the photos that the network puts first, about half or '
+  return _warning(
+    names,
+    'Weak: {names}. Of the photos that the network puts first, about half or '
     'more are wrong.',
   )
 
@@ -92,11 +86,9 @@ def _few_measured(facts: Facts) -> Line | None:
     if s.average_precision is not None
     and (fewer := min(s.positives, s.known - s.positives)) < FEW
   ]
-  if not names:
-    return None
-  return Line(
-    'warning',
-    f'Numbers and thresholds rest on few photos with, or without, {_listed(names)}: '
+  return _warning(
+    names,
+    'Numbers and thresholds rest on few photos with, or without, {names}: '
     f'below {FEW} of either kind they can be far off.',
   )
 
@@ -109,11 +101,9 @@ def _of_nearly_all(facts: Facts) -> Line | None:
     and (s.precision or 0) < s.chance + _NEARLY * (1 - s.chance)
     and (s.recall or 0) > 1 - _NEARLY
   ]
-  if not names:
-    return None
-  return Line(
-    'warning',
-    f'Nearly every photo is said to have {_listed(names)}: its threshold parts the '
+  return _warning(
+    names,
+    'Nearly every photo is said to have {names}: its threshold parts the '
     'photos no better.',
   )
 
@@ -121,11 +111,9 @@ def _of_nearly_all(facts: Facts) -> Line | None:
 def _few_trained(facts: Facts) -> Line | None:
   few = {n: facts.trained[n] for n in facts.trained if facts.trained[n] < FEW}
   names = [f'{name} ({count:,})' for name, count in few.items()]
-  if not names:
-    return None
-  return Line(
-    'warning',
-    f'Few photos to learn from show {_listed(names)}: add some. '
+  return _warning(
+    names,
+    'Few photos to learn from show {names}: add some. '
     '--config.loss.balance=1 gives those that there are more weight.',
   )
 
@@ -151,6 +139,13 @@ RULES: tuple[Callable[[Facts], Line | None], ...] = (
   _few_trained,
   _flattered,
 )
+
+
+def _warning(names: Sequence[str], text: str) -> Line | None:
+  """A line on some tags, which stand in the text for '{names}'; None for no tags."""
+  if not names:
+    return None
+  return Line('warning', text.replace('{names}', _listed(names)))
 
 
 def _listed(names: Sequence[str]) -> str:
