@@ -31,6 +31,8 @@ def base() -> ConfigDict:
   config.model.hidden_act = placeholder(str)
   config.model.act = placeholder(str)
   config.model.expansion = placeholder(str)
+  # Rows of a network that has no name here: the searched.json of a search.
+  config.model.table = placeholder(str)
   config.model.norm = placeholder(bool)  # False: norms are folded into convolutions
   config.model.norm_momentum = placeholder(float)
   config.model.norm_epsilon = placeholder(float)

@@ -27,6 +27,7 @@ from mobilenet.models.rows import ModelError
 from mobilenet.tasks import make_task
 from mobilenet.training import optimizer, parts, sharding
 from mobilenet.training.errors import TrainingError, require
+from mobilenet.weights import searched
 from mobilenet.weights.contract import Contract, make_contract
 from mobilenet.weights.own_file import Weights
 from mobilenet.weights.starting import start_from, trunk_from
@@ -64,6 +65,7 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
     ModelError: an unknown name, option or value, or no name, or what a rounded network
       cannot have.
   """
+  config = with_table(config)
   if not config.model.name:
     raise ModelError(
       'the config names no network: give the weights to start from, --config.init=FILE'
@@ -79,6 +81,23 @@ def make_model(config: ConfigDict, outputs: Sequence[str]) -> nn.Module:
     options['norm'] = False
   model = make_task(config).make_model(options, len(outputs))
   return Rounded.like(model) if rounded else model
+
+
+def with_table(config: ConfigDict) -> ConfigDict:
+  """The config with the rows of the file that its `model.table` names, and its name.
+
+  A run keeps the rows themselves: the file may change.
+
+  Raises:
+    ModelError: the file cannot be read, or is no network.
+  """
+  named_file = config.model.get('table')
+  if not named_file or '(' in named_file:  # rows
+    return config
+  found = searched.read(named_file)
+  config = copy.deepcopy(config)
+  config.model.name, config.model.table = found.name, found.text
+  return config
 
 
 def task_of(config: Mapping[str, Any]) -> str:

@@ -134,11 +134,13 @@ def load_weights(path: str) -> Weights:
 def complete(config: ConfigDict) -> tuple[ConfigDict, Weights | None]:
   """The config completed from its `init`, and those weights; None without `init`.
 
-  A rounded network starts from weights whose norms are folded.
+  The rows of a network that a file describes are copied into the config. A rounded
+  network starts from weights whose norms are folded.
 
   Raises:
     TrainingError, ModelError: the weights cannot be read or are of another network.
   """
+  config = experiment.with_table(config)
   if not config.init:
     return config, None
   weights = load_weights(config.init)
@@ -192,6 +194,7 @@ _OF_WEIGHTS = (
   'hidden_act',
   'act',
   'expansion',
+  'table',
   'filters',
   'output_stride',
   'embedding',

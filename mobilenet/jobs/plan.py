@@ -15,7 +15,7 @@ import time
 
 import jax
 
-from mobilenet import limits
+from mobilenet import experiment, limits
 from mobilenet.command_line import Flag, Given
 from mobilenet.runs import planned_step
 from mobilenet.scaling import report, topology
@@ -36,6 +36,7 @@ LESS = (
 def run(given: Given) -> int:
   config = given.needed_config()
   limits.check(config)
+  config = experiment.with_table(config)
   require(
     bool(config.model.name),
     'the config names no network: add --config.model.name=mobilenet_v3_large',

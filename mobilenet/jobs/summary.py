@@ -19,6 +19,7 @@ FLAGS = (
 def run(given: Given) -> int:
   config = given.needed_config()
   limits.check(config)
+  config = experiment.with_table(config)
   if config.init:
     from mobilenet import trained  # reads checkpoints too, which takes a while
 

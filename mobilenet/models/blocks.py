@@ -146,7 +146,9 @@ class FusedBlock(nn.Module):
     )
     out = self.network.scale(row.out)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
-    return add_shortcut(shortcut, x, self.drop_rate, train=train)
+    if row.residual:
+      x = add_shortcut(shortcut, x, self.drop_rate, train=train)
+    return x
 
 
 class UniversalBlock(nn.Module):
@@ -154,6 +156,10 @@ class UniversalBlock(nn.Module):
 
   The start convolution has no activation; the middle one carries the stride, or the
   start one where there is no other.
+
+  A super-network turns single convolutions off by the collection 'gates', {'start',
+  'middle'} -> bool (): what is off hands on what it is given. No value of a parameter
+  does that, since a norm in training normalises whatever comes.
   """
 
   row: rows.Universal
@@ -167,19 +173,29 @@ class UniversalBlock(nn.Module):
     how = {'dilation': row.dilation, 'train': train}
     if row.start:
       stride = 1 if row.middle else row.stride
-      x = depthwise(x, row.start, style, 'linear', stride=stride, name='start', **how)
+      started = depthwise(
+        x, row.start, style, 'linear', stride=stride, name='start', **how
+      )
+      x = self._gated('start', x, started)
     inner = make_divisible(x.shape[-1] * row.expand, self.network.divisor)
     x = ConvNorm(inner, 1, style, row.act, name='expand')(x, train=train)
     parts['expand'] = x
     if row.middle:
-      x = depthwise(x, row.middle, style, row.act, stride=row.stride, **how)
+      moved = depthwise(x, row.middle, style, row.act, stride=row.stride, **how)
+      x = self._gated('middle', x, moved)
     parts['depthwise'] = x
     out = self.network.scale(row.out)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
     if row.layer_scale:
       x = LayerScale(name='scale')(x)
-    x = add_shortcut(shortcut, x, self.drop_rate, train=train)
+    if row.residual:
+      x = add_shortcut(shortcut, x, self.drop_rate, train=train)
     return Tapped(x, parts[self.tap]) if self.tap else x
+
+  def _gated(self, name: str, x: jax.Array, convolved: jax.Array) -> jax.Array:
+    if not self.has_variable('gates', name):
+      return convolved
+    return jnp.where(self.get_variable('gates', name), convolved, x)
 
 
 class AttentionBlock(nn.Module):

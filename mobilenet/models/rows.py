@@ -91,6 +91,7 @@ class Fused:
   out: int
   stride: int = 1
   act: str = 'relu'
+  residual: bool = True  # where stride 1 and equal widths allow it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Universal:
   act: str = 'relu'
   layer_scale: bool = False
   dilation: int = 1
+  residual: bool = True  # where stride 1 and equal widths allow it
 
 
 @dataclasses.dataclass(frozen=True)

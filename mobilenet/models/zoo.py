@@ -26,6 +26,7 @@ from mobilenet.models.classifier import Classifier
 from mobilenet.models.initializers import SCHEMES
 from mobilenet.models.lowering import LOWERINGS
 from mobilenet.models.rows import Head, Inverted, ModelError, Network, Style
+from mobilenet.models.table import from_text
 
 # A dict of networks by width stands where a paper lists the channels of each scale.
 NETWORKS: dict[str, Network | dict[float, Network]] = {
@@ -68,6 +69,7 @@ def create(
   hidden_act: str | None = None,
   act: str | None = None,
   expansion: str | None = None,
+  table: str | None = None,
   trained: str = freezing.ALL,
   **style,
 ) -> Classifier:
@@ -87,14 +89,20 @@ def create(
       than the table: ReLU for ReLU6.
     expansion: 'printed' multiplies the widths that a table prints for expansions, as
       torchvision's V3 does; None the width that comes in (see `rows.Inverted`).
+    table: the rows of a network that no table here has, see `models.table`; its name
+      is then any other.
     trained: what learns, see `freezing.frozen_parts`.
     **style: fields of `rows.Style` that differ from the family's own; None keeps it.
 
   Raises:
     ModelError: an unknown name (with the nearest ones), option or value.
   """
-  if name not in NETWORKS:
+  if table is None and name not in NETWORKS:
     raise ModelError(f'model {name!r} does not exist; {nearest(name, NETWORKS)}')
+  if table is not None and name in NETWORKS:
+    raise ModelError(
+      f'model {name} has rows of its own: a network of other rows needs another name'
+    )
   if not 0 < width <= MAX_WIDTH:
     raise ModelError(
       f'model width is {width}: it must be above 0 and at most {MAX_WIDTH}'
@@ -117,7 +125,7 @@ def create(
       raise ModelError(
         f'model {option} is {value!r}: it must be one of {", ".join(CHOICES[option])}'
       )
-  network = NETWORKS[name]
+  network = NETWORKS[name] if table is None else from_text(table)
   if isinstance(network, dict):
     if width not in network:
       raise ModelError(
@@ -146,7 +154,7 @@ def over(own: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
 
 def widths(name: str) -> str:
   """The widths that a network has, for people: 'any', or '0.25, 0.5, 1, 1.5'."""
-  network = NETWORKS[name]
+  network = NETWORKS.get(name)
   if not isinstance(network, dict):
     return 'any'
   return ', '.join(f'{width:g}' for width in sorted(network))

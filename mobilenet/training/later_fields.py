@@ -15,6 +15,7 @@ FIELDS = {
   'model.hidden_act': None,
   'model.act': None,
   'model.expansion': None,
+  'model.table': None,
   'model.norm': None,
   'model.norm_group': None,
   'model.remat': False,

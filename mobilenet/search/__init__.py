@@ -1,0 +1,1 @@
+"""Search for networks: spaces, costs, NetAdapt, the masked super-network."""

@@ -1,0 +1,74 @@
+"""Networks as text and back."""
+
+import dataclasses
+
+import pytest
+
+from mobilenet.models import table, zoo
+from mobilenet.models.rows import Conv, Head, Inverted, ModelError, Network, Style
+
+SMALL = Network(
+  rows=(Conv(3, 16, 2, 'hard_swish'), Inverted(5, 2.5, 24, se=0.25)),
+  head=Head(32),
+  divisor=4,
+  style=Style(padding='torch', norm_epsilon=1e-5),
+)
+
+
+@pytest.mark.parametrize('name', zoo.NETWORKS)
+def test_every_network_comes_back(name):
+  widths = zoo.NETWORKS[name] if isinstance(zoo.NETWORKS[name], dict) else [1.0]
+  network = zoo.create(name, width=min(widths)).network
+  network = dataclasses.replace(network, width=1.0)
+  assert table.from_text(table.to_text(network)) == network
+
+
+def test_it_reads_as_python():
+  text = table.to_text(SMALL)
+  assert text == (
+    "Network(divisor=4, padding='torch', norm_epsilon=1e-05)|"
+    "Conv(3, 16, stride=2, act='hard_swish')|Inverted(5, 2.5, 24, se=0.25)|"
+    'Head(hidden=32)'
+  )
+  assert table.from_text(text) == SMALL
+
+
+def test_pasted_it_is_the_network():
+  given = {kind.__name__: kind for kind in (Conv, Head, Inverted, Network, Style)}
+  exec(table.to_python(SMALL, 'FOUND'), given)
+  assert given['FOUND'] == SMALL
+
+
+def test_how_it_is_computed_is_not_said():
+  style = dataclasses.replace(SMALL.style, lowering='native', dtype='bfloat16')
+  text = table.to_text(dataclasses.replace(SMALL, style=style))
+  assert table.from_text(text) == SMALL
+
+
+def test_a_width_is_refused():
+  with pytest.raises(ModelError, match=r'a network of width 0.5 is no table'):
+    table.to_text(dataclasses.replace(SMALL, width=0.5))
+
+
+@pytest.mark.parametrize(
+  ('text', 'says'),
+  [
+    ('Conv(3, 16)|Inverted(3, 1, 16)', 'does not end with a head'),
+    ('', 'does not exist'),
+    ('Conv(3, 16)|Inverse(3, 1, 16)|Head()', 'did you mean Inverted'),
+    ('Conv(3, 16|Head()', 'cannot be read: a row is written Conv'),
+    ('Conv(3, 16, strides=2)|Head()', "no field 'strides'; did you mean stride"),
+    ('Conv(3)|Head()', "missing 1 required positional argument: 'out'"),
+    ("Conv(3, 16, act='swish7')|Head()", "act cannot be 'swish7'"),
+    ('Conv(3, -16)|Head()', 'out cannot be -16'),
+    ("Conv(3, '16')|Head()", "out cannot be '16'"),
+    ('Conv(3, True)|Head()', 'out cannot be True'),
+    ('Conv(3, __import__("os"))|Head()', 'cannot be read'),
+    ('Network(depth=3)|Conv(3, 16)|Head()', "Network has no field 'depth'"),
+    ('Conv(3, 16)|Head()|Head()', 'before its end'),
+  ],
+)
+def test_a_mistake_is_named(text, says):
+  with pytest.raises(ModelError, match=says) as found:
+    table.from_text(text)
+  assert '\n' not in str(found.value)
