@@ -139,7 +139,7 @@ def test_configs_models_and_data_meet_in_few_places_only(path):
   """In the experiment, what is trained of it, the jobs, and what shows photos."""
   rooms = [
     f
-    for room in ('bench', 'data_check', 'reports', 'runs', 'tasks')
+    for room in ('bench', 'data_check', 'reports', 'runs', 'search', 'tasks')
     for f in under('mobilenet', room)
   ]
   # A server's file holds the preparation of photos as well.
@@ -160,7 +160,7 @@ def test_the_experiment_takes_any_config_and_the_package_of_the_data():
 def test_only_runs_and_jobs_import_the_experiment_and_nobody_imports_a_job(path):
   """The command line imports the package, which finds the one that is asked for."""
   names = imports(path)
-  runs = under('mobilenet', 'runs')
+  runs = (*under('mobilenet', 'runs'), *under('mobilenet', 'search'))
   if path not in (TRAINED, *runs, *JOBS):
     assert 'mobilenet.experiment' not in names
   if path not in (*runs, *JOBS):

@@ -167,17 +167,21 @@ def masked(wires: Wiring, variables: Tree, choice: Tree) -> Tree:
       conv = backbone[row][module]['conv']
       conv['kernel'] = conv['kernel'] * _centre(conv['kernel'].shape[0], size)
   for row, is_on in choice['squeezes'].items():
-    expand = backbone[row]['se']['expand']
-    expand['kernel'] = expand['kernel'] * is_on
-    expand['bias'] = jnp.where(is_on, expand['bias'], OPEN)
+    se = backbone[row]['se'] = _scaled(backbone[row]['se'], is_on)
+    se['expand']['bias'] = jnp.where(is_on, se['expand']['bias'], OPEN)
+  for row, fields in choice['gates'].items():
+    for field, is_on in fields.items():
+      module = KERNELS[row_kinds.Universal][field]
+      backbone[row][module] = _scaled(backbone[row][module], is_on)
   for at in wires.rows:
     if at.joins:
-      norm = backbone[at.name]['project']['norm']
-      backbone[at.name]['project']['norm'] = {
-        name: value * choice['rows'][at.name] for name, value in norm.items()
-      }
+      backbone[at.name] = _scaled(backbone[at.name], choice['rows'][at.name])
   gates = {'gates': {'backbone': choice['gates']}} if choice['gates'] else {}
   return {**variables, PARAMS: params, **gates}
+
+
+def _scaled(tree: Tree, factor: jax.Array) -> Tree:
+  return jax.tree.map(lambda leaf: leaf * factor, tree)
 
 
 def _centre(side: int, size: jax.Array) -> jax.Array:
