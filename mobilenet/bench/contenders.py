@@ -13,6 +13,7 @@ from mobilenet.bench.recipe import RECIPES
 from mobilenet.models import named, zoo
 from mobilenet.models.rows import Network
 from mobilenet.training.errors import TrainingError, require, unknown_name
+from mobilenet.weights import searched
 from mobilenet.weights.exporting import KERAS, TIMM
 
 OURS = 'ours'
@@ -124,10 +125,11 @@ COLD = {
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-  """A network of ours by name and width."""
+  """A network of ours by name and width, or by its rows (`models.table`)."""
 
   name: str
   width: float = 1.0
+  table: str | None = None
 
   @property
   def label(self) -> str:
@@ -141,17 +143,21 @@ class Model:
   @property
   def network(self) -> Network:
     """Of a classifier."""
-    return zoo.create(self.name, width=self.width).network
+    return zoo.create(self.name, width=self.width, table=self.table).network
 
 
 def chosen_models(text: str) -> list[Model]:
-  """'mobilenet_v2,mobilenet_v3_small:0.5' -> models.
+  """'mobilenet_v2,mobilenet_v3_small:0.5,runs/faster/searched.json' -> models.
 
   Raises:
     ModelError: there is no such network. TrainingError: the width is no number.
   """
   models = []
   for part in _parts('--models', text):
+    if part.endswith('.json'):
+      found = searched.read(part)
+      models.append(Model(found.name, table=found.text))
+      continue
     name, _, width = part.partition(':')
     try:
       model = Model(name, float(width or 1.0))

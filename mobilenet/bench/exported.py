@@ -71,7 +71,7 @@ def prepare(spec: dict) -> Prepared:
 
 def made_weights(spec: dict) -> Weights:
   """The variables that ours has, as a trained network's."""
-  asked = {name: spec[name] for name in ('name', 'width', 'num_classes')}
+  asked = {name: spec[name] for name in ('name', 'width', 'table', 'num_classes')}
   shape = (spec['resolution'], spec['resolution'], 3)
   return Weights(
     origin='the benchmark',

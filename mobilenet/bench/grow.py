@@ -31,7 +31,7 @@ class Point:
 
 def values_of(axis: str, model: Model) -> tuple[float, ...]:
   """The values at which a network is timed along an axis."""
-  networks = zoo.NETWORKS[model.name]
+  networks = zoo.NETWORKS.get(model.name)
   if axis == 'width' and isinstance(networks, dict):
     return tuple(sorted(networks))  # other widths don't exist
   return AXES[axis]
@@ -50,7 +50,7 @@ def measure_growth(
     for value in values_of(axis, model):
       at, there = model, settings
       if axis == 'width':
-        at = Model(model.name, value)
+        at = dataclasses.replace(model, width=value)
       else:
         there = dataclasses.replace(settings, **{axis: value})
       settings.say(f'{model.label}, grow: {axis} {value:g}')
@@ -62,7 +62,9 @@ def measure_growth(
       except WorkerError as error:
         failures.append(f'{model.label} at {axis} {value:g}: {error}')
         continue
-      network = zoo.create(at.name, width=at.width, num_classes=NUM_CLASSES)
+      network = zoo.create(
+        at.name, width=at.width, table=at.table, num_classes=NUM_CLASSES
+      )
       multiply_adds = counting.count(network, there.resolution)[1] * there.batch
       points.append(Point(axis, value, multiply_adds, spread(times)))
   return points, failures, prepared

@@ -94,6 +94,7 @@ def make_spec(
     'name': model.name,
     'their_name': their_name(contender, model),
     'width': model.width,
+    'table': model.table,
     'kind': model.kind,
     'num_classes': RECIPES[model.kind].num_classes,
     'batch': 1 if mode in ONE_IMAGE else settings.batch,

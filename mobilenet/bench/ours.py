@@ -86,8 +86,10 @@ def prepare(spec: dict) -> Prepared:
 
 def network(spec: dict, lowering: str = 'auto'):
   """The network that a spec names."""
+  rows = {'table': spec['table']} if spec['table'] else {}
   return named.create(
     spec['name'],
+    **rows,
     width=spec['width'],
     num_classes=spec['num_classes'],
     dtype=spec['dtype'],

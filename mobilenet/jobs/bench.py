@@ -10,7 +10,13 @@ from mobilenet.bench import run as bench
 from mobilenet.command_line import Flag, Given
 
 FLAGS = (
-  Flag('models', str, None, 'NAME or NAME:WIDTH, comma-separated; five by default.'),
+  Flag(
+    'models',
+    str,
+    None,
+    'NAME, NAME:WIDTH or the searched.json of a search, comma-separated; five by '
+    'default.',
+  ),
   Flag(
     'modes',
     str,

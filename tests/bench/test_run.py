@@ -17,6 +17,7 @@ from mobilenet.bench.contenders import Model
 from mobilenet.models import detectors, rows, zoo
 from mobilenet.models.rows import ModelError
 from mobilenet.training.errors import TrainingError
+from mobilenet.weights import searched
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -40,6 +41,17 @@ def test_names_on_the_command_line():
   assert contenders.chosen_against('tflite', ['tflite'], ['train', 'latency'])
   assert contenders.interpreters('timm=/a/python') == {'timm': '/a/python'}
   assert contenders.interpreters(None) == {}
+
+
+def test_a_network_of_rows_is_timed_like_any_other(tmp_path):
+  path = tmp_path / searched.FILE
+  searched.write(path, searched.Searched('mine', tiny.NETWORK, {}))
+  (model,) = contenders.chosen_models(str(path))
+  assert (model.label, model.network.rows) == ('mine', tiny.NETWORK.rows)
+  assert contenders.why_not('timm', model, 'float32') == 'has no mine'
+  settings = measure.Settings(batch=2, resolution=32, logs=tmp_path)
+  spec = measure.make_spec('ours', model, 'infer', settings)
+  assert ours.network(spec).network.rows == tiny.NETWORK.rows
 
 
 @pytest.mark.parametrize(
