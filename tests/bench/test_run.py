@@ -49,7 +49,7 @@ def test_a_network_of_rows_is_timed_like_any_other(tmp_path):
   (model,) = contenders.chosen_models(str(path))
   assert (model.label, model.network.rows) == ('mine', tiny.NETWORK.rows)
   assert contenders.why_not('timm', model, 'float32') == 'has no mine'
-  settings = measure.Settings(batch=2, resolution=32, logs=tmp_path)
+  settings = measure.Settings(2, 32, 'float32', 1, 1, logs=tmp_path)
   spec = measure.make_spec('ours', model, 'infer', settings)
   assert ours.network(spec).network.rows == tiny.NETWORK.rows
 
