@@ -100,7 +100,7 @@ def test_a_rounded_network_starts_as_the_fine_tuned_one_ends():
 
 
 @pytest.mark.parametrize(
-  'name', [n for n in NAMES if n.startswith(('v', 'sh', 'sq'))], ids=lambda n: n
+  'name', [n for n in NAMES if n.startswith(('v', 'sh', 'sq', 'mnas'))], ids=lambda n: n
 )
 def test_quick_keeps_the_experiment(name):
   full, quick = load(name), load(name, 'quick')
@@ -119,6 +119,8 @@ def test_quick_keeps_the_experiment(name):
     ('desk', 'data=folder'),
     ('squeezenet', 'digits'),
     ('squeezenet', 'model=squeezenet_1_0_complex_bypass'),
+    ('mnasnet', 'model=mnasnet_b1'),
+    ('mnasnet', 'model=mnasnet_small,width=0.75'),
     ('shufflenet_v1', 'digits'),
     ('shufflenet_v1', 'groups=8,width=0.25'),
     ('shufflenet_v2', 'digits,width=0.5'),
@@ -163,6 +165,22 @@ def test_modern_recipes_have_their_lengths_and_sizes(arg, epochs, train_size, sh
   # A weight file can say how its images are prepared.
   assert trained.contract_of_run(config).resolution == config.resolution
   assert config.batch_size % config.data.repeats == 0
+
+
+def test_mnasnet_is_evaluated_on_the_middle():
+  """Of a short side 32 px longer, as in the authors' code; a file can say so."""
+  for arg, side, shown in (
+    ('', 224, 256),
+    ('resolution=96', 96, 128),
+    ('quick', 64, 96),
+  ):
+    config = load('mnasnet', arg)
+    check(config)
+    assert experiment.ops(config, 'eval_ops').startswith(
+      f'resize_small({shown})|central_crop({side})|'
+    )
+    contract = trained.contract_of_run(config)
+    assert (contract.resolution, contract.crop_fraction) == (side, side / shown)
 
 
 def test_torchvisions_recipe_is_its_command():
@@ -241,6 +259,7 @@ SWEEPS = {
   'finetune': {'learning_rates': 3, 'seeds': 3, 'folds': 5},
   'folder': {'seeds': 3, 'learning_rates': 4, 'folds': 5},
   'lraspp_v3': {'seeds': 3, 'learning_rates': 3},
+  'mnasnet': {'grid': 5, 'learning_rates': 4, 'seeds': 3},
   'mobile_face_net': {'losses': 3, 'learning_rates': 3, 'seeds': 3},
   'modern': {'seeds': 3, 'learning_rates': 3},
   'places': {'learning_rates': 3, 'cells': 3, 'seeds': 3},

@@ -166,6 +166,9 @@ def why_not(network: Network) -> str | None:
       return f'has no {kind} rows of that kind here'
     if getattr(row, 'padding', None) is not None:
       return 'has no padding of single layers here'
+  squeezes = any(getattr(row, 'se', 0) for row in network.rows)
+  if squeezes and network.style.squeeze != 'v3':
+    return 'has no such squeeze-and-excite here'
   if not isinstance(network.head, Head) or not network.style.norm:
     return 'has no such head here'
   return None

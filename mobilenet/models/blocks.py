@@ -114,7 +114,7 @@ class InvertedBlock(nn.Module):
     x = depthwise(x, row.kernel, style, row.act, **how)
     parts['depthwise'] = x
     if row.se:
-      x = SqueezeExcite(row.se, style, name='se')(x)
+      x = SqueezeExcite(row.se, style, shortcut.shape[-1], name='se')(x)
     x = ConvNorm(out, 1, style, 'linear', name='project')(x, train=train)
     if row.residual:
       x = add_shortcut(shortcut, x, self.drop_rate, train=train)

@@ -214,6 +214,7 @@ DETECTORS = {
   'ssdlite_mobilenet_v1': Named('mobilenet_v1', False, Ssd()),
   'ssd_mobilenet_v2': Named('mobilenet_v2', False, Ssd(separable=False)),
   'ssdlite_mobilenet_v2': Named('mobilenet_v2', False, Ssd()),
+  'ssdlite_mnasnet_a1': Named('mnasnet_a1', False, Ssd()),
   'ssdlite_mobilenet_v3_large': Named('mobilenet_v3_large', False, Ssd()),
   'ssdlite_mobilenet_v3_large_reduced': Named('mobilenet_v3_large', True, Ssd()),
   'ssdlite_mobilenet_v3_small': Named('mobilenet_v3_small', False, Ssd()),

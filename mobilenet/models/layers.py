@@ -159,24 +159,30 @@ def pool(
 
 
 class SqueezeExcite(nn.Module):
-  """Squeeze-and-excite as V3 has it: pool, 1x1 ReLU, 1x1 hard-sigmoid, both biased.
+  """Squeeze-and-excite (1709.01507): pool, 1x1 with ReLU, 1x1 with a gate, both biased.
 
-  The squeezed width is `ratio` of the input's, rounded by the rule of all widths
-  (1709.01507; 1905.02244 section 5.3).
+  In a style of 'v3' the squeezed width is `ratio` of the input's, rounded by the rule
+  of all widths, and the gate a hard sigmoid (1905.02244 section 5.3). In MnasNet's it
+  is `ratio` of what enters the block, cut off, and the gate a sigmoid (its authors'
+  code).
   """
 
   ratio: float
   style: Style
+  entering: int  # channels of what the block expands
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     dense = functools.partial(
       nn.Dense, kernel_init=SCHEMES[self.style.init][1], dtype=self.style.dtype
     )
-    squeezed = make_divisible(x.shape[-1] * self.ratio)
+    if self.style.squeeze == 'mnasnet':
+      squeezed, gate = max(1, int(self.entering * self.ratio)), nn.sigmoid
+    else:
+      squeezed, gate = make_divisible(x.shape[-1] * self.ratio), hard_sigmoid
     s = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(self.style.dtype)
     s = nn.relu(dense(squeezed, name='reduce')(s))
-    s = hard_sigmoid(dense(x.shape[-1], name='expand')(s))
+    s = gate(dense(x.shape[-1], name='expand')(s))
     return x * s[:, None, None, :]
 
 

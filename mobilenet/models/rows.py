@@ -69,7 +69,8 @@ class Inverted:
   """V2's and V3's inverted residual with a linear bottleneck.
 
   `expand` is a ratio of the input width after scaling and rounding: only that gives
-  the published counts at every width. `se` is the squeeze ratio of the expanded width.
+  the published counts at every width. `se` is the squeeze ratio, of the expanded width
+  where the style doesn't say otherwise.
   """
 
   kernel: int
@@ -166,7 +167,8 @@ class Style:
 
   padding: 'tf', 'torch' or 'keras_v1' (see `lowering.pads`). norm: whether convolutions
   have batch norm, or else a bias. norm_group: images that training normalises together,
-  0 for all of a batch (see `norm.BatchNorm`). dtype: the compute type; parameters,
+  0 for all of a batch (see `norm.BatchNorm`). squeeze: whose squeeze-and-excite it is,
+  'v3' or 'mnasnet' (see `layers.SqueezeExcite`). dtype: the compute type; parameters,
   norms and logits stay float32. lowering: how convolutions are asked of XLA. remat:
   training keeps what enters a row, and computes the rest again for its gradients.
   """
@@ -176,6 +178,7 @@ class Style:
   norm_momentum: float = 0.99
   norm_epsilon: float = 1e-3
   norm_group: int = 0
+  squeeze: str = 'v3'
   init: str = 'fan_out'
   dtype: str = 'float32'
   lowering: str = 'auto'

@@ -78,16 +78,17 @@ def reduced(network: Network, *, from_expansion: bool = False) -> Network:
 
 
 def without_least_width(network: Network) -> Network:
-  """The last convolution is as narrow as the width multiplier says: V2's too.
+  """The last convolution is as narrow as the multiplier says: V2's and MnasNet's too.
 
   Its 1,280 channels below multiplier 1 are the classifier's; the published detectors
   and segmenters have fewer (1905.02244, Table 6, fits only so).
   """
-  rows = tuple(
-    dataclasses.replace(row, shrink=True) if isinstance(row, Conv) else row
-    for row in network.rows
-  )
-  return dataclasses.replace(network, rows=rows)
+  stem, *others = network.rows  # whose width may be given
+  rows = [
+    dataclasses.replace(row, shrink=True, exact=None) if isinstance(row, Conv) else row
+    for row in others
+  ]
+  return dataclasses.replace(network, rows=(stem, *rows))
 
 
 def dilated(network: Network, output_stride: int, *, at_once: bool = False) -> Network:

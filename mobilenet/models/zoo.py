@@ -9,6 +9,7 @@ from mobilenet.models import (
   alexnet,
   freezing,
   googlenet,
+  mnasnet,
   mobile_face_net,
   mobilenet_edgetpu,
   mobilenet_v1,
@@ -35,6 +36,7 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
   **mobilenet_v3.NETWORKS,
   **mobilenet_v4.NETWORKS,
   **mobilenet_edgetpu.NETWORKS,
+  **mnasnet.NETWORKS,
   **squeezenet.NETWORKS,
   **shufflenet.NETWORKS,
   **alexnet.NETWORKS,
@@ -51,6 +53,7 @@ MAX_WIDTH = 64
 # Options of the style that have a fixed set of values.
 CHOICES = {
   'padding': ('tf', 'torch', 'keras_v1'),
+  'squeeze': ('v3', 'mnasnet'),
   'init': tuple(SCHEMES),
   'dtype': ('float32', 'bfloat16', 'float16'),
   'lowering': LOWERINGS,

@@ -1,6 +1,7 @@
 """All tables by name."""
 
 from mobilenet.tables import (
+  mnasnet,
   mobilenet_v1,
   mobilenet_v1_transfer,
   mobilenet_v2,
@@ -20,6 +21,7 @@ TABLES: dict[str, Table | Architecture] = {
   **mobilenet_v3.TABLES,
   **mobilenet_v3_dense.TABLES,
   **mobilenet_v4.TABLES,
+  **mnasnet.TABLES,
   **shufflenet_v1.TABLES,
   **shufflenet_v2.TABLES,
   **slim.TABLES,

@@ -56,6 +56,19 @@ TIMM = {
     0.75: ('mobilenetv4_hybrid_large_075', 24),
     1.0: ('mobilenetv4_hybrid_large', 24),
   },
+  'mnasnet_a1': {
+    0.5: ('semnasnet_050', 16),
+    0.75: ('semnasnet_075', 24),
+    1.0: ('semnasnet_100', 32),
+    1.4: ('semnasnet_140', 48),
+  },
+  'mnasnet_b1': {
+    0.5: ('mnasnet_050', 16),
+    0.75: ('mnasnet_075', 24),
+    1.0: ('mnasnet_100', 32),
+    1.4: ('mnasnet_140', 48),
+  },
+  'mnasnet_small': {1.0: ('mnasnet_small', 8)},
 }
 
 TORCHVISION = {
@@ -120,8 +133,20 @@ def _to_torchvision(weights: Weights, path: pathlib.Path) -> list[str]:
   if isinstance(source, dense.DenseSource):
     return _whole_to_torchvision(weights, source, path)
   arguments = [f'num_classes={model["num_classes"]}']
+  tensors = f"safetensors.torch.load_file('{path.name}')"
+  load = [f'model.load_state_dict({tensors})']
   if name == 'shufflenet_v2':
     call = f'shufflenet_v2_x{width:.1f}'.replace('.', '_')
+  elif name == 'mnasnet_b1':
+    call = 'MNASNet'
+    _refuse(model, 'torchvision', ['stem_width', 'hidden_act', 'act'])
+    arguments.insert(0, f'alpha={width:g}')
+    # Its loading wants a version, which the tensors of a file do not say.
+    load = [
+      'model_state = model.state_dict()',
+      f'model_state.update({tensors})',
+      'model.load_state_dict(model_state)',
+    ]
   else:
     call = TORCHVISION[name]
     _refuse(model, 'torchvision', ['stem_width', 'hidden_act', 'act'])
@@ -136,10 +161,7 @@ def _to_torchvision(weights: Weights, path: pathlib.Path) -> list[str]:
   if name == 'googlenet':
     arguments += ['aux_logits=False', 'init_weights=False']
   _write_torch(weights, source, path, {})
-  return [
-    f'model = torchvision.models.{call}({", ".join(arguments)})',
-    f"model.load_state_dict(safetensors.torch.load_file('{path.name}'))",
-  ]
+  return [f'model = torchvision.models.{call}({", ".join(arguments)})', *load]
 
 
 def _whole_to_torchvision(weights, source: dense.DenseSource, path) -> list[str]:

@@ -19,6 +19,7 @@ WIDTHS = (
   *(n / 20 for n in range(1, 61)),
   *(n / 100 for n in range(5, 301)),
 )
+SCALED = ('mobilenet', 'mnasnet')  # by a multiplier, whatever it is
 RESOLUTION = 224  # at which shapes are traced: all networks take it
 # The first dense kernel on a flattened map; only PyTorch's networks have one.
 FLATTENED = 'head/hidden_0/kernel'
@@ -173,7 +174,7 @@ def _trials(
   if isinstance(network, dict):
     yield from (({**model, 'width': width}, True) for width in network)
     return
-  if 'mobilenet' not in source.network:
+  if not any(family in source.network for family in SCALED):
     yield {**model, 'width': 1.0}, True
     return
   blocks = _block_outputs(source, model, names, tensors)
@@ -210,11 +211,15 @@ def _wrong_outputs(network, width: float, blocks: Mapping[str, int | None]) -> i
   """How many blocks have other channels in the file than at this width."""
   scaled = dataclasses.replace(network, width=width)
   return sum(
-    blocks.get(f'block_{n:02d}')
-    not in (None, scaled.scale(row.out, getattr(row, 'shrink', True)))
+    blocks.get(f'block_{n:02d}') not in (None, _outputs(scaled, row))
     for n, row in enumerate(network.rows[1:])
     if hasattr(row, 'out')
   )
+
+
+def _outputs(network, row) -> int:
+  exact = getattr(row, 'exact', None)
+  return exact or network.scale(row.out, getattr(row, 'shrink', True))
 
 
 def _weighted(layers: list[counting.Layer]) -> list[counting.Layer]:

@@ -213,6 +213,7 @@ _NUMBERED = {
     order=lambda name: (name == 'fc', name),  # branch by branch
   ),
 }
+_MNASNETS = ('mnasnet_a1', 'mnasnet_b1', 'mnasnet_small')
 _HALVES = {'mean': (0.5, 0.5, 0.5), 'std': (0.5, 0.5, 0.5)}
 
 # Of two that have the same names the first is taken, unless the file says otherwise.
@@ -227,6 +228,7 @@ _NAMED: tuple[Source, ...] = (
   _torchvision('squeezenet_1_0', torch_names.torchvision_squeezenet),
   _torchvision('squeezenet_1_1', torch_names.torchvision_squeezenet),
   _torchvision('shufflenet_v2', torch_names.torchvision_shufflenet_v2),
+  _torchvision('mnasnet_b1', torch_names.torchvision_mnasnet),
   _torchvision('alexnet', torch_names.torchvision_alexnet),
   _torchvision('vgg16', torch_names.torchvision_vgg),
   _torchvision('vgg19', torch_names.torchvision_vgg),
@@ -245,6 +247,7 @@ _NAMED: tuple[Source, ...] = (
   _timm('mobilenet_v3_large'),
   _timm('mobilenet_v3_small'),
   *(_timm(network, contract) for network, contract in _V4.items()),
+  *(_timm(network) for network in _MNASNETS),
   *(_timm_tf(network) for network in _MOBILENETS[2:]),
   _keras('mobilenet_v1', 'keras_v1'),
   *(_keras(network) for network in _MOBILENETS[1:]),

@@ -70,6 +70,19 @@ def torchvision_vgg(network: Network) -> Iterator[str]:
   yield from _each('classifier', '0', '3', '6')
 
 
+def torchvision_mnasnet(network: Network) -> Iterator[str]:
+  """torchvision/models/mnasnet.py: stacks of blocks, but for the first block."""
+  numbers = ('0', '1', '3', '4', '6', '7')
+  yield from _each('layers', *numbers)
+  stack, block, out = 7, 0, None
+  for row in network.rows[2:-1]:
+    stack, block = (stack, block + 1) if row.out == out else (stack + 1, 0)
+    yield from _each(f'layers.{stack}.{block}.layers', *numbers)
+    out = row.out
+  yield from _each('layers', f'{stack + 1}', f'{stack + 2}')
+  yield 'classifier.1'
+
+
 def torchvision_shufflenet_v2(network: Network) -> Iterator[str]:
   """torchvision/models/shufflenetv2.py."""
   yield from _each('conv1', '0', '1')
@@ -121,13 +134,14 @@ def torchvision_resnet(network: Network) -> Iterator[str]:
 
 
 def timm_mobilenet(network: Network) -> Iterator[str]:
-  """timm/models/efficientnet.py (V1, V2) and mobilenetv3.py (V3, V4)."""
+  """timm/models/efficientnet.py (V1, V2, MnasNet) and mobilenetv3.py (V3, V4)."""
   yield from ('conv_stem', 'bn1')
-  is_v2 = network.rows[-1] == Conv(1, 1280, 1, 'relu6', shrink=False)
-  rows = network.rows[1:-1] if is_v2 else network.rows[1:]
+  # The last convolution is a stage where a hidden layer follows.
+  ends = isinstance(network.rows[-1], Conv) and not network.head.hidden
+  rows = network.rows[1:-1] if ends else network.rows[1:]
   for row, at in zip(rows, _stages(rows), strict=True):
     yield from _TIMM_ROWS[type(row)](row, f'blocks.{at}')
-  if is_v2:
+  if ends:
     yield from ('conv_head', 'bn2')
   elif network.head.hidden:
     yield 'conv_head'
@@ -137,14 +151,19 @@ def timm_mobilenet(network: Network) -> Iterator[str]:
 
 
 def _stages(rows) -> list[str]:
-  """'stage.block' of each row: V4's stages begin at strides, the others' at widths."""
+  """'stage.block' of each row.
+
+  V4's stages begin at strides, the others' at widths and kernels too.
+  """
   v4 = any(isinstance(row, Universal) for row in rows)
   places, stage, block = [], 0, 0
   for n, row in enumerate(rows):
+    begins = row.stride == 2
     if v4:
-      begins = row.stride == 2 or n == len(rows) - 1
-    else:
-      begins = n and row.out != rows[n - 1].out
+      begins |= n == len(rows) - 1
+    elif n:
+      before = rows[n - 1]
+      begins |= (row.kernel, row.out) != (before.kernel, before.out)
     stage, block = (stage + 1, 0) if n and begins else (stage, block)
     places.append(f'{stage}.{block}')
     block += 1

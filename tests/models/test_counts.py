@@ -90,6 +90,29 @@ OTHERS = {
   ('mobilenet_v3_small_minimalistic', 1.0): (2_044_736, 52.29),  # 2.0 M
 }
 
+# Counted in timm's definitions (semnasnet_100, mnasnet_100, mnasnet_small, made at each
+# width), parameters to the integer, multiply-adds of convolutions and dense layers. B1
+# at 0.5, 0.75, 1.0 and 1.3 is torchvision's mnasnet0_5 to mnasnet1_3, with the same
+# counts. Of A1 the authors' page prints 3.9 M and 312 M; of Small 2.0 M and 68 M.
+MNASNET = {
+  ('mnasnet_a1', 0.35): (1_747_018, 61.68),
+  ('mnasnet_a1', 0.5): (2_082_006, 103.16),
+  ('mnasnet_a1', 0.75): (2_912_278, 223.45),
+  ('mnasnet_a1', 1.0): (3_887_038, 311.58),
+  ('mnasnet_a1', 1.4): (6_105_992, 586.32),
+  ('mnasnet_b1', 0.35): (1_788_232, 58.88),
+  ('mnasnet_b1', 0.5): (2_218_512, 104.46),
+  ('mnasnet_b1', 0.75): (3_170_208, 215.49),
+  ('mnasnet_b1', 1.0): (4_383_312, 314.42),
+  ('mnasnet_b1', 1.3): (6_282_256, 526.36),
+  ('mnasnet_b1', 1.4): (7_115_728, 588.80),
+  ('mnasnet_small', 0.35): (1_456_334, 24.49),
+  ('mnasnet_small', 0.5): (1_553_350, 28.80),
+  ('mnasnet_small', 0.75): (1_753_518, 50.51),
+  ('mnasnet_small', 1.0): (2_030_264, 68.34),
+  ('mnasnet_small', 1.4): (2_603_374, 138.10),
+}
+
 # timm's and torchvision's parameters, to the integer; multiply-adds in millions at the
 # native resolution. What was published beside it where it differs by more than 1 %:
 # V4 (2404.10518 Table 6) counts without norms and in 2^20 and 2^30, but for Conv-S;
@@ -178,13 +201,24 @@ def test_others_at_224(name, width):
   assert counts(name, width, 224) == OTHERS[name, width]
 
 
+@pytest.mark.parametrize(('name', 'width'), MNASNET)
+def test_mnasnet(name, width):
+  assert counts(name, width, 224) == MNASNET[name, width]
+
+
+def test_mnasnet_squeezes_to_a_quarter_of_what_enters_the_block():
+  layers = counting.layers(zoo.create('mnasnet_a1'), 224)
+  reduced = [n.output_shape[-1] for n in layers if n.name.endswith('se/reduce')]
+  assert reduced == [6, 10, 10, 20, 28, 28, 40, 40]
+
+
 @pytest.mark.parametrize(('name', 'width', 'resolution'), NATIVE)
 def test_at_native_resolution(name, width, resolution):
   assert counts(name, width, resolution) == NATIVE[name, width, resolution]
 
 
 def test_no_network_is_without_a_count():
-  counted = {name for name, *_ in (*OTHERS, *NATIVE)}
+  counted = {name for name, *_ in (*OTHERS, *MNASNET, *NATIVE)}
   assert counted | {'mobilenet_v1', 'mobilenet_v2'} == set(zoo.NETWORKS)
 
 

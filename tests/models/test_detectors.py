@@ -27,6 +27,10 @@ SIZES = [
   ('ssdlite_mobilenet_v2', 320, 91, 0.5, 1_562_111, 1_536_527, 272_348_896),
   ('ssdlite_mobilenet_v2', 320, 91, 0.35, 947_709, 929_531, 166_713_786),
   ('ssd_mobilenet_v2', 300, 91, 1.0, 6_066_431, None, 772_779_056),
+  # V3's Table 6 has 4.88 M, 1.68 M and 1.02 M, and does not say which MnasNet.
+  ('ssdlite_mnasnet_a1', 320, 91, 1.0, 4_912_181, 4_861_669, 837_819_232),
+  ('ssdlite_mnasnet_a1', 320, 91, 0.5, 1_690_173, 1_664_541, 290_408_224),
+  ('ssdlite_mnasnet_a1', 320, 91, 0.35, 1_032_335, 1_014_029, 177_387_738),
   ('ssdlite_mobilenet_v3_large', 320, 91, 1.0, 5_006_735, 4_966_591, 613_143_104),
   (
     *('ssdlite_mobilenet_v3_large_reduced', 320, 91, 1.0),

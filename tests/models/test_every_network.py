@@ -27,6 +27,8 @@ PIXELS = {
   'mobilenet_v4_hybrid_medium': 64,
   'mobilenet_v4_hybrid_large': 64,
 }
+# Where a quarter is too narrow: two units of a squeeze may both be dead at the start.
+WIDTHS = {'mnasnet_small': 1.0}
 SIZES = {'kernel', 'start', 'middle', 'expand', 'out', 'inner', 'outs'}
 # Compiled once and run twice: what compiles fastest is best.
 QUICKLY = {
@@ -37,7 +39,7 @@ QUICKLY = {
 
 def small(name: str, lowering: str) -> Classifier:
   network = zoo.NETWORKS[name]
-  width = 0.5 if isinstance(network, dict) else 0.25
+  width = 0.5 if isinstance(network, dict) else WIDTHS.get(name, 0.25)
   return zoo.create(name, width=width, num_classes=4, dropout=0.1, stochastic_depth=0.1)
 
 
@@ -98,6 +100,8 @@ COVERED = {
   **dict.fromkeys(('alexnet', 'alexnet_2012', 'resnet50', 'vgg16', 'vgg19'), CLASSICS),
   **dict.fromkeys(('googlenet', 'googlenet_2014', 'xception'), CLASSICS),
   'fd_mobilenet': 'mobilenet_v1',
+  'mnasnet_b1': 'mobilenet_v2',
+  'mnasnet_small': 'mnasnet_a1',
   'mobile_face_net_trunk': 'test_embedders.py',
   'mobilenet_v1_shallow': 'mobilenet_v1',
   'mobilenet_v3_large': 'mobilenet_v3_small',

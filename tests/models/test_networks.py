@@ -266,6 +266,28 @@ def test_activations():
 
 
 @pytest.mark.parametrize(
+  ('squeeze', 'units', 'gate'),
+  [
+    ('v3', 8, lambda s: np.clip(s / 6 + 0.5, 0, 1)),
+    ('mnasnet', 2, lambda s: 1 / (1 + np.exp(-s))),
+  ],
+)
+def test_squeeze_and_excite_is_that_of_the_style(squeeze, units, gate):
+  """A quarter of 24 channels, rounded up; or of the 8 that entered the block."""
+  rng = np.random.default_rng(0)
+  x = rng.standard_normal((2, 4, 4, 24), np.float32)
+  layer = layers.SqueezeExcite(0.25, Style(squeeze=squeeze), entering=8)
+  shapes = jax.eval_shape(layer.init, jax.random.key(0), x)
+  variables = jax.tree.map(lambda s: rng.standard_normal(s.shape, np.float32), shapes)
+  reduce, expand = (variables['params'][name] for name in ('reduce', 'expand'))
+  assert reduce['kernel'].shape == (24, units)
+  s = np.maximum(x.mean((1, 2)) @ reduce['kernel'] + reduce['bias'], 0)
+  s = gate(s @ expand['kernel'] + expand['bias'])
+  expected = x * s[:, None, None]
+  np.testing.assert_allclose(layer.apply(variables, x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
   ('kwargs', 'message'),
   [
     ({'name': 'mobilenet_v3_lagre'}, 'did you mean mobilenet_v3_large'),

@@ -63,7 +63,8 @@ def test_rows_are_well_formed(name):
 
 def test_all_tables_are_there():
   wanted = {f'v1/{n}' for n in range(4, 15)} | {f'v3/{n}' for n in range(1, 10)}
-  wanted |= {'v2/2', 'v2/4', 'v2/6', 'v2/7', 'v4/6', 'v4/7'}
+  wanted |= {'v2/2', 'v2/4', 'v2/6', 'v2/7', 'v3/search'}
+  wanted |= {'v4/1', 'v4/4', 'v4/5', 'v4/6', 'v4/7', 'mnasnet/tpu', 'mnasnet/pytorch'}
   wanted |= {'slim/v1', 'slim/v2', 'slim/v3'}
   wanted |= {f'shufflenet_v1/{n}' for n in range(2, 7)}
   wanted |= {f'shufflenet_v2/{n}' for n in (5, 6, 8)}
@@ -155,6 +156,10 @@ def test_cells_of_the_other_papers():
   assert row_of('v3/4', 'V3-Large 1.0').row.quality == '73.8'
   assert row_of('v4/6', 'MNv4-Conv-S').parameters == 3_774_024
   assert row_of('slim/v1', 'v1_0.25_192').multiply_adds_mark == '≠'
+  entry = row_of('v3/3', 'MnasNet-A1')
+  assert (entry.parameters, entry.multiply_adds) == (3_887_038, 311_579_072)
+  assert (entry.parameters_mark, entry.multiply_adds_mark) == ('', '≠')
+  assert row_of('mnasnet/pytorch', 'mnasnet1_3').parameters == 6_282_256
 
 
 def test_cells_of_detectors_and_segmenters():

@@ -43,6 +43,8 @@ def exported(weights, framework, tmp_path):
     ('torchvision', 'mobilenet_v3_small', {'padding': 'torch', 'norm_epsilon': 1e-3}),
     ('torchvision', 'shufflenet_v2', {'width': 0.5, **TORCH}),
     ('torchvision', 'squeezenet_1_1', TORCH),
+    ('torchvision', 'mnasnet_b1', {'width': 0.35, **TORCH}),
+    ('timm', 'mnasnet_a1', {'width': 0.5, **TORCH}),
     ('timm', 'mobilenet_v1', TORCH),
     ('timm', 'mobilenet_v2', {'width': 0.35, **TORCH}),
     # timm computes with any padding and epsilon: arguments, and so not in the arrays.
@@ -133,6 +135,12 @@ V3_075 = {'width': 0.75, 'hidden_width': 960, 'expansion': 'printed'}
       'torchvision.models.squeezenet1_1(num_classes=7)',
     ),
     (
+      'torchvision',
+      'mnasnet_b1',
+      {'width': 1.3, **TORCH},
+      'torchvision.models.MNASNet(alpha=1.3, num_classes=7)',
+    ),
+    (
       'timm',
       'mobilenet_v2',
       {'width': 0.35, **TF},
@@ -167,9 +175,15 @@ V3_075 = {'width': 0.75, 'hidden_width': 960, 'expansion': 'printed'}
 def test_the_line_that_loads_it(framework, network, options, call, tmp_path):
   path, lines = exported(made(network, **options), framework, tmp_path)
   assert lines[1] == f'model = {call}'
-  if framework == 'torchvision':
-    load = "model.load_state_dict(safetensors.torch.load_file('mine.safetensors'))"
-    assert lines[2] == load
+  file = "safetensors.torch.load_file('mine.safetensors')"
+  if network == 'mnasnet_b1':  # which loads nothing that does not say its version
+    assert lines[2:4] == [
+      'model_state = model.state_dict()',
+      f'model_state.update({file})',
+    ]
+    assert lines[4] == 'model.load_state_dict(model_state)'
+  elif framework == 'torchvision':
+    assert lines[2] == f'model.load_state_dict({file})'
   if framework == 'keras':
     assert lines[2] == "model.load_weights('mine.h5')"
   for line in lines[1:-1]:
@@ -222,7 +236,7 @@ def test_the_line_that_loads_it(framework, network, options, call, tmp_path):
     ('timm', 'mobilenet_v2', {'width': 0.4}, r'0.35 \(16\), .* this one is 0.4 \(16\)'),
     ('timm', 'mobilenet_v3_small', {'width': 0.5}, r'this one is 0.5 \(8\)'),
     ('timm', 'mobilenet_v2', {'hidden_width': 48}, 'timm has no .* hidden_width 48'),
-    ('timm', 'squeezenet_1_1', {}, 'timm has no squeezenet_1_1; it has mobilenet_v1'),
+    ('timm', 'squeezenet_1_1', {}, 'timm has no squeezenet_1_1; it has mnasnet_a1'),
     ('keras', 'mobilenet_v2', TORCH, "applications computes .* with padding 'tf'"),
     ('keras', 'mobilenet_v1', TF, "padding 'keras_v1'"),
     ('keras', 'mobilenet_v3_small', {'width': 0.25}, 'this one has 8: its weights fit'),

@@ -36,6 +36,10 @@ from tests.weights.made_weights import (
     ),
     ('torchvision', 'squeezenet_1_1', {}),
     ('torchvision', 'shufflenet_v2', {'width': 0.5}),
+    ('torchvision', 'mnasnet_b1', {'width': 1.3}),
+    ('timm', 'mnasnet_a1', {'width': 0.5}),
+    ('timm', 'mnasnet_b1', {'width': 1.4}),
+    ('timm', 'mnasnet_small', {}),
     ('timm', 'mobilenet_v1', {'width': 1.25}),
     ('timm', 'mobilenet_v2', {'width': 0.5}),
     # timm keeps the stem of its narrow models.
