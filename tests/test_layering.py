@@ -231,6 +231,7 @@ BELOW = {
     'bench',
     'reports',
     'tasks',
+    'tables',
     'sweeps',
     'limits',
     'experiment',

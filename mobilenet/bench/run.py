@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from mobilenet.bench import drawing, grow, input_bench, lowering_report, measure, page
 from mobilenet.bench.comparison import compare, remarks
 from mobilenet.bench.contenders import CONTENDERS, DTYPES, OURS, Model, why_not
+from mobilenet.bench.machine import cores, cpu_name
 from mobilenet.bench.measure import Measurement, Settings
 from mobilenet.reports import canvas, csv_file, result
 from mobilenet.training import files
@@ -23,13 +24,6 @@ MODELS = (
 )
 FRESH = ('compile', 'memory')
 ALONE = ('grow', 'lowerings', 'input')  # without comparing contenders
-
-
-def cores() -> int:
-  """The number of cores that this process may use."""
-  if hasattr(os, 'sched_getaffinity'):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
 
 
 def check(settings: Settings) -> None:
@@ -242,15 +236,3 @@ class Report:
 def command() -> str:
   """The command line of this process."""
   return shlex.join(['python', *sys.argv])
-
-
-def cpu_name() -> str:
-  """What the processor calls itself."""
-  try:
-    with open('/proc/cpuinfo') as file:
-      for line in file:
-        if line.startswith('model name'):
-          return line.partition(':')[2].strip()
-  except OSError:
-    pass
-  return platform.processor() or platform.machine()

@@ -24,10 +24,11 @@ class Layer:
   multiply_adds: int  # of convolutions, dense layers and attention's products
 
 
-def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
-  """Counts a model layer by layer at a resolution (pixels, or (height, width)).
+def layers(model: nn.Module, resolution: int | tuple[int, ...]) -> list[Layer]:
+  """Counts a model layer by layer at a resolution.
 
-  Layers come in the order of the forward pass.
+  Pixels, or (height, width), or (height, width, channels) of the map that a part of a
+  network is given. Layers come in the order of the forward pass.
 
   Multiply-adds are those of convolutions, dense layers and the two products of
   attention for one image, biases and element-wise work left out: the convention of
@@ -37,13 +38,12 @@ def layers(model: nn.Module, resolution: int | tuple[int, int]) -> list[Layer]:
 
 
 def layers_and_variables(
-  model: nn.Module, resolution: int | tuple[int, int]
+  model: nn.Module, resolution: int | tuple[int, ...]
 ) -> tuple[list[Layer], dict]:
   """`layers`, and the model's variables as shapes: {'params', 'batch_stats'}."""
-  height, width = (
-    (resolution, resolution) if isinstance(resolution, int) else resolution
-  )
-  variables, calls = shapes.trace(model, (height, width, 3))
+  size = (resolution, resolution) if isinstance(resolution, int) else resolution
+  height, width, *channels = size
+  variables, calls = shapes.trace(model, (height, width, *(channels or (3,))))
   return [
     _layer(variables['params'], call)
     for call in calls

@@ -1,0 +1,122 @@
+"""Tables that were measured on a device: what must be in them, and what is told."""
+
+import csv
+
+import pytest
+
+from mobilenet.search import costs
+from mobilenet.search.costs import parts
+from mobilenet.search.costs.latency_table import KEY, Key
+from mobilenet.training.errors import TrainingError
+from tests.search.conftest import NETWORKS
+
+SIDE, CLASSES = 32, 4
+NETWORK = NETWORKS['universal']
+
+
+def filled(path, ms=lambda number: 0.5 + number, wholes=()):
+  """What a person makes of the lines that are wanted."""
+  costs.make('bytes', SIDE, CLASSES).write_wanted([NETWORK], path, wholes)
+  with open(path, newline='') as file:
+    records = list(csv.DictReader(file))
+  for number, record in enumerate(records):
+    record['median_ms'] = ms(number)
+  write(path, records)
+  return records
+
+
+def write(path, records):
+  with open(path, 'w', newline='') as file:
+    writer = csv.DictWriter(file, list(records[0]))
+    writer.writeheader()
+    writer.writerows(records)
+
+
+def made(path, **given):
+  return costs.make('csv', SIDE, CLASSES, table=path, **given)
+
+
+def test_wanted_lines_are_filled_and_looked_up(tmp_path):
+  path = tmp_path / 'phone.csv'
+  records = filled(path, wholes=[NETWORK])
+  assert tuple(records[0]) == (*KEY, 'median_ms')
+  asked = parts.of(NETWORK, SIDE, CLASSES)
+  assert len(records) == len(set(asked)) + 1
+  cost = made(path)
+  times = {
+    Key.of(part): 0.5 + number for number, part in enumerate(dict.fromkeys(asked))
+  }
+  assert cost.predict([NETWORK]) == [sum(times[Key.of(part)] for part in asked)]
+  assert cost.measure([NETWORK]) == [0.5 + len(times)]
+  assert cost.write_wanted([NETWORK], tmp_path / 'more.csv') == 0
+  assert not (tmp_path / 'more.csv').exists()
+
+
+def test_what_is_lacking_is_named_counted_and_written(tmp_path):
+  path = tmp_path / 'phone.csv'
+  records = filled(path)
+  records[1]['median_ms'] = ''  # not measured yet
+  write(path, [records[1], *records[4:]])
+  with pytest.raises(TrainingError) as found:
+    made(path, folder=tmp_path / 'search').predict([NETWORK])
+  said = str(found.value)
+  assert said.startswith(
+    f'{path} lacks {records[0]["row"]} at 32 x 32 x 3 to 16 and 3 '
+  )
+  assert str(tmp_path / 'search' / 'wanted.csv') in said
+  with open(tmp_path / 'search' / 'wanted.csv', newline='') as file:
+    rows = [record['row'] for record in csv.DictReader(file)]
+  assert rows == [record['row'] for record in records[:4]]
+  with pytest.raises(TrainingError, match=r'Cost\.write_wanted writes them all'):
+    made(path).measure([NETWORK])
+
+
+@pytest.mark.parametrize(
+  ('change', 'said'),
+  [
+    (
+      lambda r: r.update(median_us=r.pop('median_ms')),
+      'median_us: divide by 1,000 and',
+    ),
+    (lambda r: r.update(seconds=r.pop('median_ms')), 'seconds: multiply by 1,000 and'),
+    (lambda r: r.pop('median_ms'), 'has no column median_ms; it has row, height'),
+    (lambda r: r.pop('channels_in'), 'has no column channels_in'),
+    (lambda r: r.update(median_ms='5,2'), "line 2: median_ms is '5,2'"),
+    (lambda r: r.update(median_ms='-1'), "line 2: median_ms is '-1'"),
+    (lambda r: r.update(median_ms='nan'), "line 2: median_ms is 'nan'"),
+    (lambda r: r.update(height='tall'), 'line 2: height, width, channels_in'),
+    (lambda r: r.update(row='Head()', height=1), 'line 3: Head() at 1 x'),
+  ],
+)
+def test_what_is_wrong_with_a_table_is_one_line(tmp_path, change, said):
+  path = tmp_path / 'phone.csv'
+  records = filled(path)[:2]
+  for record in records:
+    record.update(width=1, channels_in=1, channels_out=1)
+    change(record)
+  write(path, records)
+  with pytest.raises(TrainingError) as found:
+    made(path)
+  assert said in str(found.value)
+  assert str(path) in str(found.value)
+  assert '\n' not in str(found.value)
+
+
+def test_no_table_says_how_to_get_one(tmp_path):
+  with pytest.raises(TrainingError, match=r'does not exist: `python -m .*--wanted='):
+    made(tmp_path / 'phone.csv')
+  (tmp_path / 'phone.csv').write_text('row,height\n')
+  with pytest.raises(TrainingError, match='has no lines'):
+    made(tmp_path / 'phone.csv')
+
+
+def test_files_of_the_wanted_lines(tmp_path):
+  pytest.importorskip('litert_converter', reason='requirements-export.txt')
+  network = NETWORKS['separable']
+  cost = costs.make('bytes', SIDE, CLASSES)
+  count = cost.write_wanted([network], tmp_path / 'w.csv', files=tmp_path / 'phone')
+  with open(tmp_path / 'w.csv', newline='') as file:
+    names = [record['file'] for record in csv.DictReader(file)]
+  assert len(names) == count == 5
+  for name in names:
+    assert (tmp_path / 'phone' / name).read_bytes()[4:8] == b'TFL3'
