@@ -176,14 +176,19 @@ class SqueezeExcite(nn.Module):
     dense = functools.partial(
       nn.Dense, kernel_init=SCHEMES[self.style.init][1], dtype=self.style.dtype
     )
-    if self.style.squeeze == 'mnasnet':
-      squeezed, gate = max(1, int(self.entering * self.ratio)), nn.sigmoid
-    else:
-      squeezed, gate = make_divisible(x.shape[-1] * self.ratio), hard_sigmoid
+    squeezed = squeezed_width(self.style, self.ratio, self.entering, x.shape[-1])
+    gate = nn.sigmoid if self.style.squeeze == 'mnasnet' else hard_sigmoid
     s = jnp.mean(x.astype(jnp.float32), axis=(1, 2)).astype(self.style.dtype)
     s = nn.relu(dense(squeezed, name='reduce')(s))
     s = gate(dense(x.shape[-1], name='expand')(s))
     return x * s[:, None, None, :]
+
+
+def squeezed_width(style: Style, ratio: float, entering: int, expanded: int) -> int:
+  """Units of a squeeze in a block that makes `expanded` channels of those entering."""
+  if style.squeeze == 'mnasnet':
+    return max(1, int(entering * ratio))
+  return make_divisible(expanded * ratio)
 
 
 class LayerScale(nn.Module):

@@ -19,7 +19,7 @@ from mobilenet.models import rows as row_kinds
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.rows import ModelError, Network, make_divisible
 from mobilenet.search import wiring
-from mobilenet.search.wiring import HIDDEN, SQUEEZE, Wiring
+from mobilenet.search.wiring import HIDDEN, Wiring
 
 Tree = dict[str, Any]
 
@@ -68,16 +68,6 @@ def resized(network: Network, sizes: Mapping[str, int]) -> Network:
 
 def _ratio(inner: int, channels: int) -> int | float:
   return inner // channels if inner % channels == 0 else inner / channels
-
-
-def complete(wires: Wiring, sizes: Mapping[str, int]) -> dict[str, int]:
-  """Sizes of all groups: those given, those of `wires`, and squeezes that follow."""
-  sizes = {**wires.sizes, **sizes}
-  for at in wires.rows:
-    if at.squeezed is not None:
-      inner = sizes[at.group_inner]
-      sizes[f'{at.name}/{SQUEEZE}'] = make_divisible(inner * at.row.se)
-  return sizes
 
 
 def by_norm(model: Classifier, wires: Wiring, variables: Tree) -> dict[str, np.ndarray]:

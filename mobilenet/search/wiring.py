@@ -11,6 +11,7 @@ of the first of them, so that only whole stages change their width.
 from typing import NamedTuple
 
 from mobilenet.models import rows as row_kinds
+from mobilenet.models.layers import squeezed_width
 from mobilenet.models.rows import PRELU, Head, ModelError, Network, make_divisible
 
 PARAMS, STATISTICS = 'params', 'batch_stats'
@@ -130,7 +131,9 @@ def _separable(network, row, name, channels, group):
 def _inverted(network, row, name, channels, group):
   inner, out = _inner(network, row, channels), network.scale(row.out)
   expands = inner > channels or type(row) is not row_kinds.Inverted
-  squeezed = make_divisible(inner * row.se) if getattr(row, 'se', 0) else None
+  squeezed = None
+  if getattr(row, 'se', 0):
+    squeezed = squeezed_width(network.style, row.se, channels, inner)
   joins = row.residual and row.stride == 1 and out == channels
   return Row(
     name,

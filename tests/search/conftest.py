@@ -16,6 +16,7 @@ from mobilenet.models.rows import (
   Network,
   Pool,
   Separable,
+  Style,
   Universal,
 )
 
@@ -41,6 +42,14 @@ NETWORKS = {
       Conv(1, 48, 1),
     ),
     head=Head(32, 'relu', norm=True),
+  ),
+  'mnasnet': Network(
+    rows=(
+      Conv(3, 16, 2),
+      Inverted(3, 3, 24, 2, 0.25, 'relu'),
+      Inverted(5, 3, 24, 1, 0.25, 'relu'),
+    ),
+    style=Style(squeeze='mnasnet'),
   ),
   'separable': Network(
     rows=(

@@ -55,6 +55,7 @@ def test_the_largest_filters_come_first():
     'mobilenet_v4_conv_small',
     'mobilenet_v4_conv_medium',
     'mobilenet_edgetpu',
+    'mnasnet_a1',
   ],
 )
 def test_written_out_it_is_the_same_network(name):

@@ -60,6 +60,10 @@ CHOICES = {
     'universal',
     {'sizes': {'block_00/expand': 16, 'block_00': 16, 'block_01': 24, 'hidden': 24}},
   ),
+  'no sigmoid squeeze': (
+    'mnasnet',
+    {'sizes': {'stem': 8, 'block_00': 16}, 'block_01': {'se': 0.0}},
+  ),
   'narrow separable': (
     'separable',
     {'sizes': {'stem': 9, 'block_01': 17, 'block_02': 31}, 'block_01': {'kernel': 3}},

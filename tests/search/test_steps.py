@@ -153,7 +153,7 @@ def test_every_array_of_a_group_is_dropped():
   """Or a smaller network would hand on what it has not."""
   wires = wiring.of(NETWORK)
   sizes = {**wires.sizes, 'block_02/expand': 48}
-  smaller = channels.resized(NETWORK, channels.complete(wires, sizes))
+  smaller = channels.resized(NETWORK, sizes)
   choice = masks.choose(NETWORK, smaller.rows, smaller.head)
   params = masks.masked(wires, variables_of(NETWORK), choice)['params']
   block = params['backbone']['block_02']
