@@ -53,6 +53,7 @@ CONFIG = (
   '--config=configs/v3_small.py:quick',
   '--config.model.name=tiny',
   '--config.resolution=32',
+  '--config.model.lowering=native',  # compiles faster
   '--config.data.made_examples=48',
   '--config.epochs=2',
   '--config.log_steps=2',

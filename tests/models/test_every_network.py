@@ -133,8 +133,8 @@ def test_distinct_rows_train_a_step(name):
   kinds = {}
   for row in model.network.rows:
     columns = dataclasses.asdict(row)
-    for name in SIZES & set(columns):
-      columns[name] = columns[name] != 0  # 0 is for none
+    for size in SIZES & set(columns):
+      columns[size] = columns[size] != 0  # 0 is for none
     kinds.setdefault((type(row), *columns.items()), row)
   rows = tuple(kinds.values())
   network = dataclasses.replace(model.network, rows=rows)

@@ -18,6 +18,7 @@ pytest.importorskip('onnxruntime', reason='requirements-export.txt')
 
 SMALL = (
   '--config.resolution=64',
+  '--config.model.lowering=native',  # compiles faster
   '--config.data.made_examples=16',
   '--config.batch_size=8',
   '--config.eval_batch_size=8',

@@ -14,6 +14,7 @@ from tests import tiny
 
 SMALL = (
   '--config.resolution=64',
+  '--config.model.lowering=native',  # compiles faster
   '--config.data.made_examples=24',
   '--config.batch_size=8',
   '--config.epochs=2',

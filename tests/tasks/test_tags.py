@@ -16,6 +16,7 @@ SMALL = (
   '--config=configs/tag_folder.py:epochs=2',
   '--config.model.name=tiny',
   '--config.resolution=32',
+  '--config.model.lowering=native',  # compiles faster
   '--config.batch_size=8',
   '--config.eval_batch_size=8',
   '--config.log_steps=2',

@@ -53,9 +53,28 @@ def eval_batches(batch_size=8):
     }
 
 
+_TRACED = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Traced:
+  """As `Programs`: those of equal runs of this process, which are traced once."""
+
+  alike: tuple
+
+  def kept(self, name, function):
+    return _TRACED.setdefault((*self.alike, name), function)
+
+  def close(self):
+    pass
+
+
 @dataclasses.dataclass
 class Run:
-  """Arguments of `loop.train`, of which tests change one or two."""
+  """Arguments of `loop.train`, of which tests change one or two.
+
+  Those that change what is traced otherwise than by a field are `anew`.
+  """
 
   total_steps: int = 12
   ema_decay: float | None = 0.9
@@ -73,6 +92,7 @@ class Run:
   style: dict = dataclasses.field(default_factory=dict)
   dropout: float = 0.2
   task: object = Classification(label_smoothing=0.1, l2=1e-4)
+  anew: bool = False
 
   @property
   def model(self):
@@ -99,6 +119,14 @@ class Run:
       {'name': 'rmsprop_tf', 'eps': 1e-3}, self.schedule(), flat=self.shards == 1
     )
 
+  def kept_programs(self):
+    if self.programs or self.anew:
+      return Programs(self.programs, self.mesh, 'a test')
+    fields = (self.total_steps, self.ema_decay, self.batch_size, self.devices)
+    fields += (self.learning_rate, self.shards, self.accumulate, self.dropout)
+    style = tuple(sorted(self.style.items()))
+    return Traced((type(self), *fields, style, self.task, sharding.SMALL))
+
   def __call__(self, workdir):
     return loop.train(
       model=self.model,
@@ -124,7 +152,7 @@ class Run:
       ema_decay=self.ema_decay,
       workdir=str(workdir),
       mesh=self.mesh,
-      programs=Programs(self.programs, self.mesh, 'a test'),
+      programs=self.kept_programs(),
       accumulate=self.accumulate,
     )
 

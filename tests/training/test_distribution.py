@@ -29,7 +29,10 @@ def trained(run, batches=None, steps=STEPS):
     return create(variables, tx, run.task.zero_sums(), ema=True)
 
   where = layout(described(lambda: new_state(run.variables()), run.mesh))
-  state = jax.jit(new_state, out_shardings=where)(run.variables())
+  programs = run.kept_programs()
+  state = programs.kept('a new state', jax.jit(new_state, out_shardings=where))(
+    run.variables()
+  )
   step = make_train_step(
     run.model,
     run.task,
@@ -40,6 +43,7 @@ def trained(run, batches=None, steps=STEPS):
     accumulate=run.accumulate,
     layout=where,
   )
+  step = programs.kept('a step', step)
   batches = run.train(0, run.batch_size) if batches is None else batches
   for batch in itertools.islice(batches, steps):
     state, _ = step(state, sharding.put(run.mesh, batch))

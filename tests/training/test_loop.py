@@ -131,7 +131,7 @@ def test_too_little_memory_is_one_line(make_run, tmp_path, monkeypatch):
 
   monkeypatch.setattr(loop, 'make_train_step', exhausted)
   with pytest.raises(TrainingError) as caught:
-    make_run()(tmp_path)
+    make_run(anew=True)(tmp_path)
   assert str(caught.value) == (
     'a device has too little memory (RESOURCE_EXHAUSTED: Out of memory): lower '
     '--config.batch_size, --config.resolution or --config.model.width, or raise '

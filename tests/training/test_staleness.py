@@ -156,7 +156,7 @@ def test_a_resumed_run_is_bit_identical_with_what_waits(make_run, tmp_path):
   """Stopped after step 5, while the gradients of steps 3 to 5 wait."""
 
   def late(total_steps):
-    run = make_run(total_steps=total_steps, ema_decay=None)
+    run = make_run(total_steps=total_steps, ema_decay=None, anew=True)
     tx = make_optimizer(
       {'name': 'rmsprop_tf', 'eps': 1e-3, 'stale_steps': 3},
       make_run(total_steps=12).schedule(),

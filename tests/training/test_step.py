@@ -19,14 +19,16 @@ from mobilenet.training.step import (
 
 def setup(run):
   tx = run.optimizer()
-  state = jax.jit(
+  new_state = jax.jit(
     lambda v: create(v, tx, run.task.zero_sums(), ema=run.ema_decay is not None),
     out_shardings=sharding.replicated(run.mesh),
-  )(run.variables())
+  )
   step = make_train_step(
     run.model, run.task, tx, run.mesh, seed=3, ema_decay=run.ema_decay
   )
-  return state, step, next(run.train(0, run.batch_size))
+  programs = run.kept_programs()
+  state = programs.kept('a new state', new_state)(run.variables())
+  return state, programs.kept('a step', step), next(run.train(0, run.batch_size))
 
 
 def host(tree):

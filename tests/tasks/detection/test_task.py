@@ -1,9 +1,9 @@
 """The detection task: its loss, sums and predictions of a batch."""
 
 import dataclasses
+import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,11 +36,21 @@ def batch(**changes):
   }
 
 
+@functools.cache
+def right_codes():
+  boxes = np.array([corners(n) for n in range(3)], np.float32)
+  return np.asarray(jax.jit(geometry.encode)(np.stack([boxes, boxes]), ANCHORS))
+
+
 def outputs(logits):
   """What a detector says that has every box right."""
-  boxes = jnp.broadcast_to(jnp.asarray([corners(n) for n in range(3)]), (2, 3, 4))
-  codes = geometry.encode(boxes, jnp.asarray(ANCHORS))
-  return Boxes(codes, jnp.asarray(logits, jnp.float32), jnp.asarray(ANCHORS))
+  return Boxes(right_codes(), np.asarray(logits, np.float32), ANCHORS)
+
+
+# Compiled as a whole, as in training: each operation alone takes as long.
+loss_of = jax.jit(lambda task, out, batch: task.loss({}, out, batch), static_argnums=0)
+sums_of = jax.jit(task.Detection.sums, static_argnums=0)
+predicted = jax.jit(task.Detection.predictions, static_argnums=0)
 
 
 def sure():
@@ -58,23 +68,23 @@ def test_what_is_right_costs_little_and_is_predicted(kind):
   if kind == task.FOCAL:
     logits[:, :, 0] = -9  # of a sigmoid the background's target is 0
   found = outputs(logits)
-  loss = float(detection.loss({}, found, batch()))
+  loss = float(loss_of(detection, found, batch()))
   assert 0 <= loss < 0.01
-  worse = float(detection.loss({}, outputs(0 * logits), batch()))
+  worse = float(loss_of(detection, outputs(0 * logits), batch()))
   assert worse > 10 * loss
-  said = detection.predictions(found)
-  assert (np.asarray(said['found_scores']) > 0.2).sum(axis=1).tolist() == [2, 0]
-  assert sorted(np.asarray(said['found_classes'])[0, :2].tolist()) == [0, 2]
-  first = np.asarray(said['found_boxes'])[0, said['found_classes'][0].tolist().index(0)]
+  said = jax.device_get(predicted(detection, found))
+  assert (said['found_scores'] > 0.2).sum(axis=1).tolist() == [2, 0]
+  assert sorted(said['found_classes'][0, :2].tolist()) == [0, 2]
+  first = said['found_boxes'][0, said['found_classes'][0].tolist().index(0)]
   np.testing.assert_allclose(first, corners(0), atol=1e-5)
 
 
 def test_sums_are_per_anchor_that_finds_a_box():
   detection = task.Detection()
-  sums = detection.sums(outputs(np.zeros((2, 3, 4))), batch())
+  sums = sums_of(detection, outputs(np.zeros((2, 3, 4))), batch())
   assert (float(sums['positives']), float(sums['count'])) == (2, 2)
   metrics = detection.metrics(sums)
-  loss = float(detection.loss({}, outputs(np.zeros((2, 3, 4))), batch()))
+  loss = float(loss_of(detection, outputs(np.zeros((2, 3, 4))), batch()))
   assert metrics['loss'] == pytest.approx(loss, rel=1e-6)
   assert metrics['box_loss'] == pytest.approx(0, abs=1e-6)
 
@@ -82,9 +92,9 @@ def test_sums_are_per_anchor_that_finds_a_box():
 def test_padding_brings_in_nothing():
   detection = task.Detection()
   logits = np.zeros((2, 3, 4))
-  whole = detection.sums(outputs(logits), batch(mask=np.array([1.0, 0.0])))
+  whole = sums_of(detection, outputs(logits), batch(mask=np.array([1.0, 0.0])))
   logits[1] = np.nan
-  broken = detection.sums(outputs(logits), batch(mask=np.array([1.0, 0.0])))
+  broken = sums_of(detection, outputs(logits), batch(mask=np.array([1.0, 0.0])))
   for name, value in whole.items():
     assert float(broken[name]) == float(value)
   assert float(whole['count']) == 1
@@ -97,10 +107,11 @@ def test_pictures_without_boxes_teach_and_have_finite_gradients():
   def loss(logits):
     return detection.loss({}, outputs(0)._replace(logits=logits), empty)
 
-  value, gradient = jax.value_and_grad(loss)(jnp.zeros((2, 3, 4)))
+  logits = np.zeros((2, 3, 4), np.float32)
+  value, gradient = jax.jit(jax.value_and_grad(loss))(logits)
   assert float(value) > 0
-  assert bool(jnp.isfinite(gradient).all())
-  assert float(jnp.abs(gradient).max()) > 0
+  assert np.isfinite(gradient).all()
+  assert np.abs(gradient).max() > 0
 
 
 def test_empty_sums_have_no_loss():
