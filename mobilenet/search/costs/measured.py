@@ -67,6 +67,7 @@ class Measured:
       parts: of networks.
       first: a whole network, the reference where there is none yet.
     """
+    self._check_style(parts)
     keys = {part: Key.of(part) for part in parts}
     lacking = {key: part for part, key in keys.items() if key not in self.table.lines}
     for batch in _batches(list(lacking.items())):
@@ -75,6 +76,7 @@ class Measured:
 
   def of_wholes(self, wholes: Sequence[Part]) -> list[float]:
     """ms of whole networks, measured anew, at the pace of the table."""
+    self._check_style(wholes)
     found = []
     for batch in _batches(list(enumerate(wholes))):
       timings, reference_ms = self._timed(dict(batch), wholes[0], keep=False)
@@ -84,10 +86,16 @@ class Measured:
       ]
     return found
 
+  def _check_style(self, parts: Sequence[Part]) -> None:
+    """Raises TrainingError for a part of another style than the table's, or two."""
+    here = self.table.conditions
+    for style in dict.fromkeys(style_of(part.network) for part in parts):
+      here = {'style': style, **here}
+      latency_table.check(self.table.path, here, {'style': style})
+
   def _timed(self, parts: dict[Any, Part], first: Part, keep: bool):
     """Times parts beside the reference: key -> Timing, and ms of the reference."""
     style = {'style': style_of(first.network)}
-    latency_table.check(self.table.path, self.table.conditions, style)
     reference = self._reference(first)
     self.say(f'timing {len(parts)} {"rows" if keep else "networks"}')
     calls = [self.runtime.call_of(part) for part in (reference, *parts.values())]

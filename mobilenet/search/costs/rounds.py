@@ -9,10 +9,11 @@ from typing import NamedTuple
 ROUNDS = 11
 # In a round a program is called for about this long, at most this often.
 TURN_MS, MOST_CALLS = 20.0, 1000
+TURNS_OF_REFERENCE = 4
 
 
 class Timing(NamedTuple):
-  """median_ms: of the rounds' minima. min_ms: the shortest call of all."""
+  """median_ms: of the rounds, see `interleaved`. min_ms: the shortest call of all."""
 
   median_ms: float
   min_ms: float
@@ -25,13 +26,15 @@ def interleaved(
 ) -> list[Timing]:
   """Times functions that return when their work is done.
 
-  Other work on the machine only ever makes a call longer: of each round's calls the
-  shortest counts. How fast the machine is meanwhile changes over seconds: so each
-  round has a turn of every program, in an order that is drawn anew, and the median of
-  the rounds counts. Each is called once before, which compiles it.
+  Other work on the machine makes a call longer: of each round's calls the shortest
+  counts. How fast the machine is changes over seconds: so each round has a turn of
+  every program, in an order that is drawn anew, and several of the first one, the
+  reference. The minimum of a program is told relative to the reference's in the same
+  round, and the median of the rounds counts. Each is called once before, which compiles
+  it.
 
   Args:
-    calls: what is timed.
+    calls: what is timed, the reference first.
     rounds: of turns.
     clock: gives seconds.
   """
@@ -50,10 +53,19 @@ def interleaved(
   for call in calls:
     fit = TURN_MS / max(turn(call, 3), 1e-3)
     times.append(max(1, min(MOST_CALLS, round(fit))))
-  minima: list[list[float]] = [[] for _ in calls]
+  minima = []
   for number in range(rounds):
-    order = list(range(len(calls)))
+    order = [0] * (TURNS_OF_REFERENCE - 1) + list(range(len(calls)))
     random.Random(number).shuffle(order)
+    shortest = [float('inf')] * len(calls)
     for n in order:
-      minima[n].append(turn(calls[n], times[n]))
-  return [Timing(statistics.median(own), min(own)) for own in minima]
+      shortest[n] = min(shortest[n], turn(calls[n], times[n]))
+    minima.append(shortest)
+  pace = statistics.median(shortest[0] for shortest in minima)
+  return [
+    Timing(
+      pace * statistics.median(shortest[n] / shortest[0] for shortest in minima),
+      min(shortest[n] for shortest in minima),
+    )
+    for n in range(len(calls))
+  ]
