@@ -26,6 +26,7 @@ from mobilenet.search.space import Arch, Space
 from mobilenet.search.strategies import finalists, scoring, shared, space_report
 from mobilenet.search.strategies.finalists import FAMILY, FOUND, RANDOM, Finalist
 from mobilenet.search.strategies.shared import Setup
+from mobilenet.training import workdir
 from mobilenet.training.errors import require
 from mobilenet.training.preemption import STOPPED, StopRequest
 from mobilenet.weights import searched
@@ -108,7 +109,8 @@ def claim(folder: pathlib.Path, request: Request) -> None:
     'population': config.search.population,
     **{f'space.{name}': _listed(each) for name, each in config.search.space.items()},
   }
-  search_folder.claim(folder, asked, elsewhere=('table',))
+  begun = workdir.newest_step(folder / TRAINING) is not None
+  search_folder.claim(folder, asked, begun=begun, elsewhere=('table',))
   print(f'{spaces.size(space):,} networks, {len(space.choices)} choices')
 
 
