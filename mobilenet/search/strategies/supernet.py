@@ -37,6 +37,7 @@ TRAINING = 'supernet'  # the folder
 FINALISTS_FILE = 'finalists.json'
 CONTROL = 'random'  # the generation that is drawn at random
 FITTED = 12  # networks measured whole, to fit predictions to
+REPORT_LOCK = '.report.lock'
 FIT, DRAWN = 4, 5  # of what a seed is folded with
 
 
@@ -75,15 +76,13 @@ def run(folder: pathlib.Path, request: Request) -> int:
   require(
     request.finalists >= 1, f'--finalists={request.finalists}: at least one is trained'
   )
-  path = folder / FINALISTS_FILE
   claim(folder, request)
-  if not path.exists():
+  if not (folder / FINALISTS_FILE).exists():
     with StopRequest() as stop:
       if not _search(folder, request, stop):
         print('stopped: saved; the same command goes on from there')
         return STOPPED
-  chosen = [Finalist(**each) for each in scoring.read_json(path)]
-  return _train_alone(folder, request, chosen)
+  return _train_alone(folder, request)
 
 
 def claim(folder: pathlib.Path, request: Request) -> None:
@@ -298,7 +297,7 @@ class Archive:
 
 def _choose(
   folder, request, setup, cost, scores, by_evolution, by_chance, limit
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
   """The networks that are trained alone, measured whole, and their files."""
   points = {
     arch: (price, scores.of(arch)['loss'])
@@ -362,24 +361,49 @@ def _choose(
       | {'finalist': best.name, 'predicted': best.predicted, 'measured': best.measured},
     ),
   )
-  return [dataclasses.asdict(each) for each in found]
+  return {'unit': cost.unit, 'networks': [dataclasses.asdict(each) for each in found]}
 
 
-def _train_alone(folder: pathlib.Path, request: Request, chosen: list[Finalist]) -> int:
+def _train_alone(folder: pathlib.Path, request: Request) -> int:
+  """Trains what was chosen, and reports what has ended."""
+  from mobilenet.sweeps import items as sweep_items
   from mobilenet.sweeps import runner
 
+  said = scoring.read_json(folder / FINALISTS_FILE)
+  chosen = [Finalist(**each) for each in said['networks']]
   config = request.config
   seeds = [config.seed + n for n in range(config.search.seeds)]
   items = finalists.items_of(
     folder, chosen, seeds, config, request.argument, request.overrides
   )
+  ignore = (*experiment.HARMLESS, 'search')
   code = runner.run(
     items,
     folder / finalists.RUNS,
     title='trained alone',
     command=request.command,
     index=request.index,
-    ignore=(*experiment.HARMLESS, 'search'),
+    ignore=ignore,
   )
-  space_report.write(folder, request, chosen, items, seeds)
+  ended = {item.name: sweep_items.standing(item, ignore).result for item in items}
+  results = {
+    each.name: [
+      result
+      for seed in seeds
+      if (result := ended[finalists.item_name(each, seed)]) is not None
+    ]
+    for each in chosen
+  }
+  with sweep_items.locked(folder / finalists.RUNS / REPORT_LOCK, wait=True):
+    lines = space_report.write(
+      folder,
+      chosen,
+      results,
+      seeds=len(seeds),
+      unit=said['unit'],
+      command=request.command,
+    )
+  for line in lines:
+    print(line)
+  print(f'report: {folder / space_report.MARKDOWN_FILE}')
   return code
