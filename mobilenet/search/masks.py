@@ -90,7 +90,7 @@ def choose(network: Network, rows: Sequence, head: Head | None = None) -> Tree:
       }
     if type(at.row) is row_kinds.Universal:
       gates[at.name] = {
-        field: np.bool_(getattr(its.row, field) > 0) for field in _may_go(at.row)
+        field: np.bool_(getattr(its.row, field) > 0) for field in may_go(at.row)
       }
   if HIDDEN in sizes:
     sizes[HIDDEN] = alone.sizes[HIDDEN]
@@ -130,13 +130,13 @@ def _check(at: wiring.Row, its: wiring.Row) -> None:
         wrong = f'has a {field} of {size}, not at most {most}'
       elif size and (most - size) % 2:
         wrong = f'has a {field} of {size}, which has no centre there'
-      elif most and not size and field not in _may_go(one):
+      elif most and not size and field not in may_go(one):
         wrong = f'has no {field} convolution, which carries the stride'
   if wrong:
     raise ModelError(f'{at.name} {wrong}: it is no choice of the larger network')
 
 
-def _may_go(row: row_kinds.Universal) -> list[str]:
+def may_go(row: row_kinds.Universal) -> list[str]:
   """Which of the depthwise convolutions there are may be missing in a choice."""
   carries = '' if row.stride == 1 else 'middle' if row.middle else 'start'
   return [

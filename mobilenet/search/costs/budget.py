@@ -28,7 +28,19 @@ EXAMPLES = {
   PARAMETERS: '2.1 M parameters',
   BYTES: '4 MB',
 }
+# Unit -> how amounts of it are written, and how many of it that is.
+_WRITTEN = {
+  MS: ('ms', 1),
+  MULTIPLY_ADDS: ('M multiply-adds', 1e6),
+  PARAMETERS: ('k parameters', 1e3),
+  BYTES: ('kB', 1e3),
+}
 _TYPED = re.compile(r'\s*([-+]?(?:[\d.,]+(?:e[-+]?\d+)?|nan|inf\w*))\s*(.*?)\s*', re.I)
+
+
+def written(unit: str) -> tuple[str, float]:
+  """('M multiply-adds', 1e6): how amounts of a unit are written, and what one is."""
+  return _WRITTEN[unit]
 
 
 class Budget(NamedTuple):

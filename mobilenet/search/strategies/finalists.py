@@ -1,0 +1,160 @@
+"""Networks that are trained alone: found ones, random ones, and the base's family.
+
+Each is an ordinary run with the same data, recipe, steps and seeds, an item as a
+sweep's are: in a folder and a process of its own, resumed by the same command.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from mobilenet import experiment
+from mobilenet.models import table
+from mobilenet.models.rows import Network
+from mobilenet.runs import teaching
+from mobilenet.search import evolution
+from mobilenet.search.space import Arch
+from mobilenet.search.strategies.shared import Setup
+from mobilenet.training.errors import require
+from mobilenet.weights import searched
+from mobilenet.weights.searched import Searched
+
+FOUND, RANDOM, FAMILY = 'found', 'random', 'family'
+GROUPS = (FOUND, RANDOM, FAMILY)
+NETWORKS, RUNS = 'networks', 'alone'  # folders of a search
+
+
+@dataclasses.dataclass(frozen=True)
+class Finalist:
+  """A network that is trained alone, as JSON holds it.
+
+  group: of GROUPS. width: of the base, for the family. arch: of the others, encoded.
+  predicted, measured: costs in the unit of the search. shared: metrics with the shared
+  weights, on the photos that choose; {} for the family.
+  """
+
+  name: str
+  group: str
+  rows: str
+  predicted: float
+  measured: float
+  multiply_adds: int
+  parameters: int
+  width: float | None = None
+  arch: str | None = None
+  shared: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def front(scored: Mapping[Arch, tuple[float, float]]) -> list[Arch]:
+  """The networks that no other dominates, the cheapest first; of (cost, loss)."""
+  archs = list(scored)
+  points = np.array([scored[arch] for arch in archs])
+  chosen = np.flatnonzero(evolution.fronts(points) == 0)
+  return sorted((archs[n] for n in chosen), key=lambda arch: (scored[arch], arch))
+
+
+def spread(
+  archs: Sequence[Arch], costs: Mapping[Arch, float], count: int
+) -> list[Arch]:
+  """So many networks, or fewer, evenly over the logarithm of the cost."""
+  left = sorted(archs, key=lambda arch: (costs[arch], arch))
+  if len(left) <= count:
+    return left
+  wanted = np.geomspace(costs[left[0]], costs[left[-1]], count)
+  return _nearest(left, costs, wanted)
+
+
+def alike(
+  archs: Sequence[Arch], costs: Mapping[Arch, float], wanted: Sequence[float]
+) -> list[Arch]:
+  """For each cost that is wanted a network that costs nearly as much."""
+  return _nearest(list(archs), costs, wanted)
+
+
+def _nearest(left: list[Arch], costs, wanted) -> list[Arch]:
+  chosen = []
+  for cost in wanted:
+    if left:
+      chosen.append(min(left, key=lambda arch: abs(np.log(costs[arch] / cost))))
+      left = [arch for arch in left if arch != chosen[-1]]
+  return chosen
+
+
+def family(
+  setup: Setup, predict: Callable, lowest: float, highest: float
+) -> dict[float, Network]:
+  """The base at those widths whose cost is between two, and at the next ones outside.
+
+  Raises:
+    ModelError: the base has no such width.
+  """
+  found = {}
+  for width in sorted(setup.config.search.family):
+    config = setup.config.copy_and_resolve_references()
+    config.model.width = width
+    found[width] = experiment.make_model(config, setup.photos.outputs).network
+  costs = dict(zip(found, predict([*found.values()]), strict=True))
+  widths = sorted(found)
+  kept = [width for width in widths if lowest <= costs[width] <= highest]
+  below = [width for width in widths if costs[width] < lowest][-1:]
+  above = [width for width in widths if costs[width] > highest][:1]
+  return {width: found[width] for width in (*below, *kept, *above)}
+
+
+def write_networks(folder: pathlib.Path, finalists: Sequence[Finalist], found: dict):
+  """Writes a searched.json for each that has no name in the tables."""
+  for each in finalists:
+    if each.group != FAMILY:
+      about = found | {'group': each.group, 'arch': each.arch}
+      about |= {'predicted': each.predicted, 'measured': each.measured}
+      network = Searched(each.name, table.from_text(each.rows), about)
+      searched.write(path_of(folder, each), network)
+
+
+def path_of(folder: pathlib.Path, finalist: Finalist) -> pathlib.Path:
+  return folder / NETWORKS / f'{finalist.name}.json'
+
+
+def pairs_of(
+  folder: pathlib.Path, finalists: Sequence[Finalist], seeds: Sequence[int]
+) -> list[tuple[str, dict[str, Any]]]:
+  """(item name, overrides), as a config's `sweep` yields them; seeds outermost."""
+  pairs = []
+  for seed in seeds:
+    for each in finalists:
+      if each.group == FAMILY:
+        fields = {'model.width': each.width}
+      else:
+        fields = {'model.table': str(path_of(folder, each)), 'model.width': 1.0}
+      pairs.append((item_name(each, seed), {**fields, 'seed': seed}))
+  return pairs
+
+
+def item_name(finalist: Finalist, seed: int) -> str:
+  return f'{finalist.name}_seed{seed}'
+
+
+def items_of(
+  folder: pathlib.Path,
+  finalists: Sequence[Finalist],
+  seeds: Sequence[int],
+  config: ConfigDict,
+  argument: str,
+  overrides: dict[str, Any],
+) -> list:
+  """The runs, as a sweep's items."""
+  from mobilenet.sweeps import items
+
+  require(len(seeds) > 0, '--config.search.seeds=0: networks are trained once at least')
+  return items.make_items(
+    argument,
+    pairs_of(folder, finalists, seeds),
+    config,
+    overrides,
+    folder / RUNS,
+    complete=teaching.completed,
+  )
