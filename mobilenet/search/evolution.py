@@ -23,6 +23,7 @@ from mobilenet.training.errors import require
 GENERATION = 2  # of what a seed is folded with
 CROSSED = 0.5  # share of children that have two parents; of these half change besides
 GUIDED = 0.75  # share of a generation that the model proposes
+DRAWN = 0.1  # share that is drawn as in the beginning: what all parents lack
 IMAGINED = 20  # generations that evolve by the model alone
 _MOST_TRIES = 100  # in a row, to draw a child that is new
 
@@ -44,16 +45,23 @@ class Draws(NamedTuple):
 
 
 def next_generation(
-  draws: Draws, *, seed: int, number: int, scored: Scored, population: int
+  draws: Draws,
+  *,
+  seed: int,
+  number: int,
+  scored: Scored,
+  population: int,
+  first: Sequence[Candidate] = (),
 ) -> list[Candidate]:
   """Candidates to be scored next, none of which was scored before.
 
   Args:
     draws: how they come about.
     seed: of the search.
-    number: of the generation, 0 for the first, which is drawn at random.
+    number: of the generation.
     scored: candidate -> its two numbers, of all generations before.
     population: candidates in a generation, and those that have children.
+    first: candidates to begin with; where they are too few, others are drawn.
 
   Returns:
     At most `population` of them: fewer where new ones can hardly be found.
@@ -61,15 +69,17 @@ def next_generation(
   require(population >= 2, f'a population of {population} has no two parents')
   rng = np.random.default_rng((seed, GENERATION, number))
   if not scored:
-    return _children(draws, rng, [], population, known=())
+    given = list(first[:population])
+    return given + _children(draws, rng, [], population - len(given), known=given)
   scored = dict(sorted(scored.items()))  # sums round by their order
   promising = [
     each for each in _imagined(draws, rng, scored, population) if each not in scored
   ]
   guided = promising[: round(GUIDED * population)]
-  parents = survivors(scored, population)
-  known = {*scored, *guided}
-  return guided + _children(draws, rng, parents, population - len(guided), known)
+  fresh = _children(draws, rng, [], round(DRAWN * population), known={*scored, *guided})
+  parents, begun = survivors(scored, population), [*guided, *fresh]
+  left = population - len(begun)
+  return begun + _children(draws, rng, parents, left, known={*scored, *begun})
 
 
 def _imagined(

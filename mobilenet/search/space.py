@@ -334,13 +334,26 @@ def sample(space: Space, seed: int | Sequence[int], n: int) -> list[Arch]:
   return list(drawn)
 
 
-def draw(space: Space, rng: np.random.Generator) -> Arch:
+def spread(space: Space, seed: int | Sequence[int], n: int) -> list[Arch]:
+  """At most `n` networks: the smallest, the largest, and some of every size between.
+
+  Drawn without order, a first generation may miss half of the sizes, and evolution does
+  not find them again.
+  """
+  rng = np.random.default_rng((*np.atleast_1d(seed).tolist(), SAMPLE))
+  pulls = np.linspace(-TILT, TILT, max(n - 2, 0))
+  drawn = [draw(space, rng, pull) for pull in pulls]
+  return list(dict.fromkeys([smallest(space), largest(space), *drawn]))[:n]
+
+
+def draw(space: Space, rng: np.random.Generator, pull: float | None = None) -> Arch:
   """A network whose choices are independent, but for a common pull to small or large.
 
   Without the pull nearly all networks of a large space would be of medium size. The
-  odds of a value grow exponentially with its place; how strongly is drawn as well.
+  odds of a value grow exponentially with its place; how strongly is drawn as well,
+  unless it is given.
   """
-  pull = rng.uniform(-TILT, TILT)
+  pull = rng.uniform(-TILT, TILT) if pull is None else pull
   places = []
   for choice in space.choices:
     odds = np.exp(pull * np.linspace(0, 1, len(choice.values)))

@@ -246,7 +246,12 @@ def evolve(
 
     def propose(number=number, known=known):
       return evolution.next_generation(
-        draws, seed=seed, number=number, scored=known, population=asked.population
+        draws,
+        seed=seed,
+        number=number,
+        scored=known,
+        population=asked.population,
+        first=spaces.spread(space, seed, asked.population),
       )
 
     name = f'evolution_{number:02d}'
