@@ -45,13 +45,19 @@ def _cut(path, records=None, bytes_more=0):
   path.write_bytes(content[: place + bytes_more])
 
 
-@pytest.mark.parametrize('work', [_trained, _evaluated])
+_END = 'ends after 3 of 20 records'
+_IN_A_RECORD = 'is cut off in record 4 of 20'
+
+
 @pytest.mark.parametrize(
-  ('bytes_more', 'expected'),
+  ('work', 'bytes_more', 'expected'),
   [
-    (0, 'ends after 3 of 20 records'),  # TensorFlow sees the end of a file
-    (5, 'ends after 3 of 20 records'),  # and here, too
-    (30, 'is cut off in record 4 of 20'),
+    (_evaluated, 0, _END),  # TensorFlow sees the end of a file
+    (_evaluated, 5, _END),  # and here, too
+    (_trained, 30, _IN_A_RECORD),
+    pytest.param(_trained, 0, _END, marks=pytest.mark.heavy),
+    pytest.param(_trained, 5, _END, marks=pytest.mark.heavy),
+    pytest.param(_evaluated, 30, _IN_A_RECORD, marks=pytest.mark.heavy),
   ],
 )
 def test_a_file_that_is_cut_off(opened, work, bytes_more, expected):

@@ -1,6 +1,7 @@
 """Detectors have the published sizes, and boxes where they should be."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,13 @@ SIZES = [
 ]
 
 
+@functools.cache
+def layers_of(name, px, outputs, width):
+  return counting.layers(
+    detectors.create(name, num_classes=outputs - 1, width=width), px
+  )
+
+
 @pytest.mark.parametrize(
   ('name', 'px', 'outputs', 'width', 'parameters', 'without_norms', 'multiply_adds'),
   SIZES,
@@ -59,8 +67,7 @@ SIZES = [
 def test_published_sizes(
   name, px, outputs, width, parameters, without_norms, multiply_adds
 ):
-  model = detectors.create(name, num_classes=outputs - 1, width=width)
-  layers = counting.layers(model, px)
+  layers = layers_of(name, px, outputs, width)
   assert counting.totals(layers) == (parameters, multiply_adds)
   norms = sum(layer.parameters for layer in layers if layer.kind == 'norm')
   assert without_norms in (None, parameters - norms)
@@ -68,15 +75,15 @@ def test_published_sizes(
 
 def test_trunks_alone():
   """The sums of the trunks' parameters, up to and with the last map."""
-  for name, expected in {
-    'ssd_mobilenet_v1': 3_206_976,
-    'ssdlite_mobilenet_v2': 2_223_872,
-    'ssdlite_mobilenet_v3_large': 2_971_952,
-    'ssdlite_mobilenet_v3_large_reduced': 1_620_512,
-    'ssdlite_mobilenet_v3_small': 927_008,
-    'ssdlite_mobilenet_v3_small_reduced': 438_704,
+  for (name, px), expected in {
+    ('ssd_mobilenet_v1', 300): 3_206_976,
+    ('ssdlite_mobilenet_v2', 320): 2_223_872,
+    ('ssdlite_mobilenet_v3_large', 320): 2_971_952,
+    ('ssdlite_mobilenet_v3_large_reduced', 320): 1_620_512,
+    ('ssdlite_mobilenet_v3_small', 320): 927_008,
+    ('ssdlite_mobilenet_v3_small_reduced', 320): 438_704,
   }.items():
-    layers = counting.layers(detectors.create(name, num_classes=2), 320)
+    layers = layers_of(name, px, 91, 1.0)
     own = [layer for layer in layers if layer.name.startswith('backbone/')]
     assert counting.totals(own)[0] == expected, name
 
@@ -167,9 +174,10 @@ def test_dilated_rows_see_what_strided_rows_see():
   whole = trunks.dilated(strided, 2)
   images = np.random.default_rng(0).standard_normal((1, 33, 33, 3)).astype(np.float32)
   one, other = (Backbone(net) for net in (strided, whole))
-  variables = one.init(jax.random.key(0), images)
-  small, _ = one.apply(variables, images)
-  large, _ = other.apply(variables, images)
+  key = jax.random.key(0, impl='unsafe_rbg')  # its draws compile fast
+  variables = jax.jit(one.init)(key, images)
+  small, _ = jax.jit(one.apply)(variables, images)
+  large, _ = jax.jit(other.apply)(variables, images)
   assert large.shape[1:3] == (17, 17)
   np.testing.assert_allclose(large[:, ::2, ::2], small, rtol=1e-4, atol=1e-5)
 

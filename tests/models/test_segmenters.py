@@ -91,8 +91,9 @@ def test_a_gate_is_one_number_for_each_channel():
   module = segmenters.LrAsppModule(head, TRUNK.style, 3)
   rng = np.random.default_rng(0)
   x, low = (rng.standard_normal((1, 2, 2, n)).astype(np.float32) for n in (6, 5))
-  variables = module.init(jax.random.key(0), x, low)
-  found = module.apply(variables, x, low)
+  key = jax.random.key(0, impl='unsafe_rbg')  # its draws compile fast
+  variables = jax.jit(module.init)(key, x, low)
+  found = jax.jit(module.apply)(variables, x, low)
   p = jax.tree.map(np.asarray, variables['params'])
   dot = lambda array, name: array @ p[name]['kernel'][0, 0] + p[name]['bias']  # noqa: E731
   features = x @ p['features']['conv']['kernel'][0, 0] / np.sqrt(1 + 1e-3)

@@ -8,22 +8,31 @@ import numpy as np
 import pytest
 
 from mobilenet.models.classifier import Answer
-from mobilenet.tasks import make_task
+from mobilenet.tasks import losses, make_task
 from mobilenet.tasks.classification import Classification
-from mobilenet.tasks.losses import (
-  best_answer,
-  binary_cross_entropy,
-  chosen_among,
-  cross_entropy,
-  distillation,
-  l2_penalty,
-  similarity_distance,
-  top_k_correct,
-)
 from mobilenet.training import sharding
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.optimizer import path_mask
 from tests import devices
+
+# Compiled as a whole, as in training: each operation alone takes as long.
+best_answer = jax.jit(losses.best_answer)
+binary_cross_entropy = jax.jit(
+  losses.binary_cross_entropy,
+  static_argnames=('label_smoothing', 'target_threshold', 'sum_classes'),
+)
+cross_entropy = jax.jit(losses.cross_entropy, static_argnames='label_smoothing')
+distillation = jax.jit(losses.distillation, static_argnums=2)
+similarity_distance = jax.jit(losses.similarity_distance)
+top_k_correct = jax.jit(losses.top_k_correct, static_argnums=2)
+loss_of = jax.jit(lambda task, out, batch: task.loss({}, out, batch), static_argnums=0)
+sums_of = jax.jit(Classification.sums, static_argnums=0)
+predicted = jax.jit(Classification.predictions, static_argnums=0)
+
+
+def slope(function):
+  return jax.jit(jax.grad(function))
+
 
 DRAW = np.random.default_rng(0)
 LOGITS = (DRAW.standard_normal((16, 10)) * 4).astype('f')
@@ -74,7 +83,7 @@ def test_a_label_that_is_no_class_is_not_a_loss_of_zero():
 
 
 def test_the_gradient_is_probability_minus_target():
-  gradient = jax.grad(lambda x: cross_entropy(x, jnp.asarray(LABELS)).sum())(LOGITS)
+  gradient = slope(lambda x: cross_entropy(x, jnp.asarray(LABELS)).sum())(LOGITS)
   exp = np.exp(LOGITS.astype('d'))
   expected = exp / exp.sum(axis=1, keepdims=True) - np.eye(10)[LABELS]
   np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
@@ -128,11 +137,11 @@ def test_binary_cross_entropy_of_wrong_labels_and_of_large_logits():
 
   np.testing.assert_allclose(total(large, 0), 0)
   np.testing.assert_allclose(total(large, 1), 2e4, rtol=0.01)
-  assert np.isfinite(jax.grad(total)(large, 1).astype('f')).all()
+  assert np.isfinite(slope(total)(large, 1).astype('f')).all()
 
 
 def test_the_gradient_of_binary_cross_entropy_is_sigmoid_minus_target():
-  gradient = jax.grad(lambda x: binary_cross_entropy(x, jnp.asarray(LABELS)).sum())
+  gradient = slope(lambda x: binary_cross_entropy(x, jnp.asarray(LABELS)).sum())
   expected = (1 / (1 + np.exp(-LOGITS.astype('d'))) - np.eye(10)[LABELS]) / 10
   np.testing.assert_allclose(gradient(LOGITS), expected, rtol=1e-4, atol=1e-7)
 
@@ -143,12 +152,12 @@ def test_a_task_learns_by_the_loss_that_it_names():
   expected = binary_cross_entropy(
     LOGITS, batch['label'], label_smoothing=0.1, sum_classes=True
   )
-  loss = task.loss({}, jnp.asarray(LOGITS), batch)
+  loss = loss_of(task, jnp.asarray(LOGITS), batch)
   np.testing.assert_allclose(loss, expected.mean(), rtol=1e-6)
   # What it says afterwards adds up to one, whatever it has learned by.
-  said, plain = (t.predictions(jnp.asarray(LOGITS)) for t in (task, Classification()))
+  said, plain = (predicted(t, jnp.asarray(LOGITS)) for t in (task, Classification()))
   np.testing.assert_array_equal(said['probabilities'], plain['probabilities'])
-  sums = task.sums(jnp.asarray(LOGITS), batch)
+  sums = sums_of(task, jnp.asarray(LOGITS), batch)
   np.testing.assert_allclose(
     sums['loss'], cross_entropy(LOGITS, batch['label']).sum(), rtol=1e-6
   )
@@ -211,13 +220,13 @@ def test_distillation_by_hand():
 
 
 def test_the_gradient_of_distillation_is_temperature_times_the_difference():
-  gradient = jax.grad(lambda x: distillation(x, TAUGHT, 3.0).sum())(LOGITS)
+  gradient = slope(lambda x: distillation(x, TAUGHT, 3.0).sum())(LOGITS)
   said, taught = (jax.nn.softmax(x / 3.0) for x in (LOGITS, TAUGHT))
   np.testing.assert_allclose(gradient, 3 * (said - taught), rtol=1e-3, atol=1e-5)
   # Of answers without any doubt as well.
   sure = jnp.array([[1e4, -1e4], [-1e4, 1e4]])
   for logits in (sure, sure[::-1], jnp.zeros((2, 2))):
-    gradient = jax.grad(lambda x: distillation(x, sure, 1.0).sum())(logits)
+    gradient = slope(lambda x: distillation(x, sure, 1.0).sum())(logits)
     assert np.isfinite(gradient).all()
 
 
@@ -270,7 +279,9 @@ def test_similarities_of_padding_do_not_count():
   student, teacher = SEEN.copy(), TAUGHT_SEEN.copy()
   student[11:], teacher[11:] = np.nan, np.inf
   expected = similarity_reference(SEEN[:11], TAUGHT_SEEN[:11])
-  found, gradient = jax.value_and_grad(similarity_distance)(student, teacher, mask)
+  found, gradient = jax.jit(jax.value_and_grad(similarity_distance))(
+    student, teacher, mask
+  )
   np.testing.assert_allclose(found, expected, rtol=1e-5)
   assert np.isfinite(gradient).all()
   assert gradient[:11].any(axis=1).all()
@@ -280,7 +291,7 @@ def test_similarities_of_padding_do_not_count():
 
 def test_the_gradient_of_similarities_is_finite_where_nothing_is_seen():
   """All units of an embedding may be dead, of one example or of all."""
-  gradient = jax.grad(similarity_distance)
+  gradient = slope(similarity_distance)
   one = SEEN.copy()
   one[3] = 0
   for student in (one, np.zeros_like(SEEN)):
@@ -293,12 +304,12 @@ def test_the_gradient_of_similarities_is_finite_where_nothing_is_seen():
 
 def test_the_gradient_of_similarities_is_the_slope():
   direction = DRAW.standard_normal(SEEN.shape)
-  slope = np.sum(jax.grad(similarity_distance)(SEEN, TAUGHT_SEEN) * direction)
+  found = np.sum(slope(similarity_distance)(SEEN, TAUGHT_SEEN) * direction)
   ahead, behind = (
     similarity_reference(SEEN.astype('d') + h * direction, TAUGHT_SEEN)
     for h in (1e-5, -1e-5)
   )
-  np.testing.assert_allclose(slope, (ahead - behind) / 2e-5, rtol=1e-3)
+  np.testing.assert_allclose(found, (ahead - behind) / 2e-5, rtol=1e-3)
 
 
 def test_similarities_are_those_of_the_batch_of_all_devices():
@@ -316,7 +327,7 @@ def test_similarities_are_those_of_the_batch_of_all_devices():
     similarity_reference(SEEN[h], TAUGHT_SEEN[h]) for h in np.split(np.arange(16), 2)
   ]
   assert abs(np.mean(halves) - expected) > 0.1 * expected
-  alone = jax.grad(similarity_distance)(SEEN, TAUGHT_SEEN)
+  alone = slope(similarity_distance)(SEEN, TAUGHT_SEEN)
   np.testing.assert_allclose(gradient, alone, rtol=1e-4, atol=1e-7)
 
 
@@ -334,10 +345,10 @@ def test_similarities_are_added_to_the_rest_of_the_loss(hard):
     'teacher_logits': TAUGHT,
     'teacher_embeddings': TAUGHT_SEEN,
   }
-  without = Classification(hard=hard).loss({}, LOGITS, batch)
+  without = loss_of(Classification(hard=hard), LOGITS, batch)
   if hard == 1:
     del batch['teacher_logits']
-  found = Classification(hard=hard, features=50).loss({}, Answer(LOGITS, SEEN), batch)
+  found = loss_of(Classification(hard=hard, features=50), Answer(LOGITS, SEEN), batch)
   added = 50 * similarity_reference(SEEN, TAUGHT_SEEN)
   np.testing.assert_allclose(found, without + added, rtol=1e-5)
 
@@ -352,15 +363,15 @@ def test_labels_and_the_teacher_share_the_loss(hard):
   told = cross_entropy(LOGITS, jnp.asarray(LABELS), label_smoothing=0.1).mean()
   taught = distillation(LOGITS, TAUGHT, 2.0).mean()
   expected = hard * told + (1 - hard) * taught
-  np.testing.assert_allclose(task.loss({}, LOGITS, batch), expected, rtol=1e-6)
+  np.testing.assert_allclose(loss_of(task, LOGITS, batch), expected, rtol=1e-6)
 
 
 def test_the_metrics_of_a_student_are_those_of_anybody():
   batch = {'label': jnp.asarray(LABELS)}
   taught, plain = Classification(hard=0.0), Classification()
-  seen = Classification(features=1.0).sums(Answer(LOGITS, SEEN), batch)
-  for sums in (taught.sums(LOGITS, batch), seen):
-    same = jax.tree.map(np.array_equal, sums, plain.sums(LOGITS, batch))
+  seen = sums_of(Classification(features=1.0), Answer(LOGITS, SEEN), batch)
+  for sums in (sums_of(taught, LOGITS, batch), seen):
+    same = jax.tree.map(np.array_equal, sums, sums_of(plain, LOGITS, batch))
     assert all(same.values())
 
 
@@ -426,28 +437,30 @@ def test_a_right_answer_of_minus_infinity_is_still_the_right_one():
 def test_answers_are_chosen_among_some_classes():
   among = (1, 4, 7)
   task, batch = Classification(among=among), {'label': np.array([4] * 16)}
-  sums = task.sums(jnp.asarray(LOGITS), batch)
+  sums = sums_of(task, jnp.asarray(LOGITS), batch)
   few = LOGITS[:, among]
   assert float(sums['top1']) == (few.argmax(axis=1) == 1).sum()
-  assert float(sums['top1']) > float(Classification().sums(LOGITS, batch)['top1'])
+  assert float(sums['top1']) > float(sums_of(Classification(), LOGITS, batch)['top1'])
   assert float(sums['top5']) == 16
   targets = np.eye(3)[[1] * 16]
   np.testing.assert_allclose(sums['loss'], reference(few, targets).sum(), rtol=1e-5)
-  said = task.predictions(jnp.asarray(LOGITS))
+  said = predicted(task, jnp.asarray(LOGITS))
   assert set(said['prediction'].tolist()) <= set(among)
   others = np.setdiff1d(np.arange(10), among)
   assert (np.asarray(said['probabilities'])[:, others] == 0).all()
-  np.testing.assert_array_equal(chosen_among(LOGITS, ()), LOGITS)
+  np.testing.assert_array_equal(losses.chosen_among(LOGITS, ()), LOGITS)
 
 
 def test_photos_without_a_right_answer_do_not_count():
   answers = np.zeros((16, 10), np.uint8)
   answers[:4, 3] = answers[0, 5] = 1
-  sums = Classification().sums(jnp.asarray(LOGITS), {'answers': jnp.asarray(answers)})
+  sums = sums_of(
+    Classification(), jnp.asarray(LOGITS), {'answers': jnp.asarray(answers)}
+  )
   assert float(sums['count']) == 4
   mask = np.arange(16) < 2
   masked = {'answers': jnp.asarray(answers), 'mask': jnp.asarray(mask, jnp.float32)}
-  assert float(Classification().sums(jnp.asarray(LOGITS), masked)['count']) == 2
+  assert float(sums_of(Classification(), jnp.asarray(LOGITS), masked)['count']) == 2
   hits = [
     set(np.flatnonzero(a)) & {p} for a, p in zip(answers, LOGITS.argmax(1), strict=True)
   ]
@@ -460,13 +473,13 @@ def test_l2_penalty_is_half_the_sum_of_squares_of_what_is_marked():
     'depthwise': {'kernel': jnp.full((3, 3, 1, 2), 5.0)},
     'project': {'kernel': jnp.array([[3.0, 4.0]]), 'bias': jnp.ones(2)},
   }
-  assert float(l2_penalty(params, path_mask(params, False))) == 12.5
-  assert float(l2_penalty(params, path_mask(params, True))) == 12.5 + 225.0
-  gradient = jax.grad(lambda p: l2_penalty(p, path_mask(p, False)))(params)
+  assert float(losses.l2_penalty(params, path_mask(params, False))) == 12.5
+  assert float(losses.l2_penalty(params, path_mask(params, True))) == 12.5 + 225.0
+  gradient = slope(lambda p: losses.l2_penalty(p, path_mask(p, False)))(params)
   np.testing.assert_array_equal(gradient['project']['kernel'], [[3.0, 4.0]])
   assert not gradient['depthwise']['kernel'].any()
   assert not gradient['project']['bias'].any()
-  assert float(l2_penalty({'bias': jnp.ones(2)}, {'bias': False})) == 0.0
+  assert float(losses.l2_penalty({'bias': jnp.ones(2)}, {'bias': False})) == 0.0
 
 
 @pytest.mark.parametrize(
