@@ -12,7 +12,9 @@ string (and reporting a typo in it) costs nothing.
 import contextlib
 import importlib
 import os
+import re
 import sys
+import tempfile
 
 from input_pipeline.errors import DataError
 from input_pipeline.op_string import check_ops, parse_ops
@@ -89,12 +91,44 @@ def _quiet():
   """
   name = 'TF_CPP_MIN_LOG_LEVEL'
   before = os.environ.get(name)
-  if before in (None, '1'):
-    os.environ[name] = '3'
-  try:
+  if before not in (None, '1'):
     yield
+    return
+  os.environ[name] = '3'
+  try:
+    with _without_remarks():
+      yield
   finally:
     if before is None:
       os.environ.pop(name, None)
     else:
       os.environ[name] = before
+
+
+# How a remark of absl's begins, and the line that it puts before the first.
+_REMARK = re.compile(rb'I\d{4} |WARNING: All log messages before absl::InitializeLog')
+
+
+@contextlib.contextmanager
+def _without_remarks():
+  """Leaves out of stderr what C++ remarks, whatever the level of its log.
+
+  On processors for which oneDNN is on, TensorFlow 2.21 says so while it is imported.
+  All other lines are written when that is over.
+  """
+  try:
+    stderr = os.dup(2)
+  except OSError:  # it is closed: nobody is told anything
+    yield
+    return
+  with tempfile.TemporaryFile() as said:
+    os.dup2(said.fileno(), 2)
+    try:
+      yield
+    finally:
+      os.dup2(stderr, 2)
+      os.close(stderr)
+      said.seek(0)
+      for line in said:
+        if not _REMARK.match(line):
+          os.write(2, line)

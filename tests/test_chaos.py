@@ -1,12 +1,10 @@
 """tests/chaos: its own rules and two kills; more kills, and delays, are heavy."""
 
 import signal
-import time
 import types
 
 import pytest
 
-from tests import tiny
 from tests.chaos import __main__ as command
 from tests.chaos import kills, remains, skew, tables
 from tests.chaos.disturbances import KINDS, Hit, Kind, draw, judge
@@ -113,17 +111,8 @@ def short(folder):
 
 @pytest.mark.heavy
 def test_one_process_is_disturbed_and_ends_as_undisturbed(tmp_path, capsys):
-  trial, reference = short(tmp_path), tmp_path / 'reference'
-  began = time.monotonic()
-  done = tiny.run(*trial.arguments(reference), report=False)
-  assert done.returncode == 0, done.stderr
-  (runs,) = kills.run(
-    trial,
-    kills=2,
-    processes=[1],
-    seed=22,  # SIGTERM after the second step, then SIGKILL after the next one
-    reference=kills.Reference(reference, time.monotonic() - began),
-  )
+  # SIGTERM after the second step, then SIGKILL after the next one.
+  (runs,) = kills.run(short(tmp_path), kills=2, processes=[1], seed=22)
   assert runs.wrong() == []
   assert len(runs.kills) == 2
   assert runs.finished >= 1

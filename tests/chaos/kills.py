@@ -77,7 +77,6 @@ def run(
   processes: list[int],
   seed: int,
   first: int = 1,
-  reference: Reference | None = None,
   changed: Callable[[list[Runs]], None] = lambda runs: None,
 ) -> list[Runs]:
   """Disturbs runs of each number of processes, side by side.
@@ -88,7 +87,6 @@ def run(
     processes: numbers of them.
     seed: of everything that is drawn.
     first: number of the first disturbance; a later one repeats a part.
-    reference: an undisturbed run, for one number of processes; None makes them.
     changed: called after every run.
   """
   runs = [Runs(*one) for one in zip(processes, shares(processes, kills), strict=True)]
@@ -104,7 +102,7 @@ def run(
 
   with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
     groups = [_Group(trial, those, seed, first, say, ended) for those in runs]
-    for future in [pool.submit(group.run, reference) for group in groups]:
+    for future in [pool.submit(group.run) for group in groups]:
       future.result()
   return runs
 
@@ -118,8 +116,8 @@ class _Group:
     self._seconds = 0.0  # that a start takes which does all or the last steps
     self._run = 0
 
-  def run(self, reference: Reference | None) -> None:
-    reference = reference or self._undisturbed()
+  def run(self) -> None:
+    reference = self._undisturbed()
     if reference is None:
       return
     self._seconds = reference.seconds
