@@ -1,5 +1,7 @@
 """Rooflines of named hardware: the constants, and what they are worth."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,15 @@ def test_only_what_is_clearly_better_is_offered():
     assert each.offered == (
       each.mean_error <= 0.75 * each.line_error and each.max_error <= 33
     )
+
+
+def test_the_page_has_their_errors():
+  page = (pathlib.Path(__file__).parents[2] / 'docs' / 'search_costs.md').read_text()
+  for name, each in HARDWARE.items():
+    errors = (each.mean_error, each.max_error, each.line_error)
+    line = ''.join(f' {error:.0f} % |' for error in errors)
+    offered = 'yes' if each.offered else 'no'
+    assert f'| `{name}` | {each.bits} bits |{line} {offered} |' in page
 
 
 def test_a_layer_takes_the_longer_of_arithmetic_and_memory():

@@ -59,6 +59,10 @@ def check(asked: argparse.Namespace) -> list[str]:
     asked.kind in TIMED,
     f'--kind={asked.kind}: what is checked are milliseconds, {", ".join(TIMED)}',
   )
+  require(
+    asked.networks >= correction.FEWEST,
+    f'--networks={asked.networks}: a line needs {correction.FEWEST} or more',
+  )
   start = zoo.create(asked.network, width=asked.width).network
   networks = random_widths(start, asked.networks, asked.seed)
   of = {'resolution': asked.resolution, 'num_classes': asked.num_classes}
@@ -109,7 +113,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
   parser.add_argument('--networks', type=int, default=20, help='how many are made')
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument(
-    '--folder', type=pathlib.Path, default='runs/costs', help='of the table'
+    '--folder',
+    type=pathlib.Path,
+    default=pathlib.Path('runs/costs'),
+    help='of latency.csv and correction.json',
   )
   parser.add_argument('--table', type=pathlib.Path, help='of --kind=csv')
   parser.add_argument(
