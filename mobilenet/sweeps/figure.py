@@ -10,6 +10,7 @@ from mobilenet.sweeps.items import REPEATS
 _COLOURS = ('#1b6e53', '#c1611f', '#3b6ea5', '#8a4f9e', '#a08a1d', '#b2405a', '#5b6470')
 _SCORE = 'score'  # of a point: its number of the metric
 _MOST_FIELDS = 2  # of more, the values would take more room than the figure
+_LONGEST = 60  # letters of a name; more would leave no room for the dots
 _MOST_LABELS = 24  # numbers next to points; more would overlap
 _MARKERS = 'osD^vPX'
 _NAMES = {
@@ -119,12 +120,9 @@ def _dots(done, points, others):
   """A dot per run; runs that differ by REPEATS share a row, with their mean."""
   figure = canvas.new_figure(7.2, 1.6 + 0.3 * max(len(points), 2))
   axes = figure.subplots()
-  names = [
-    point['item']
-    if len(others) > _MOST_FIELDS
-    else ', '.join(str(point[f]) for f in others) or 'all runs'
-    for point in points
-  ]
+  names = [', '.join(str(point[f]) for f in others) or 'all runs' for point in points]
+  if len(others) > _MOST_FIELDS or max(map(len, names)) > _LONGEST:
+    names = [point['item'] for point in points]
   for height, point in enumerate(points):
     same = [row for row in done if all(row[f] == point[f] for f in others)]
     x = [row[_SCORE] for row in same]
