@@ -1,0 +1,98 @@
+"""The folder of a search: what was asked, and all networks that were scored.
+
+    claim(folder, {'strategy': 'netadapt', 'budget': '0.7x', ...}, begun=False)
+    write_archive(folder, lines)
+
+`search.json` and `archive.jsonl` are for people and programs alike. Process 0 writes.
+"""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from mobilenet.training import files
+from mobilenet.training.errors import TrainingError, require
+
+ASKED_FILE = 'search.json'
+ARCHIVE_FILE = 'archive.jsonl'
+
+
+def claim(
+  folder: pathlib.Path,
+  asked: Mapping[str, Any],
+  *,
+  begun: bool,
+  elsewhere: Sequence[str] = (),
+) -> None:
+  """Writes what is asked of a search, or checks that it is what was asked before.
+
+  Args:
+    folder: the search's.
+    asked: of strings and numbers.
+    begun: whether the folder holds a search. One that was refused leaves it free.
+    elsewhere: fields that say where something is, and may differ.
+
+  Raises:
+    TrainingError: the folder holds another search; the line says which field differs.
+  """
+  before = _read(folder / ASKED_FILE) if begun else None
+  if before is None:
+    if jax.process_index() == 0:
+      text = json.dumps(dict(asked), indent=2, ensure_ascii=False) + '\n'
+      files.replace_file(folder / ASKED_FILE, text.encode())
+    return
+  differing = [
+    f'{field} {_said(before.get(field))} -> {_said(asked.get(field))}'
+    for field in dict.fromkeys((*asked, *before))
+    if field not in elsewhere and before.get(field) != asked.get(field)
+  ]
+  require(
+    not differing,
+    f'{folder} holds another search ({"; ".join(differing)}, there -> here): choose '
+    'another --workdir, or ask for the same',
+  )
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+  try:
+    return json.loads(path.read_text(encoding='utf-8'))
+  except FileNotFoundError:
+    return None
+  except OSError as error:
+    raise files.read_error(path, error) from error
+  except ValueError as error:
+    raise TrainingError(
+      f'{path}, which says what is searched for, is no JSON ({error}): give it back, '
+      'or choose another --workdir'
+    ) from error
+
+
+def _said(value: Any) -> str:
+  return 'nothing' if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def write_archive(folder: pathlib.Path, lines: Sequence[Mapping[str, Any]]) -> None:
+  """Writes the archive, a network a line; whole or not at all."""
+  if jax.process_index() == 0:
+    text = ''.join(json.dumps(dict(line)) + '\n' for line in lines)
+    files.replace_file(folder / ARCHIVE_FILE, text.encode())
+
+
+def read_archive(folder: pathlib.Path) -> list[dict[str, Any]]:
+  """The lines that `write_archive` wrote; none where there is no archive.
+
+  Raises:
+    TrainingError: it cannot be read.
+  """
+  path = folder / ARCHIVE_FILE
+  try:
+    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+  except FileNotFoundError:
+    return []
+  except OSError as error:
+    raise files.read_error(path, error) from error
+  except ValueError as error:
+    raise TrainingError(f'{path} is damaged ({error}): give it back') from error
