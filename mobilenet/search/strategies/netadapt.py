@@ -174,6 +174,7 @@ def _gauge(folder: pathlib.Path, request: Request, start: Start) -> Gauge:
     folder=folder,
     table=request.table,
     lowering=network.style.lowering,
+    say=lambda line: None,  # each iteration times a few rows
   )
   return Gauge(cost, request.cost in HERE, network, start.like)
 
@@ -225,6 +226,8 @@ def _search(
   with StopRequest() as stop:
     search.stop = lambda: stop.received is not None
     if state is None:
+      if search.gauge.here:
+        print(f'timing {start.name}, its rows and narrower ones on this machine')
       state = search.first()
       search_folder.claim(folder, _asked(search, request), begun=False)
       search_folder.write_archive(folder, [])

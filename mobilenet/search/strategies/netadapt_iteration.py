@@ -95,7 +95,8 @@ class NetAdapt:
     require(
       least <= self.target,
       f'--budget={text!r} cannot be reached: with the fewest channels this network '
-      f'costs {gauge.said(least)}, {least / now:.3f}x of {gauge.said(now)}; ask for more',
+      f'costs {gauge.said(least)} of {gauge.said(now)} ({least / now:.3f}x); ask for '
+      'more',
     )
     return self._state(
       iteration=0,

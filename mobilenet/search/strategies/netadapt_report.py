@@ -197,7 +197,7 @@ def _verdict(rows: Sequence[Row], metric: Metric) -> list[str]:
   start, tuned = by_name[START], by_name[TUNED]
   lines = [
     f'what was found costs {tuned.cost / start.cost:.3f}x of the start, and its '
-    f'{metric.title.lower()} is {_points(tuned.metric - start.metric, metric)}'
+    f'{metric.title.lower()} changes by {_points(tuned.metric - start.metric, metric)}'
   ]
   if UNIFORM in by_name:
     uniform = by_name[UNIFORM]
