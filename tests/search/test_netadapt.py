@@ -480,3 +480,7 @@ def test_a_folder_holds_one_search(tmp_path):
   search_folder.claim(
     tmp_path, {**asked, 'table': 'a.csv'}, begun=True, elsewhere=('table',)
   )
+  with pytest.raises(TrainingError, match=r'^it is another$'):
+    search_folder.claim(
+      tmp_path, {**asked, 'seed': 1}, begun=True, changed={'seed': 'it is another'}
+    )

@@ -1,6 +1,7 @@
 """What the networks of a search cost: predicted from their rows, or measured whole."""
 
 import dataclasses
+import statistics
 from collections.abc import Callable, Sequence
 
 from mobilenet.models import table
@@ -12,9 +13,8 @@ from mobilenet.search.strategies import proposals
 from mobilenet.training import units
 
 HERE = ('milliseconds', 'tflite')  # kinds that are measured on this machine
-_BETWEEN = (
-  8  # networks that a correction is fitted to, besides the largest and the least
-)
+_TURNS = 3  # of a whole network: a program alone may be 5 % off
+_BETWEEN = 8  # networks that a correction is fitted to, besides the two ends
 # The unit of a cost -> how it is shown, and how many of it that is.
 _SHOWN = {
   budget.MS: ('ms', 1),
@@ -50,12 +50,15 @@ class Gauge:
     if not self.here:
       self.start_cost, smallest = self.cost.predict([self.start, least])
       return smallest
-    networks = [least, *proposals.scattered(self.start, _BETWEEN, seed), self.start]
-    values = self.cost.measure(networks)
-    self.start_cost = values[-1]
-    self.wholes = [*zip(map(table.to_text, networks), values, strict=True)]
+    networks = [least, *proposals.scattered(self.start, _BETWEEN, seed)]
+    smallest, *values = self.cost.measure([*networks, *[self.start] * _TURNS])
+    between, own = values[:_BETWEEN], values[_BETWEEN:]
+    self.start_cost = statistics.median(own)
+    measured = [smallest, *between, self.start_cost]
+    texts = map(table.to_text, [*networks, self.start])
+    self.wholes = [*zip(texts, measured, strict=True)]
     self.fit()
-    return values[0]
+    return smallest
 
   def resume(self, start_cost: float, wholes: Sequence[tuple[str, float]]) -> None:
     """Takes over what was known when a state was saved."""
@@ -70,11 +73,18 @@ class Gauge:
     """
     if not self.here:
       return self.predict([network])[0]
-    start, value = self.cost.measure([self.start, network])
-    value = self.start_cost * value / start
+    start, value = self.together([self.start, network])
+    value *= self.start_cost / start
     self.wholes.append((table.to_text(network), value))
     self.fit()
     return value
+
+  def together(self, networks: Sequence[Network]) -> list[float]:
+    """The costs of whole networks at one time."""
+    if not self.here:
+      return self.predict(networks)
+    values = self.cost.measure([*networks] * _TURNS)
+    return [statistics.median(values[n :: len(networks)]) for n in range(len(networks))]
 
   def predict(self, networks: Sequence[Network]) -> list[float]:
     """The costs of networks from their rows."""

@@ -206,8 +206,17 @@ def _resumed(folder: pathlib.Path, search: NetAdapt, request: Request) -> State 
   """The state of a search that has begun."""
   state = None
   if netadapt_state.exists(folder):
-    asked = _asked(search, request)
-    search_folder.claim(folder, asked, begun=True, elsewhere=_ELSEWHERE)
+    changed = (
+      f'{request.start} is not the run that the search in {folder} began with, or has '
+      'changed since: give that one back, or choose another --workdir'
+    )
+    search_folder.claim(
+      folder,
+      _asked(search, request),
+      begun=True,
+      elsewhere=_ELSEWHERE,
+      changed={'start_crc32': changed},
+    )
     state = netadapt_state.load(folder, search.start)
     search.gauge.resume(state.start_cost, state.wholes)
   require(

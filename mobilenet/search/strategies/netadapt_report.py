@@ -126,9 +126,7 @@ def _rows(search: NetAdapt, networks, ended) -> list[Row]:
   gauge, config = search.gauge, search.start.config
   distinct = list(dict.fromkeys(networks.values()))
   predicted = dict(zip(distinct, gauge.cost.predict(distinct), strict=True))
-  costs = predicted
-  if gauge.here:
-    costs = dict(zip(distinct, gauge.cost.measure(distinct), strict=True))
+  costs = dict(zip(distinct, gauge.together(distinct), strict=True))
   rows, metric = [], search.photos.task.metric.name
   for name, network in networks.items():
     found = ended[name]

@@ -60,8 +60,7 @@ def smaller(network: Network, wires: Wiring) -> dict[str, range]:
 
 def narrowed(network: Network, sizes: Mapping[str, int]) -> Network:
   """The network with these sizes of groups, and the others as they are."""
-  wires = wiring.of(network)
-  return channels.resized(network, channels.complete(wires, sizes))
+  return channels.resized(network, {**wiring.of(network).sizes, **sizes})
 
 
 def least(network: Network) -> Network:
