@@ -1,17 +1,21 @@
-"""Searches for a network: makes a trained one faster, or smaller.
+"""Searches for a network: makes a trained one faster, or finds one in a space.
 
     python main.py --job=search --start=runs/flowers --budget=0.7x --workdir=runs/faster
+    python main.py --job=search --strategy=supernet --config=configs/search_v3_small.py
 
---strategy=netadapt, the only one, narrows the network of a finished run, trained or
-imported, step by step until it is within the budget: 0.7x of what it costs now, or
-'5.2 ms', '150 M multiply-adds', '2.1 M parameters', '4 MB', in the unit of --cost. The
-milliseconds are those of this machine; --cost=csv --table=phone.csv takes those of a
-device. Then it trains what was found as the run was trained, and beside it the same
-family narrowed everywhere alike.
+--strategy=netadapt narrows the network of a finished run, trained or imported, step by
+step until it is within the budget: 0.7x of what it costs now, or '5.2 ms', '150 M
+multiply-adds', '2.1 M parameters', '4 MB', in the unit of --cost. The milliseconds are
+those of this machine; --cost=csv --table=phone.csv takes those of a device. Then it
+trains what was found as the run was trained, and beside it the same family narrowed
+everywhere alike. Everything but the flags is the run's: a config is not taken.
 
-Everything else is the run's: photos, preparation, optimizer, schedule. A config is not
-taken, nor are its fields. The photos that the run is evaluated on choose nothing. The
-same command again goes on after an interruption. docs/search.md says more.
+--strategy=supernet trains shared weights for all networks of a config's space, looks by
+evolution for those with the least loss at each cost, and trains these, as many random
+ones and the base network at its widths alone.
+
+The photos that runs are evaluated on choose nothing. The same command again goes on
+after an interruption. docs/search.md says more.
 """
 
 import os
@@ -19,11 +23,11 @@ import pathlib
 
 from mobilenet import config_files
 from mobilenet.command_line import Flag, Given
+from mobilenet.training import workdir
 from mobilenet.training.errors import require, unknown_name
 
-STRATEGIES = ('netadapt', 'supernet')
 FLAGS = (
-  Flag('strategy', str, 'netadapt', 'How to search: netadapt.'),
+  Flag('strategy', str, 'netadapt', 'How to search: netadapt, or supernet.'),
   Flag('start', str, None, 'The finished run to start from.'),
   Flag('budget', str, None, "What the network may cost: 0.7x, '5.2 ms', '4 MB', ..."),
   Flag(
@@ -55,20 +59,93 @@ FLAGS = (
   Flag('finalists', int, 8, 'Networks of the front that are trained alone.'),
   Flag('index', int, None, 'Of the runs at the end this one; 0 searches before.'),
 )
+# Flags that one strategy alone reads.
+OWN = {
+  'netadapt': (
+    'start',
+    'delta',
+    'steps',
+    'screen',
+    'choose',
+    'score',
+    'learning_rate',
+    'seed',
+    'tune_epochs',
+    'control',
+    'scratch',
+    'data_dir',
+  ),
+  'supernet': ('finalists',),
+}
 INSTEAD = {'init': '--start', 'out': '--workdir'}
 
 
 def run(given: Given) -> int:
   flags = given.flags
-  if flags.strategy not in STRATEGIES:
-    raise unknown_name('--strategy', flags.strategy, STRATEGIES)
+  if flags.strategy not in OWN:
+    raise unknown_name('--strategy', flags.strategy, OWN)
   require(not flags.multihost, '--multihost: one process searches')
-  if flags.strategy == 'supernet':
-    return _in_a_space(given)
-  raise NotImplementedError
+  defaults = {flag.name: flag.default for flag in FLAGS}
+  for other, names in OWN.items():
+    for name in names if other != flags.strategy else ():
+      require(
+        getattr(flags, name) == defaults[name],
+        f'--{name} is of --strategy={other}, not of {flags.strategy}',
+      )
+  return STRATEGIES[flags.strategy](given)
+
+
+def _narrow(given: Given) -> int:
+  """NetAdapt."""
+  flags = given.flags
+  require(
+    given.config is None,
+    '--job=search takes no --config: everything but its flags is as in --start; to '
+    'change a field, train that run with it first',
+  )
+  require(bool(flags.start), 'name the run to start from: --start=runs/...')
+  require(
+    bool(flags.budget),
+    "say what the network may cost: --budget=0.7x, or --budget='5.2 ms'",
+  )
+  from mobilenet.search.strategies import netadapt
+
+  start = workdir.local_path(flags.start)
+  folder = given.folder(f'{start.name}-{flags.strategy}')
+  require(
+    folder != start,
+    f'--workdir={flags.workdir} is the run to start from: name a folder for the search',
+  )
+  request = netadapt.Request(
+    start=start,
+    budget=flags.budget,
+    cost=flags.cost,
+    asked=netadapt.Asked(
+      delta=flags.delta,
+      steps=flags.steps,
+      screen=flags.screen,
+      choose=flags.choose,
+      score=flags.score,
+      learning_rate=flags.learning_rate,
+      seed=flags.seed,
+    ),
+    table=flags.table and pathlib.Path(flags.table).expanduser(),
+    data_dir=flags.data_dir,
+    tune_epochs=flags.tune_epochs,
+    control=flags.control,
+    scratch=flags.scratch,
+    index=flags.index,
+  )
+  return netadapt.run(
+    folder,
+    request,
+    compiled=given.compiled and given.compiled / 'programs',
+    command=_command(flags),
+  )
 
 
 def _in_a_space(given: Given) -> int:
+  """A super-network."""
   flags = given.flags
   require(
     os.name == 'posix',
@@ -90,6 +167,9 @@ def _in_a_space(given: Given) -> int:
     index=flags.index,
   )
   return supernet.run(folder, request)
+
+
+STRATEGIES = {'netadapt': _narrow, 'supernet': _in_a_space}
 
 
 def _command(flags) -> list[str]:

@@ -103,6 +103,23 @@ def first(wires: Wiring, variables: Tree, sizes: Mapping[str, int]) -> Tree:
   return take(wires, variables, {group: np.arange(n) for group, n in sizes.items()})
 
 
+def padded(wires: Wiring, variables: Tree) -> Tree:
+  """Variables with fewer channels, filled up to the channels of `wires` behind them.
+
+  What is added is zero, and variances are one: `masks.masked` hides it.
+  """
+  filled = copied(variables)
+  for array in wires.arrays:
+    if array.collection in filled:
+      *sections, name = array.path
+      place = _get(filled[array.collection], sections)
+      value = np.asarray(place[name])
+      more = [(0, 0)] * value.ndim
+      more[array.axis] = (0, wires.sizes[array.group] - value.shape[array.axis])
+      place[name] = np.pad(value, more, constant_values=float(name == 'var'))
+  return filled
+
+
 def copied(tree: Tree) -> Tree:
   """A copy of the branches of a tree; its leaves are the same."""
   return {

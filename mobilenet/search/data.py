@@ -51,14 +51,20 @@ class SearchData:
 
 
 def open_data(
-  config: ConfigDict, mesh: Mesh, *, share: float = 0.2, most_held_out: int = 1000
+  config: ConfigDict,
+  mesh: Mesh,
+  *,
+  whole: Any = None,
+  share: float = 0.2,
+  most_held_out: int = 1000,
 ) -> SearchData:
   """Opens a config's training split in two parts, by its seed.
 
   Args:
     config: completed.
     mesh: of the devices.
-    share: of the photos that are held out, of every class alike.
+    whole: the split, if it is open.
+    share: of the photos that are held out, of every class alike; of many photos less.
     most_held_out: images that are scored, at most.
 
   Raises:
@@ -66,9 +72,11 @@ def open_data(
   """
   require(0 < share < 1, f'the share that is held out is {share}: it is in (0, 1)')
   task = experiment.make_task(config)
-  whole = experiment.open_source(
+  whole = whole or experiment.open_source(
     config, config.data.train_split, split_flag='--config.data.train_split'
   )
+  # More would not be scored, and of a sorted folder only the first classes would be.
+  share = min(share, most_held_out / whole.num_examples)
   task.check_training(whole, '--config.data.train_split')
   learned, held_out = _parts(config, whole, share)
   config = copy.deepcopy(config)
@@ -97,7 +105,7 @@ def _parts(config, whole, share):
     f'--config.data.train_split={split!r} cannot be divided for a search: name a whole '
     "split, such as 'train'",
   )
-  cut = round(100 * share)
+  cut = max(1, round(100 * share))
   return tuple(
     experiment.open_source(config, part, split_flag='--config.data.train_split')
     for part in (f'{split}[{cut}%:]', f'{split}[:{cut}%]')

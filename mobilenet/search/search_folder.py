@@ -26,6 +26,7 @@ def claim(
   *,
   begun: bool,
   elsewhere: Sequence[str] = (),
+  changed: Mapping[str, str] | None = None,
 ) -> None:
   """Writes what is asked of a search, or checks that it is what was asked before.
 
@@ -34,6 +35,7 @@ def claim(
     asked: of strings and numbers.
     begun: whether the folder holds a search. One that was refused leaves it free.
     elsewhere: fields that say where something is, and may differ.
+    changed: field -> what is told if it differs, instead of its values.
 
   Raises:
     TrainingError: the folder holds another search; the line says which field differs.
@@ -44,6 +46,8 @@ def claim(
       text = json.dumps(dict(asked), indent=2, ensure_ascii=False) + '\n'
       files.replace_file(folder / ASKED_FILE, text.encode())
     return
+  for field, line in (changed or {}).items():
+    require(before.get(field) == asked.get(field), line)
   differing = [
     f'{field} {_said(before.get(field))} -> {_said(asked.get(field))}'
     for field in dict.fromkeys((*asked, *before))

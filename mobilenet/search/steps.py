@@ -193,9 +193,11 @@ class Masked:
       others[wiring.STATISTICS],
       jnp.zeros(()),
     )
-    (gradients, _, statistics, loss), _ = lax.scan(
-      one, start, (choices, jnp.arange(number) == 0)
-    )
+    if number == 1:  # a loop of one takes 1.7 times as long on a CPU
+      carried, _ = one(start, (jax.tree.map(lambda leaf: leaf[0], choices), True))
+    else:
+      carried, _ = lax.scan(one, start, (choices, jnp.arange(number) == 0))
+    gradients, _, statistics, loss = carried
     updates, opt_state = self._tx.update(gradients, state.opt_state, params)
     new = (
       {'params': optax.apply_updates(params, updates), wiring.STATISTICS: statistics},

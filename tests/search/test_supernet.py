@@ -1,24 +1,14 @@
 """Searches in a tiny space from end to end: stopped anywhere they end the same."""
 
-import contextlib
-import dataclasses
 import importlib.util
 import json
-import os
-import pathlib
-import signal
-import subprocess
-import time
 
-import numpy as np
 import pytest
 
 from mobilenet.search import search_folder
-from mobilenet.search import space as spaces
-from mobilenet.search.strategies import finalists, scoring, shared, supernet
+from mobilenet.search.strategies import supernet
 from mobilenet.training import logs
-from mobilenet.training.errors import TrainingError
-from mobilenet.training.preemption import STOPPED, StopRequest
+from mobilenet.training.preemption import StopRequest
 from mobilenet.weights import searched
 from tests import tiny
 
