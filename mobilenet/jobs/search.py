@@ -12,7 +12,8 @@ everywhere alike. Everything but the flags is the run's: a config is not taken.
 
 --strategy=supernet trains shared weights for all networks of a config's space, looks by
 evolution for those with the least loss at each cost, and trains these, as many random
-ones and the base network at its widths alone.
+ones and the base network at its widths alone. --strategy=tunas has a controller choose
+what the shared weights are trained for, and ends with one network of the budget's cost.
 
 The photos that runs are evaluated on choose nothing. The same command again goes on
 after an interruption. docs/search.md says more.
@@ -27,7 +28,7 @@ from mobilenet.training import workdir
 from mobilenet.training.errors import require, unknown_name
 
 FLAGS = (
-  Flag('strategy', str, 'netadapt', 'How to search: netadapt, or supernet.'),
+  Flag('strategy', str, 'netadapt', 'How to search: netadapt, supernet or tunas.'),
   Flag('start', str, None, 'The finished run to start from.'),
   Flag('budget', str, None, "What the network may cost: 0.7x, '5.2 ms', '4 MB', ..."),
   Flag(
@@ -76,6 +77,7 @@ OWN = {
     'data_dir',
   ),
   'supernet': ('finalists',),
+  'tunas': (),
 }
 INSTEAD = {'init': '--start', 'out': '--workdir'}
 
@@ -87,9 +89,9 @@ def run(given: Given) -> int:
   require(not flags.multihost, '--multihost: one process searches')
   defaults = {flag.name: flag.default for flag in FLAGS}
   for other, names in OWN.items():
-    for name in names if other != flags.strategy else ():
+    for name in names:
       require(
-        getattr(flags, name) == defaults[name],
+        name in OWN[flags.strategy] or getattr(flags, name) == defaults[name],
         f'--{name} is of --strategy={other}, not of {flags.strategy}',
       )
   return STRATEGIES[flags.strategy](given)
@@ -145,7 +147,7 @@ def _narrow(given: Given) -> int:
 
 
 def _in_a_space(given: Given) -> int:
-  """A super-network."""
+  """Shared weights of a space."""
   flags = given.flags
   require(
     os.name == 'posix',
@@ -160,6 +162,7 @@ def _in_a_space(given: Given) -> int:
     argument=given.argument,
     overrides=given.overrides,
     command=_command(flags),
+    strategy=flags.strategy,
     cost=flags.cost,
     table=flags.table and pathlib.Path(flags.table).expanduser(),
     budget=flags.budget,
@@ -169,7 +172,7 @@ def _in_a_space(given: Given) -> int:
   return supernet.run(folder, request)
 
 
-STRATEGIES = {'netadapt': _narrow, 'supernet': _in_a_space}
+STRATEGIES = {'netadapt': _narrow, 'supernet': _in_a_space, 'tunas': _in_a_space}
 
 
 def _command(flags) -> list[str]:

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from mobilenet.search import search_folder
+from mobilenet.search.steps import Masked
 from mobilenet.search.strategies import supernet
 from mobilenet.training import logs
+from mobilenet.training.errors import TrainingError
 from mobilenet.training.preemption import StopRequest
 from mobilenet.weights import searched
 from tests import tiny
@@ -87,7 +89,7 @@ def found_in(folder):
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
-  """A search that nothing stopped."""
+  """The folder of a search that nothing stopped; see `ended`."""
   return tmp_path_factory.mktemp('search') / 'whole'
 
 
@@ -108,16 +110,81 @@ def test_a_search_scores_generations_and_chooses_from_the_front(whole, request_o
   networks = found['finalists']['networks']
   groups = [each['group'] for each in networks]
   assert groups.count('found') == groups.count('random') <= 3
-  assert {each['width'] for each in networks} == {None, 1.0, 0.5} or True
+  assert 'family' in groups
   front = [each for each in networks if each['group'] == 'found']
   losses = [each['shared']['loss'] for each in front]
   assert losses == sorted(losses, reverse=True)  # the cheapest first
-  dominated = [
+  dominating = [
     line
     for line in lines
     if line['generation'] != 'random'
     and line['loss'] < losses[-1]
     and line['predicted_multiply_adds'] <= front[-1]['predicted']
   ]
-  assert not dominated
+  assert not dominating
   assert found['searched'].text == front[-1]['rows']
+
+
+def when(monkeypatch, stop, owner, name, count):
+  """Sends the signal's note when a function is called for the `count`th time."""
+  real, calls = getattr(owner, name), []
+
+  def counted(*arguments, **named):
+    calls.append(name)
+    if len(calls) == count:
+      stop.received = 'SIGTERM'
+    return real(*arguments, **named)
+
+  monkeypatch.setattr(owner, name, counted)
+
+
+@pytest.mark.parametrize(
+  ('owner', 'name', 'count'),
+  [
+    (Masked, 'step', 2),  # of the shared weights
+    # Of the first generation, the second, and the random networks.
+    *(pytest.param(Masked, 'score', n, marks=pytest.mark.heavy) for n in (3, 6, 10)),
+  ],
+)
+def test_stopped_anywhere_it_ends_the_same(
+  whole, request_of, tmp_path, monkeypatch, owner, name, count
+):
+  expected = ended(whole, request_of())
+  folder = tmp_path / 'stopped'
+  with monkeypatch.context() as patch:
+    done = search(
+      folder, request_of(), lambda stop: when(patch, stop, owner, name, count)
+    )
+    assert not done, 'it was to stop'
+  assert not (folder / supernet.FINALISTS_FILE).exists()
+  assert search(folder, request_of())
+  assert found_in(folder) == expected
+
+
+def test_another_space_in_the_same_folder_is_refused(whole, request_of):
+  ended(whole, request_of())
+  changed = request_of({'search.space.kernel': (3, 5, 7)})
+  with pytest.raises(TrainingError, match=r'space.kernel') as error:
+    supernet.claim(whole, changed)
+  assert '\n' not in str(error.value)
+
+
+def test_tunas_ends_with_one_network_of_the_budgets_cost(request_of, tmp_path):
+  request = request_of({'search.epochs': 4.0}, strategy='tunas', budget='0.9x')
+  folder = tmp_path / 'tunas'
+  assert search(folder, request)
+  found = found_in(folder)
+  assert [line['generation'] for line in found['archive']].count('tunas') == 1
+  groups = [each['group'] for each in found['finalists']['networks']]
+  assert groups.count('found') == groups.count('random') == 1
+  rewards = [line['reward'] for line in found['log'] if 'reward' in line]
+  steps = found['log'][-1]['step']
+  assert len(rewards) == steps - int(0.25 * steps)  # the first quarter learns nothing
+  assert found['searched'].found['strategy'] == 'tunas'
+  assert search(folder, request), 'finished, it is read again'
+  assert found_in(folder) == found
+
+
+def test_tunas_needs_a_budget(request_of, tmp_path):
+  with pytest.raises(TrainingError, match='looks for a network of one cost'):
+    supernet.run(tmp_path, request_of(strategy='tunas'))

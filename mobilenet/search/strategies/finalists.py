@@ -16,8 +16,11 @@ from mobilenet import experiment
 from mobilenet.models import table
 from mobilenet.models.rows import Network
 from mobilenet.runs import teaching
-from mobilenet.search import evolution
+from mobilenet.search import costs, evolution
+from mobilenet.search import space as spaces
+from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
+from mobilenet.search.strategies.scoring import Scores
 from mobilenet.search.strategies.shared import Setup
 from mobilenet.training.errors import require
 from mobilenet.weights import searched
@@ -117,6 +120,90 @@ def write_networks(folder: pathlib.Path, finalists: Sequence[Finalist], found: d
 
 def path_of(folder: pathlib.Path, finalist: Finalist) -> pathlib.Path:
   return folder / NETWORKS / f'{finalist.name}.json'
+
+
+def choose(
+  folder: pathlib.Path,
+  setup: Setup,
+  cost: Cost,
+  scores: Scores,
+  by_search: Mapping[Arch, float],
+  by_chance: Mapping[Arch, float],
+  *,
+  count: int,
+  strategy: str,
+) -> dict[str, Any]:
+  """The networks that are trained alone, measured whole; writes their files.
+
+  Args:
+    folder: of the search.
+    setup, cost, scores: of the search.
+    by_search, by_chance: the cost of each network that was found, and drawn.
+    count: how many of the front, at most.
+    strategy: its name, for the files.
+
+  Returns:
+    {'unit', 'networks': the fields of each `Finalist`}.
+  """
+  points = {arch: (price, scores.of(arch)['loss']) for arch, price in by_search.items()}
+  chosen = spread(front(points), by_search, count)
+  wanted = [by_search[arch] for arch in chosen]
+  others = {arch: price for arch, price in by_chance.items() if arch not in chosen}
+  drawn = alike(list(others), others, wanted)
+  own = family(setup, cost.predict, min(wanted), max(wanted))
+  named = [
+    *((f'{FOUND}_{n:02d}', FOUND, arch) for n, arch in enumerate(chosen)),
+    *((f'{RANDOM}_{n:02d}', RANDOM, arch) for n, arch in enumerate(drawn)),
+  ]
+  networks = [spaces.network_of(setup.space, arch) for _, _, arch in named]
+  networks += own.values()
+  measured = cost.measure(networks)
+  predicted = cost.predict(networks)
+  counts = [
+    costs.make(kind, setup.config.resolution, len(setup.photos.outputs)).measure(
+      networks
+    )
+    for kind in ('multiply_adds', 'parameters')
+  ]
+  numbers = [
+    {
+      'predicted': float(p),
+      'measured': float(m),
+      'multiply_adds': int(a),
+      'parameters': int(n),
+    }
+    for p, m, a, n in zip(predicted, measured, *counts, strict=True)
+  ]
+  found = [
+    Finalist(
+      name,
+      group,
+      table.to_text(network),
+      **number,
+      arch=spaces.encode(arch),
+      shared=scores.of(arch),
+    )
+    for (name, group, arch), network, number in zip(
+      named, networks, numbers, strict=False
+    )
+  ]
+  found += [
+    Finalist(f'{FAMILY}_{width:g}', FAMILY, '', **number, width=width)
+    for width, number in zip(own, numbers[len(named) :], strict=True)
+  ]
+  about = {'strategy': strategy, 'unit': cost.unit, 'seed': setup.config.seed}
+  write_networks(folder, found, about)
+  best = found[len(chosen) - 1]  # the front's most expensive one has the least loss
+  searched.write(
+    folder / searched.FILE,
+    Searched(
+      f'{setup.config.model.name}_{strategy}',
+      table.from_text(best.rows),
+      about
+      | {'finalist': best.name, 'predicted': best.predicted, 'measured': best.measured},
+    ),
+  )
+  return {'unit': cost.unit, 'networks': [dataclasses.asdict(each) for each in found]}
 
 
 def pairs_of(

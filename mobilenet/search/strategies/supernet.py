@@ -11,7 +11,7 @@ first three need the device; training alone is done in processes of its own.
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,15 +24,14 @@ from mobilenet.search import space as spaces
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch, Space
 from mobilenet.search.strategies import finalists, scoring, shared, space_report
-from mobilenet.search.strategies.finalists import FAMILY, FOUND, RANDOM, Finalist
+from mobilenet.search.strategies.finalists import Finalist
 from mobilenet.search.strategies.shared import Setup
+from mobilenet.search.strategies.tunas_guide import Tunas
 from mobilenet.training import workdir
 from mobilenet.training.errors import require
 from mobilenet.training.preemption import STOPPED, StopRequest
-from mobilenet.weights import searched
-from mobilenet.weights.searched import Searched
 
-STRATEGY = 'supernet'
+STRATEGY, TUNAS = 'supernet', 'tunas'
 TRAINING = 'supernet'  # the folder
 FINALISTS_FILE = 'finalists.json'
 CONTROL = 'random'  # the generation that is drawn at random
@@ -52,6 +51,7 @@ class Request:
   argument: str
   overrides: dict[str, Any]
   command: Sequence[str]
+  strategy: str = STRATEGY
   cost: str = 'milliseconds'
   table: pathlib.Path | None = None
   budget: str | None = None
@@ -76,6 +76,11 @@ def run(folder: pathlib.Path, request: Request) -> int:
   require(
     request.finalists >= 1, f'--finalists={request.finalists}: at least one is trained'
   )
+  require(
+    request.strategy != TUNAS or bool(request.budget),
+    '--strategy=tunas looks for a network of one cost: --budget=0.7x of the base '
+    "network's, or --budget='4 M multiply-adds' with --cost=multiply_adds",
+  )
   claim(folder, request)
   if not (folder / FINALISTS_FILE).exists():
     with StopRequest() as stop:
@@ -96,7 +101,7 @@ def claim(folder: pathlib.Path, request: Request) -> None:
   base = experiment.make_model(config, ('',)).network
   space = spaces.make(base, **config.search.space)
   asked = {
-    'strategy': STRATEGY,
+    'strategy': request.strategy,
     'base': config.model.name,
     'width': config.model.width,
     'seed': config.seed,
@@ -126,29 +131,42 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
   cost = cost_of(folder, request, setup)
   budget = request.budget and costs.parse_budget(request.budget, cost.unit)
   masked = shared.masked_of(setup)
+  target = budget and budget.of(cost.predict([setup.base.network])[0])
+  is_tunas = request.strategy == TUNAS
+  guide = Tunas(setup, cost, target) if is_tunas else shared.Sandwich(setup)
   with locked(folder / TRAINING / '.lock', wait=True):
-    guide = shared.Sandwich(setup)
     variables = shared.train(setup, masked, folder / TRAINING, guide, stop)
   if variables is None:
     return False
   score = scorer(setup, masked, variables)
   scores = scoring.Scores(folder, score, first=request.index or 0)
-  found = evolve(folder, setup, cost, scores, stop)
-  if found is None:
+  scored = Scored(folder, setup, cost, scores, stop)
+  if is_tunas:
+    found = scored.add(TUNAS, lambda: [guide.likeliest()])
+  else:
+    found = evolve(scored)
+  by_chance = found and scored.add(CONTROL, lambda: drawn_at_random(setup, len(found)))
+  if not by_chance:
     return False
-  by_evolution, by_chance = found
   limit = np.inf
-  if budget:
-    limit = budget.of(cost.predict([setup.base.network])[0])
+  if budget and not is_tunas:  # whose network costs what it does
+    limit = target
     require(
-      any(price <= limit for price in by_evolution.values()),
-      f'--budget={request.budget} cannot be reached: the smallest network of the '
-      f'space costs {min(by_evolution.values()):.4g} {cost.unit}',
+      any(price <= limit for price in found.values()),
+      f'--budget={request.budget} cannot be reached: the cheapest network that was '
+      f'found costs {min(found.values()):.4g} {cost.unit}',
     )
   scoring.once(
     folder / FINALISTS_FILE,
-    lambda: _choose(
-      folder, request, setup, cost, scores, by_evolution, by_chance, limit
+    lambda: finalists.choose(
+      folder,
+      setup,
+      cost,
+      scores,
+      {arch: price for arch, price in found.items() if price <= limit},
+      by_chance,
+      count=request.finalists,
+      strategy=request.strategy,
     ),
   )
   return True
@@ -218,31 +236,59 @@ def draws_of(space: Space) -> evolution.Draws:
   )
 
 
-def evolve(
-  folder: pathlib.Path,
-  setup: Setup,
-  cost: Cost,
-  scores: scoring.Scores,
-  stop: StopRequest,
-) -> tuple[dict[Arch, float], dict[Arch, float]] | None:
-  """Evolution, then as many networks drawn at random; the cost of each.
+class Scored:
+  """Networks that are proposed, scored and written to archive.jsonl, in this order."""
 
-  Returns:
-    None where it was stopped.
-  """
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    setup: Setup,
+    cost: Cost,
+    scores: scoring.Scores,
+    stop: StopRequest,
+  ):
+    self.setup, self.scores = setup, scores
+    self._folder, self._cost, self._stop = folder, cost, stop
+    self._field = 'predicted_' + cost.unit.replace('-', '_')
+    self._lines: list[dict[str, Any]] = []
+
+  def add(
+    self, name: str, propose: Callable[[], Sequence[Arch]]
+  ) -> dict[Arch, float] | None:
+    """Scores what is proposed; the cost of each. None where it was stopped."""
+    space = self.setup.space
+
+    def costs_of(archs):
+      return self._cost.predict([spaces.network_of(space, arch) for arch in archs])
+
+    found = scoring.proposed(self._folder, name, space, propose, costs_of)
+    if not self.scores.fill(list(found), lambda: self._stop.received is not None):
+      return None
+    for arch, price in found.items():
+      self._lines.append(
+        {
+          'generation': name,
+          'arch': spaces.encode(arch),
+          'seed': self.setup.config.seed,
+          'step': self.setup.plan.total_steps,
+          self._field: price,
+          **self.scores.of(arch),
+          'rows': table.to_text(spaces.network_of(space, arch)),
+        }
+      )
+    search_folder.write_archive(self._folder, self._lines)
+    return found
+
+
+def evolve(scored: Scored) -> dict[Arch, float] | None:
+  """The generations of the config; the cost of each network. None if stopped."""
+  setup = scored.setup
   space, asked, seed = setup.space, setup.config.search, setup.config.seed
-  draws = draws_of(space)
-
-  def is_stopped() -> bool:
-    return stop.received is not None
-
-  def costs_of(archs):
-    return cost.predict([spaces.network_of(space, arch) for arch in archs])
-
-  found: dict[Arch, float] = {}
-  archive = Archive(folder, setup, cost, scores)
+  draws, found = draws_of(space), {}
   for number in range(asked.generations):
-    known = {arch: (price, scores.of(arch)['loss']) for arch, price in found.items()}
+    known = {
+      arch: (price, scored.scores.of(arch)['loss']) for arch, price in found.items()
+    }
 
     def propose(number=number, known=known):
       return evolution.next_generation(
@@ -254,119 +300,19 @@ def evolve(
         first=spaces.spread(space, seed, asked.population),
       )
 
-    name = f'evolution_{number:02d}'
-    newest = scoring.proposed(folder, name, space, propose, costs_of)
-    if not scores.fill(list(newest), is_stopped):
+    newest = scored.add(f'evolution_{number:02d}', propose)
+    if newest is None:
       return None
     found |= newest
-    archive.add(name, newest)
-    best = min(scores.of(arch)['loss'] for arch in found)
+    best = min(scored.scores.of(arch)['loss'] for arch in found)
     print(f'generation {number + 1} of {asked.generations}: least loss {best:.4f}')
-
-  def by_chance():
-    return spaces.sample(space, (seed, DRAWN), min(len(found), spaces.size(space)))
-
-  drawn = scoring.proposed(folder, CONTROL, space, by_chance, costs_of)
-  if not scores.fill(list(drawn), is_stopped):
-    return None
-  archive.add(CONTROL, drawn)
-  return found, drawn
+  return found
 
 
-class Archive:
-  """archive.jsonl: every network that was scored, in the order of the generations."""
-
-  def __init__(
-    self, folder: pathlib.Path, setup: Setup, cost: Cost, scores: scoring.Scores
-  ):
-    self._folder, self._setup, self._scores = folder, setup, scores
-    self._field = 'predicted_' + cost.unit.replace('-', '_')
-    self._lines: list[dict[str, Any]] = []
-
-  def add(self, generation: str, found: dict[Arch, float]) -> None:
-    for arch, price in found.items():
-      network = spaces.network_of(self._setup.space, arch)
-      self._lines.append(
-        {
-          'generation': generation,
-          'arch': spaces.encode(arch),
-          'seed': self._setup.config.seed,
-          'step': self._setup.plan.total_steps,
-          self._field: price,
-          **self._scores.of(arch),
-          'rows': table.to_text(network),
-        }
-      )
-    search_folder.write_archive(self._folder, self._lines)
-
-
-def _choose(
-  folder, request, setup, cost, scores, by_evolution, by_chance, limit
-) -> dict[str, Any]:
-  """The networks that are trained alone, measured whole, and their files."""
-  points = {
-    arch: (price, scores.of(arch)['loss'])
-    for arch, price in by_evolution.items()
-    if price <= limit
-  }
-  chosen = finalists.spread(finalists.front(points), by_evolution, request.finalists)
-  wanted = [by_evolution[arch] for arch in chosen]
-  others = {arch: price for arch, price in by_chance.items() if arch not in chosen}
-  drawn = finalists.alike(list(others), others, wanted)
-  own = finalists.family(setup, cost.predict, min(wanted), max(wanted))
-  named = [
-    *((f'{FOUND}_{n:02d}', FOUND, arch) for n, arch in enumerate(chosen)),
-    *((f'{RANDOM}_{n:02d}', RANDOM, arch) for n, arch in enumerate(drawn)),
-  ]
-  networks = [spaces.network_of(setup.space, arch) for _, _, arch in named]
-  networks += own.values()
-  measured = cost.measure(networks)
-  predicted = cost.predict(networks)
-  counts = [
-    costs.make(kind, setup.config.resolution, len(setup.photos.outputs)).measure(
-      networks
-    )
-    for kind in ('multiply_adds', 'parameters')
-  ]
-  numbers = [
-    {
-      'predicted': float(p),
-      'measured': float(m),
-      'multiply_adds': int(a),
-      'parameters': int(n),
-    }
-    for p, m, a, n in zip(predicted, measured, *counts, strict=True)
-  ]
-  found = [
-    Finalist(
-      name,
-      group,
-      table.to_text(network),
-      **number,
-      arch=spaces.encode(arch),
-      shared=scores.of(arch),
-    )
-    for (name, group, arch), network, number in zip(
-      named, networks, numbers, strict=False
-    )
-  ]
-  found += [
-    Finalist(f'{FAMILY}_{width:g}', FAMILY, '', **number, width=width)
-    for width, number in zip(own, numbers[len(named) :], strict=True)
-  ]
-  about = {'strategy': STRATEGY, 'unit': cost.unit, 'seed': setup.config.seed}
-  finalists.write_networks(folder, found, about)
-  best = found[len(chosen) - 1]  # the front's most expensive one has the least loss
-  searched.write(
-    folder / searched.FILE,
-    Searched(
-      f'{setup.config.model.name}_{STRATEGY}',
-      table.from_text(best.rows),
-      about
-      | {'finalist': best.name, 'predicted': best.predicted, 'measured': best.measured},
-    ),
-  )
-  return {'unit': cost.unit, 'networks': [dataclasses.asdict(each) for each in found]}
+def drawn_at_random(setup: Setup, count: int) -> list[Arch]:
+  """As many networks as the search scored, a generation at least: its control."""
+  count = min(max(count, setup.config.search.population), spaces.size(setup.space))
+  return spaces.sample(setup.space, (setup.config.seed, DRAWN), count)
 
 
 def _train_alone(folder: pathlib.Path, request: Request) -> int:
