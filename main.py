@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
       processes.joined(given.flags, mistakes) if several else contextlib.nullcontext(),
       mirror.entered(
         given.flags.workdir,
-        trains=given.job in ('train', 'sweep', 'compare'),
+        trains=given.job in ('train', 'sweep', 'compare', 'search'),
         several=given.flags.multihost
         or getattr(given.flags, 'index', None) is not None,
       ) as given.flags.workdir,

@@ -234,13 +234,20 @@ def test_another_search_in_the_folder_is_refused(start, found):
 def test_a_start_that_changed_is_refused(start, found, tmp_path):
   folder = copied(found.folder, tmp_path)
   asked = json.loads((folder / 'search.json').read_text())
+  assert asked['photos']['num_examples'] == 48
   assert len(asked['start_crc32']) == 8
   asked['start_crc32'] = '01234567'
   (folder / 'search.json').write_text(json.dumps(asked))
   assert error(folder, start, *ASKED) == (
     f'error: {start} is not the run that the search in {folder} began with, or has '
-    'changed since: give that one back, or choose another --workdir'
+    'changed since: give that back, or choose another --workdir'
   )
+  asked['start_crc32'] = json.loads((found.folder / 'search.json').read_text())[
+    'start_crc32'
+  ]
+  asked['photos']['num_examples'] += 1
+  (folder / 'search.json').write_text(json.dumps(asked))
+  assert 'the photos for training are not those that' in error(folder, start, *ASKED)
 
 
 def test_what_cannot_be_searched_is_one_line(start, tmp_path):

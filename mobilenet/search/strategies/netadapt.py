@@ -194,6 +194,7 @@ def _asked(search: NetAdapt, request: Request) -> dict[str, Any]:
     'strategy': STRATEGY,
     'start': str(request.start),
     'start_crc32': search.start.crc32,
+    'photos': search.start.data.record.train.as_dict(),
     'budget': request.budget,
     'cost': request.cost,
     **search.asked._asdict(),
@@ -206,16 +207,19 @@ def _resumed(folder: pathlib.Path, search: NetAdapt, request: Request) -> State 
   """The state of a search that has begun."""
   state = None
   if netadapt_state.exists(folder):
-    changed = (
-      f'{request.start} is not the run that the search in {folder} began with, or has '
-      'changed since: give that one back, or choose another --workdir'
-    )
+    began = f'the search in {folder} began with'
+    back = 'give that back, or choose another --workdir'
+    changed = {
+      'start_crc32': f'{request.start} is not the run that {began}, or has changed '
+      f'since: {back}',
+      'photos': f'the photos for training are not those that {began}: {back}',
+    }
     search_folder.claim(
       folder,
       _asked(search, request),
       begun=True,
       elsewhere=_ELSEWHERE,
-      changed={'start_crc32': changed},
+      changed=changed,
     )
     state = netadapt_state.load(folder, search.start)
     search.gauge.resume(state.start_cost, state.wholes)
