@@ -26,7 +26,7 @@ def test_the_beginning_of_a_job_is_enough():
 @pytest.mark.parametrize(
   ('name', 'message'),
   [
-    ('s', "no job 's'; did you mean start or summary or sweep"),
+    ('s', "no job 's'; did you mean search or start or summary or sweep"),
     ('tarin', 'did you mean train'),
     ('zzz', "no job 'zzz'; jobs: bench, check_data"),
   ],
