@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mobilenet.search.costs import budget
 from mobilenet.training.errors import require
 
 RESAMPLED = 2000  # draws of the bootstrap
@@ -131,10 +132,11 @@ def said(ranks: Ranks, shared: str, size: str) -> list[str]:
     size: the measure that knows nothing but the size.
   """
   low, high, unit = ranks.costs
+  unit, factor = budget.written(unit)
   number = ranks.by[shared].networks
   lines = [
-    f'{number} networks of {low:.3g} to {high:.3g} {unit}, each trained alone: do '
-    'others order them as that does? Kendall tau, 95 % interval:',
+    f'{number} networks of {low / factor:.3g} to {high / factor:.3g} {unit}, each '
+    'trained alone: do others order them as that does? Kendall tau, 95 % interval:',
     *(f'- {name}: {found}' for name, found in ranks.by.items()),
   ]
   if ranks.seeds is None:
