@@ -61,23 +61,24 @@ def test_paths_and_commands_exist(file):
     assert jobs.full_name(job) in jobs.names()
 
 
-OF_EACH_TASK = (
+OF_EACH_KIND = (
   'quickstart',
   'detect_folder',
   'segment_folder',
   'embed_folder',
   'tag_folder',
   'places',
+  'search_v3_small',
 )
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_configs_load_with_their_arguments_and_have_the_fields(page):
   text = page.read_text(encoding='utf-8')
-  # One of each task: what they share, and the fields of their own.
+  # One of each task, and a search: what they share, and the fields of their own.
   shared = [
     config_files.load_config(str(ROOT / 'configs' / f'{name}.py'))
-    for name in OF_EACH_TASK
+    for name in OF_EACH_KIND
   ]
   for argument in CONFIG.findall(text):
     config_files.load_config(str(ROOT / argument))
