@@ -59,17 +59,26 @@ class Setup:
     return masks.choose(self.space.network, *spaces.rows_of(self.space, arch))
 
 
-def prepare(config: ConfigDict) -> Setup:
-  """Checks a config and opens its photos.
+def check_section(config: ConfigDict) -> None:
+  """Checks that a config says what may differ.
 
   Raises:
-    TrainingError, ModelError, DataError: a mistake in the config, or no photos.
+    TrainingError: it does not.
   """
   require(
     'search' in config,
     'the config has no section search, which says what may differ between networks: '
     'take configs/search_v3_small.py or configs/search_v4.py',
   )
+
+
+def prepare(config: ConfigDict) -> Setup:
+  """Checks a config and opens its photos.
+
+  Raises:
+    TrainingError, ModelError, DataError: a mistake in the config, or no photos.
+  """
+  check_section(config)
   for field, default in (('init', ''), ('accumulate', 1), ('shards', 1)):
     require(
       config[field] == default,

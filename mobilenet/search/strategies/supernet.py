@@ -97,7 +97,7 @@ def claim(folder: pathlib.Path, request: Request) -> None:
     TrainingError: it is not; the line names what differs.
   """
   config = request.config
-  require('search' in config, 'the config has no section search: see shared.prepare')
+  shared.check_section(config)
   base = experiment.make_model(config, ('',)).network
   space = spaces.make(base, **config.search.space)
   asked = {
