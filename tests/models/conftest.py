@@ -8,9 +8,12 @@ from mobilenet.models.accelerator import build, kernels
 from tests.conftest import CACHE
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def accelerator():
-  """The compiled kernels; where no compiler is at hand the test is skipped."""
+  """The compiled kernels; where no compiler is at hand the test is skipped.
+
+  For one file each: networks of the other tests must not find them.
+  """
   with pytest.MonkeyPatch.context() as patch:
     patch.setitem(os.environ, 'XDG_CACHE_HOME', str(CACHE))
     build.library_path.cache_clear()

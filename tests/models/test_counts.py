@@ -212,7 +212,16 @@ def test_mnasnet_squeezes_to_a_quarter_of_what_enters_the_block():
   assert reduced == [6, 10, 10, 20, 28, 28, 40, 40]
 
 
-@pytest.mark.parametrize(('name', 'width', 'resolution'), NATIVE)
+# ShuffleNet V1's other widths, of each number of groups: `heavy` has them.
+@pytest.mark.parametrize(
+  ('name', 'width', 'resolution'),
+  [
+    pytest.param(*cell, marks=pytest.mark.heavy)
+    if cell[0].startswith('shufflenet_v1') and cell[1] != 1
+    else cell
+    for cell in NATIVE
+  ],
+)
 def test_at_native_resolution(name, width, resolution):
   assert counts(name, width, resolution) == NATIVE[name, width, resolution]
 

@@ -17,11 +17,16 @@ from mobilenet.training import processes, sharding
 from mobilenet.training.errors import TrainingError
 
 
-def late(number: int) -> None:
-  """The second process comes three seconds late."""
-  processes.SAY_SECONDS = 1.0
-  time.sleep(3 * number)
+def meet(number: int) -> None:
+  """They meet, and each says whom."""
   print('values', processes.meet('the place', f'of {number}'))
+
+
+def late(number: int) -> None:
+  """The second process comes two seconds late."""
+  processes.SAY_SECONDS = 0.5
+  time.sleep(2 * number)
+  meet(number)
 
 
 def very_late(number: int) -> None:
@@ -88,7 +93,7 @@ def unlike(number: int) -> None:
 def long_report(number: int) -> None:
   """The first reports for longer than JAX waits at its end."""
   if number == 0:
-    time.sleep(4)
+    time.sleep(2)
     print('reported')
 
 
@@ -96,7 +101,7 @@ if __name__ == '__main__':
   what, port, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
   processes.JOIN_SECONDS = int(os.environ.get('MEETING_JOIN_SECONDS', '60'))
   processes.HEARTBEAT_SECONDS = 4
-  processes.SHUTDOWN_SECONDS = 2
+  processes.SHUTDOWN_SECONDS = 1
   flags = types.SimpleNamespace(
     coordinator=f'localhost:{port}', num_processes=2, process_id=number
   )

@@ -174,12 +174,12 @@ def test_a_port_that_is_taken_is_said():
 
 def test_a_process_that_stays_alone_says_so():
   port = free_port()
-  command = [sys.executable, '-m', 'tests.training.meeting', 'late', str(port), '0']
-  codes, outputs = ended([start(command, MEETING_JOIN_SECONDS='3')], 60)
+  command = [sys.executable, '-m', 'tests.training.meeting', 'meet', str(port), '0']
+  codes, outputs = ended([start(command, MEETING_JOIN_SECONDS='1')], 60)
   assert codes == [1]
   last = outputs[0].splitlines()[-1]
   assert last.startswith(
-    f'error: --multihost: not all processes have joined at localhost:{port} within 3 s'
+    f'error: --multihost: not all processes have joined at localhost:{port} within 1 s'
   )
 
 
@@ -204,7 +204,7 @@ CLUSTERS = {
 @pytest.mark.parametrize('cluster', CLUSTERS)
 def test_a_cluster_says_who_they_are(cluster):
   job = (free_port() % 4096) * (4096 if cluster == 'Open MPI' else 1)
-  command = [sys.executable, '-m', 'tests.training.meeting', 'late', 'cluster']
+  command = [sys.executable, '-m', 'tests.training.meeting', 'meet', 'cluster']
   codes, outputs = ended(
     [
       start(
