@@ -447,6 +447,18 @@ def test_few_batches_are_kept_and_come_again(start, tmp_path, monkeypatch):
   assert len(again._batches(0)) == 3
 
 
+def test_a_network_within_the_budget_is_measured_twice(start, tmp_path):
+  """Of many measurements one is low by chance, and would end the search."""
+  search = search_of(start, tmp_path, '0.5x')
+  for values, expected in (([7.0], 7.0), ([4.0, 7.0], 5.5), ([4.0, 5.0], 4.5)):
+    left = list(values)
+    search.gauge = types.SimpleNamespace(
+      start_cost=10.0, here=True, measure=lambda network, left=left: left.pop(0)
+    )
+    assert search._measured(FEW) == expected
+    assert not left
+
+
 def test_budgets_out_of_reach_are_refused(start, tmp_path):
   for budget, words in (
     ('0.01x', r"--budget='0.01x' cannot be reached: .* costs .* \(0\.\d+x\); ask for"),

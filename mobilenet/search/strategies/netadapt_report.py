@@ -72,8 +72,6 @@ def iteration(
   ]
   if metric.name in line:
     parts.append(f'{metric.title} {amounts.number(line[metric.name], 1)} {metric.unit}')
-  if gauge.here and gauge.field('measured') in line:
-    parts[1] += ' measured'
   return f'{", ".join(parts)}; {len(lines)} scored, {seconds:.0f} s'
 
 
@@ -236,7 +234,7 @@ def _page(search: NetAdapt, rows, accepted, ended, command: Sequence[str]) -> st
         str(line['iteration']),
         line['group'],
         f'{line["before"]} -> {line["after"]}',
-        gauge.said(_cost(gauge, line)) + ' measured' * _is_measured(gauge, line),
+        gauge.said(_cost(gauge, line)),
         f'{_cost(gauge, line) / gauge.start_cost:.3f}x',
         f'{line["loss"]:.4f}',
         amounts.number(line.get(metric.name), 2),
@@ -266,12 +264,8 @@ def _page(search: NetAdapt, rows, accepted, ended, command: Sequence[str]) -> st
   return '\n\n'.join(parts) + '\n'
 
 
-def _is_measured(gauge: Gauge, line: Mapping[str, Any]) -> bool:
-  return gauge.here and gauge.field('measured') in line
-
-
 def _cost(gauge: Gauge, line: Mapping[str, Any]) -> float:
-  """As it was measured where it was."""
+  """Of an accepted network."""
   return line.get(gauge.field('measured'), line[gauge.field('predicted')])
 
 
