@@ -72,7 +72,7 @@ def check(asked: argparse.Namespace) -> list[str]:
     return [f'{asked.wanted} has {count} lines to be measured']
   cost = costs.make(asked.kind, folder=asked.folder, table=asked.table, **of)
   load, began = _load(), time.perf_counter()
-  sums = cost.sums([start, *networks])[1:]
+  sums = cost.sums(networks)
   seconds = time.perf_counter() - began
   measured = cost.measure(networks)
   lines = [
