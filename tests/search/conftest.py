@@ -77,7 +77,9 @@ def variables_of(network):
   drawn = init_variables(model_of(network), IMAGES.shape[1:], seed=0)
   return jax.tree.map(
     lambda leaf: (
+      # Of the size that keeps maps as large as they are: rounding stays small.
       rng.standard_normal(leaf.shape, np.float32)
+      / np.float32(np.sqrt(np.prod(leaf.shape[:-1])))
       if leaf.ndim > 1
       else rng.uniform(0.2, 1.0, leaf.shape).astype(np.float32)
     ),

@@ -12,6 +12,9 @@ from mobilenet.models.rows import ModelError
 from mobilenet.search import channels, masks, wiring
 from tests.search.conftest import IMAGES, NETWORKS, model_of, variables_of
 
+# Norms of few numbers are sensitive to rounding.
+MANY = np.random.default_rng(1).standard_normal((16, 24, 24, 3), np.float32)
+
 
 def with_sizes(network, sizes):
   wires = wiring.of(network)
@@ -88,7 +91,7 @@ def program(network, prepare, train):
     if not train:
       logits = model.apply(variables, IMAGES, train=False)
       return jnp.sum(logits), (logits, {})
-    logits, new = model.apply(variables, IMAGES, train=True, mutable=['batch_stats'])
+    logits, new = model.apply(variables, MANY, train=True, mutable=['batch_stats'])
     return jnp.sum(jnp.sin(logits)), (logits, new['batch_stats'])
 
   # Compiled quickly, not to be quick.
@@ -117,9 +120,9 @@ def both(name, train):
   return masked, program(alone, lambda v, _: v, train)(own), (network, rows, head)
 
 
-def close(one, other):
+def close(one, other, atol=1e-5):
   scale = max(float(np.abs(other).max()), 1.0)
-  np.testing.assert_allclose(one / scale, other / scale, atol=1e-5)
+  np.testing.assert_allclose(one / scale, other / scale, atol=atol)
 
 
 @pytest.mark.parametrize('name', CHOICES)
@@ -142,7 +145,8 @@ def test_a_training_step_is_that_of_the_cut_out_network(name):
     jax.tree.leaves({'params': own_gradients, 'batch_stats': own_statistics}),
     strict=True,
   ):
-    close(one, np.asarray(other))
+    # Sums over all pixels of all images, rounded in another order.
+    close(one, np.asarray(other), atol=5e-5)
 
 
 def test_what_is_dropped_has_no_gradient():
