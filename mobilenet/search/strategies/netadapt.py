@@ -295,6 +295,7 @@ def _write_found(
   if control:
     with search.clock.part('costs'):
       netadapt_runs.cut_uniform(folder, start, gauge, state.cost)
+    search.clock.save()
 
 
 def _runs(
