@@ -360,7 +360,7 @@ def same(one, other):
 
 def test_it_ends_within_the_budget_and_each_iteration_saves(went):
   _, states, lines = went
-  assert len(states) > 3
+  assert len(states) > 2  # of the start, and after two iterations or more
   costs_of = [state.cost for state in states]
   assert costs_of == sorted(costs_of, reverse=True)
   saved = -np.diff(costs_of)
