@@ -47,7 +47,7 @@ def test_it_gives_our_names_and_probabilities(tmp_path, contract, precision):
   formats.write(program, path, 'tflite', precision, rounded)
   ours = exported_file.open_file(path)
   image = photos.prepare(photos.read_photo(photo), ours.ops)[None]
-  (probabilities,) = ours.predictions(image)['probabilities']
+  (probabilities,) = np.asarray(ours.predictions(image)['probabilities'])
   expected = dict(zip(ours.outputs, probabilities, strict=True))
 
   options = vision.ImageClassifierOptions(
