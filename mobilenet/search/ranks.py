@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mobilenet.search.costs import budget
+from mobilenet.search.kendall import tau
 from mobilenet.training.errors import require
 
 RESAMPLED = 2000  # draws of the bootstrap
@@ -50,22 +51,6 @@ class Ranks(NamedTuple):
   seeds: Tau | None
   inside: dict[str, Tau]
   costs: tuple[float, float, str]
-
-
-def tau(first: Sequence[float], second: Sequence[float], pairs=None) -> float:
-  """Kendall's tau-b of two measures of the same networks.
-
-  Args:
-    first, second: of each network; the larger of both means the same.
-    pairs: bool (N, N), the pairs that count; None for all.
-  """
-  a, b = (np.sign(np.subtract.outer(x, x)) for x in map(np.asarray, (first, second)))
-  counted = np.triu(np.ones(a.shape, bool), 1)
-  if pairs is not None:
-    counted &= pairs
-  a, b = a[counted], b[counted]
-  ordered = np.sqrt(np.sum(a != 0) * np.sum(b != 0))
-  return float(np.sum(a * b) / ordered) if ordered else float('nan')
 
 
 def kendall(first: Sequence[float], second: Sequence[float], pairs=None) -> Tau:

@@ -1,7 +1,6 @@
 """From sums of rows to whole networks: a line through networks measured whole."""
 
 import dataclasses
-import itertools
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilenet.search import kendall
 from mobilenet.training import files
 from mobilenet.training.errors import TrainingError, require
 
@@ -78,22 +78,13 @@ def fit(sums: Sequence[float], measured: Sequence[float]) -> Correction:
     mean_error=float(errors.mean()),
     max_error=float(errors.max()),
     raw_error=float(100 * np.abs(x / y - 1).mean()),
-    tau=kendall(x, y),
+    tau=kendall.tau(x, y),
   )
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
   terms = np.stack([x, np.ones_like(x)], axis=1) / y[:, None]
   return np.linalg.lstsq(terms, np.ones_like(y))[0]
-
-
-def kendall(x: Sequence[float], y: Sequence[float]) -> float:
-  """Kendall's tau-b of two lists; nan if one of them is all the same."""
-  pairs = list(itertools.combinations(range(len(x)), 2))
-  first = np.array([np.sign(x[i] - x[j]) for i, j in pairs])
-  second = np.array([np.sign(y[i] - y[j]) for i, j in pairs])
-  differ = np.sqrt((first**2).sum() * (second**2).sum())
-  return float((first * second).sum() / differ) if differ else float('nan')
 
 
 def save(folder: pathlib.Path, found: Correction, belongs: Mapping[str, Any]) -> None:

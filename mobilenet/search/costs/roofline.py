@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mobilenet.models import named
-from mobilenet.search.costs import correction, parts
+from mobilenet.search import kendall
+from mobilenet.search.costs import parts
 from mobilenet.search.costs.correction import Correction
 from mobilenet.search.costs.parts import Part
 from mobilenet.tables import mobilenet_v4
@@ -153,7 +154,7 @@ def fitted(column: str, bits: int) -> Roofline:
     networks=len(ms),
     mean_error=float(errors.mean()),
     max_error=float(errors.max()),
-    tau=correction.kendall(guesses, ms),
+    tau=kendall.tau(guesses, ms),
     line_error=float(100 * np.abs(by_line / ms - 1).mean()),
   )
 
