@@ -6,7 +6,7 @@ import shlex
 import statistics
 from collections.abc import Sequence
 
-from mobilenet.reports import canvas, csv_file, terminal
+from mobilenet.reports import canvas, csv_file, markdown, terminal
 from mobilenet.sweeps import figure as sweep_figure
 from mobilenet.sweeps import scores
 from mobilenet.sweeps.items import REPEATS, STATUSES, Item, locked, standing
@@ -210,10 +210,10 @@ def _markdown(rows, means, fields, title, command, items, has_figure) -> str:
       ]
       for mean in means
     ]
-    parts += ['## Over seeds or folds', _table(heads, cells, len(others))]
+    parts += ['## Over seeds or folds', markdown.table(heads, cells, len(others))]
   parts += [
     '## Runs' if means else '',
-    _table(
+    markdown.table(
       ['item', *others, 'seed', name, f'raw {name}', *_HEADS],
       [_cells(row, others, metric) for row in rows],
       1 + len(others),
@@ -262,15 +262,6 @@ def _environments(rows: Sequence[dict]) -> list[str]:
   if len(seen) == 1:
     return [f'Run on {line}.' for line in seen]
   return [f'{", ".join(names)}: run on {line}.' for line, names in seen.items()]
-
-
-def _table(heads: Sequence[str], cells: Sequence[Sequence], left: int) -> str:
-  """A Markdown table whose first `left` columns are words."""
-  rules = ['---'] * left + ['---:'] * (len(heads) - left)
-  lines = [heads, rules, *cells]
-  return '\n'.join(
-    f'| {" | ".join(str(cell).replace("|", "¦") for cell in line)} |' for line in lines
-  )
 
 
 def _percent(value: float | None) -> str:

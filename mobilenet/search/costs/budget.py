@@ -43,6 +43,11 @@ def written(unit: str) -> tuple[str, float]:
   return _WRITTEN[unit]
 
 
+def field(name: str, unit: str) -> str:
+  """'predicted' -> 'predicted_ms', 'predicted_multiply_adds': a key of a record."""
+  return f'{name}_{unit.replace("-", "_")}'
+
+
 class Budget(NamedTuple):
   """value: in `unit`, a cost's, or in shares ('x') of the network a search starts from.
 

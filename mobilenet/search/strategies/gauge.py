@@ -15,13 +15,6 @@ from mobilenet.training import units
 HERE = ('milliseconds', 'tflite')  # kinds that are measured on this machine
 _TURNS = 3  # of a whole network: a program alone may be 5 % off
 _BETWEEN = 8  # networks that a correction is fitted to, besides the two ends
-# The unit of a cost -> how it is shown, and how many of it that is.
-_SHOWN = {
-  budget.MS: ('ms', 1),
-  budget.MULTIPLY_ADDS: ('M multiply-adds', 1e6),
-  budget.PARAMETERS: ('k parameters', 1e3),
-  budget.BYTES: ('kB', 1e3),
-}
 
 
 @dataclasses.dataclass
@@ -98,12 +91,12 @@ class Gauge:
 
   def said(self, value: float) -> str:
     """'3.21 ms', '41.5 M multiply-adds'."""
-    unit, factor = _SHOWN[self.cost.unit]
+    unit, factor = budget.written(self.cost.unit)
     return f'{units.decimal(value / factor, 3)} {unit}'
 
   def field(self, name: str) -> str:
     """'predicted' -> 'predicted_ms', 'predicted_multiply_adds'."""
-    return f'{name}_{self.cost.unit.replace("-", "_")}'
+    return budget.field(name, self.cost.unit)
 
   def _factor(self) -> float:
     text, value = self.wholes[-1]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mobilenet.models import counting
 from mobilenet.models.rows import Network
-from mobilenet.reports import amounts, canvas, terminal
+from mobilenet.reports import amounts, canvas, markdown, terminal
 from mobilenet.search import search_folder
 from mobilenet.search.strategies import netadapt_figure, netadapt_runs
 from mobilenet.search.strategies.gauge import Gauge
@@ -228,19 +228,16 @@ def _page(search: NetAdapt, rows, accepted, ended, command: Sequence[str]) -> st
   gauge, metric, start = search.gauge, search.photos.task.metric, search.start
   heads = [head for head, _ in _heads(gauge, metric)]
   steps = [
-    ('', 'narrowed', 'channels', 'cost', 'of the start', 'loss', metric.title),
-    *(
-      (
-        str(line['iteration']),
-        line['group'],
-        f'{line["before"]} -> {line["after"]}',
-        gauge.said(_cost(gauge, line)),
-        f'{_cost(gauge, line) / gauge.start_cost:.3f}x',
-        f'{line["loss"]:.4f}',
-        amounts.number(line.get(metric.name), 2),
-      )
-      for line in accepted
-    ),
+    (
+      line['iteration'],
+      line['group'],
+      f'{line["before"]} -> {line["after"]}',
+      gauge.said(_cost(gauge, line)),
+      f'{_cost(gauge, line) / gauge.start_cost:.3f}x',
+      f'{line["loss"]:.4f}',
+      amounts.number(line.get(metric.name), 2),
+    )
+    for line in accepted
   ]
   seconds = [
     *search.clock.seconds.items(),
@@ -249,17 +246,19 @@ def _page(search: NetAdapt, rows, accepted, ended, command: Sequence[str]) -> st
   parts = [
     f'# {start.name}, narrowed to {search.budget.text}',
     f'    {shlex.join(command)}',
-    _table([heads, *(_cells(row, rows[0], gauge) for row in rows)]),
+    markdown.table(heads, [_cells(row, rows[0], gauge) for row in rows]),
     ' '.join(f'{line[:1].upper()}{line[1:]}.' for line in _verdict(rows, metric)),
     f'![Cost, {metric.title.lower()} and channels]({FIGURE_FILE})',
     '## Iterations',
     f'{metric.title} and loss are those of photos that were held out of the training '
     'split, right after the short fine-tune; the table above is of the evaluation '
     'split, which the search has not seen.',
-    _table(steps),
+    markdown.table(
+      ('', 'narrowed', 'channels', 'cost', 'of the start', 'loss', metric.title), steps
+    ),
     '## How it was made',
     '\n'.join(f'- {line}' for line in beginning(search)),
-    _table([('part', 'seconds'), *((k, f'{v:,.0f}') for k, v in seconds)]),
+    markdown.table(('part', 'seconds'), [(k, f'{v:,.0f}') for k, v in seconds]),
   ]
   return '\n\n'.join(parts) + '\n'
 
@@ -267,9 +266,3 @@ def _page(search: NetAdapt, rows, accepted, ended, command: Sequence[str]) -> st
 def _cost(gauge: Gauge, line: Mapping[str, Any]) -> float:
   """Of an accepted network."""
   return line.get(gauge.field('measured'), line[gauge.field('predicted')])
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-  head, *body = lines
-  rules = ['---'] + ['---:'] * (len(head) - 1)
-  return '\n'.join(f'| {" | ".join(cells)} |' for cells in (head, rules, *body))

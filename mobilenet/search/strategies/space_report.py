@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mobilenet.reports import amounts, canvas, csv_file
+from mobilenet.reports import amounts, canvas, csv_file, markdown
 from mobilenet.search import evolution, ranks, search_folder
 from mobilenet.search.costs import budget
 from mobilenet.search.strategies import space_figures
@@ -162,15 +162,14 @@ def _spread(reached: Reached) -> str:
 
 
 def _records(reached, metric, unit, seeds) -> list[dict[str, Any]]:
-  field = unit.replace('-', '_')
   records = []
   for each in reached:
     network = each.network
     record = {
       'network': network.name,
       'group': network.group,
-      f'predicted_{field}': network.predicted,
-      f'measured_{field}': network.measured,
+      budget.field('predicted', unit): network.predicted,
+      budget.field('measured', unit): network.measured,
       'multiply_adds_of_one_image': network.multiply_adds,
       'parameter_count': network.parameters,
       'shared_loss': network.shared.get('loss'),
@@ -193,7 +192,7 @@ def _page(folder, reached, lines, ranked, metric, unit, seeds, command) -> str:
     *_of_search(folder, unit),
     f'![{_in_words(metric)} over cost]({PARETO_FILE})',
     '## Networks trained alone',
-    _table(
+    markdown.table(
       [
         'network',
         f'predicted ({shown})',
@@ -235,7 +234,7 @@ def _page(folder, reached, lines, ranked, metric, unit, seeds, command) -> str:
 def _of_search(folder: pathlib.Path, unit: str) -> list[str]:
   """How evolution did beside as many random networks, by the shared weights."""
   archive = search_folder.read_archive(folder)
-  field = f'predicted_{unit.replace("-", "_")}'
+  field = budget.field('predicted', unit)
   points = {False: [], True: []}
   for line in archive:
     points[line['generation'] == 'random'].append((line[field], line['loss']))
@@ -255,12 +254,6 @@ def _of_search(folder: pathlib.Path, unit: str) -> list[str]:
     f'the largest cost and loss, {by_evolution:.1%} is dominated by the first and '
     f'{by_chance:.1%} by the second.'
   ]
-
-
-def _table(heads: Sequence[str], cells: Sequence[Sequence]) -> str:
-  rules = ['---', *['---:'] * (len(heads) - 1)]
-  lines = (heads, rules, *cells)
-  return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
 
 
 def _in_words(metric: str) -> str:
