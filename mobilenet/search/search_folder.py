@@ -92,11 +92,7 @@ def read_archive(folder: pathlib.Path) -> list[dict[str, Any]]:
     TrainingError: it cannot be read.
   """
   path = folder / ARCHIVE_FILE
-  try:
-    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
-  except FileNotFoundError:
+  if not path.exists():
     return []
-  except OSError as error:
-    raise files.read_error(path, error) from error
-  except ValueError as error:
-    raise TrainingError(f'{path} is damaged ({error}): give it back') from error
+  with files.reading(path, 'give it back'):
+    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]

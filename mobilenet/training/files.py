@@ -64,6 +64,25 @@ def read_error(path: str | os.PathLike, error: OSError) -> TrainingError:
   return TrainingError(f'cannot read {path}: {_reason(error)}; {remedy}')
 
 
+@contextlib.contextmanager
+def reading(path: str | os.PathLike, remedy: str) -> Iterator[None]:
+  """While entered, what is wrong with a file's contents becomes one line.
+
+  Args:
+    path: of a file that this project wrote.
+    remedy: what a person can do where it is damaged.
+
+  Raises:
+    TrainingError: it cannot be read, or holds something else.
+  """
+  try:
+    yield
+  except OSError as error:
+    raise read_error(path, error) from error
+  except (ValueError, KeyError, TypeError) as error:
+    raise TrainingError(f'{path} is damaged ({error}): {remedy}') from error
+
+
 def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
   """Puts `data` at `path`, making its folder; a reader sees the old file or the new.
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import jax
 
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError
 
 FILE = 'seconds.json'
 
@@ -20,14 +19,9 @@ class Clock:
   def __init__(self, folder: pathlib.Path):
     self._path = folder / FILE
     self.seconds: dict[str, float] = {}
-    try:
-      self.seconds = json.loads(self._path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-      pass
-    except OSError as error:
-      raise files.read_error(self._path, error) from error
-    except ValueError as error:
-      raise TrainingError(f'{self._path} is damaged ({error}): remove it') from error
+    if self._path.exists():
+      with files.reading(self._path, 'remove it'):
+        self.seconds = json.loads(self._path.read_text(encoding='utf-8'))
 
   @contextlib.contextmanager
   def part(self, name: str) -> Iterator[None]:

@@ -23,7 +23,6 @@ from mobilenet.search.strategies.gauge import Gauge
 from mobilenet.search.strategies.ladders import most_within
 from mobilenet.search.strategies.start import Start
 from mobilenet.training import averages, files, logs
-from mobilenet.training.errors import TrainingError
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.plan import make_plan
 from mobilenet.training.step import make_eval_step
@@ -167,14 +166,9 @@ def read(folder: pathlib.Path) -> dict[str, Measured]:
   found = {}
   for name in (START, *RUNS):
     path = folder / FOLDER / f'{name}.json'
-    try:
-      found[name] = Measured(**json.loads(path.read_text(encoding='utf-8')))
-    except FileNotFoundError:
-      continue
-    except OSError as error:
-      raise files.read_error(path, error) from error
-    except (ValueError, TypeError) as error:
-      raise TrainingError(f'{path} is damaged ({error}): remove it') from error
+    if path.exists():
+      with files.reading(path, 'remove it'):
+        found[name] = Measured(**json.loads(path.read_text(encoding='utf-8')))
   return found
 
 

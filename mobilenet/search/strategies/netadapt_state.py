@@ -15,7 +15,6 @@ from mobilenet.models import table
 from mobilenet.models.rows import Network
 from mobilenet.search.strategies.start import Start
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError
 from mobilenet.weights import loading, own_file
 
 FILE = 'state.json'
@@ -80,17 +79,11 @@ def load(folder: pathlib.Path, start: Start) -> State:
     TrainingError, WeightsError: it cannot be read.
   """
   path = folder / FILE
-  try:
+  with files.reading(path, 'choose another --workdir to search anew'):
     said = json.loads(path.read_text(encoding='utf-8'))
     said['wholes'] = tuple((text, cost) for text, cost in said['wholes'])
     said['whole'] = start.like(said['whole'])
     weights_file = folder / _weights_file(said['iteration'])
-  except OSError as error:
-    raise files.read_error(path, error) from error
-  except (ValueError, KeyError, TypeError) as error:
-    raise TrainingError(
-      f'{path} is damaged ({error}): choose another --workdir to search anew'
-    ) from error
   weights = loading.load(weights_file)
   network = start.like(weights.model['table'])
   return State(network=network, variables=weights.variables, **said)

@@ -16,7 +16,6 @@ from typing import Any
 from mobilenet.search import space as spaces
 from mobilenet.search.space import Arch, Space
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError
 
 SCORES, GENERATIONS = 'scores', 'generations'
 Metrics = dict[str, float]
@@ -118,11 +117,5 @@ def write_json(path: pathlib.Path, value: Mapping | Sequence) -> None:
 
 
 def read_json(path: pathlib.Path) -> Any:
-  try:
+  with files.reading(path, 'remove it, and the same command goes on'):
     return json.loads(path.read_text(encoding='utf-8'))
-  except OSError as error:
-    raise files.read_error(path, error) from error
-  except ValueError as error:
-    raise TrainingError(
-      f'{path} is damaged ({error}): remove it, and the same command goes on'
-    ) from error
