@@ -9,7 +9,7 @@ afterwards the channels worth keeping are the first ones.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,8 @@ def by_norm(model: Classifier, wires: Wiring, variables: Tree) -> dict[str, np.n
   squares = {group: np.zeros(size) for group, size in wires.sizes.items()}
   for array in wires.arrays:
     if array.makes:
-      kernel = np.asarray(_get(folded['params'], array.path), np.float64)
+      place, name = place_of(folded['params'], array.path)
+      kernel = np.asarray(place[name], np.float64)
       others = tuple(n for n in range(kernel.ndim) if n != array.axis)
       squares[array.group] += np.square(kernel).sum(others)
   return {group: np.argsort(-each, kind='stable') for group, each in squares.items()}
@@ -92,8 +93,7 @@ def take(wires: Wiring, variables: Tree, indices: Mapping[str, np.ndarray]) -> T
   taken = copied(variables)
   for array in wires.arrays:
     if array.group in indices and array.collection in taken:
-      *sections, name = array.path
-      place = _get(taken[array.collection], sections)
+      place, name = place_of(taken[array.collection], array.path)
       place[name] = np.take(np.asarray(place[name]), indices[array.group], array.axis)
   return taken
 
@@ -111,8 +111,7 @@ def padded(wires: Wiring, variables: Tree) -> Tree:
   filled = copied(variables)
   for array in wires.arrays:
     if array.collection in filled:
-      *sections, name = array.path
-      place = _get(filled[array.collection], sections)
+      place, name = place_of(filled[array.collection], array.path)
       value = np.asarray(place[name])
       more = [(0, 0)] * value.ndim
       more[array.axis] = (0, wires.sizes[array.group] - value.shape[array.axis])
@@ -128,7 +127,8 @@ def copied(tree: Tree) -> Tree:
   }
 
 
-def _get(tree, path):
-  for name in path:
+def place_of(tree: Tree, path: Sequence[str]) -> tuple[Tree, str]:
+  """The branch that holds the leaf at a path, and the leaf's name there."""
+  for name in path[:-1]:
     tree = tree[name]
-  return tree
+  return tree, path[-1]

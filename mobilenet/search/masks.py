@@ -157,7 +157,7 @@ def masked(wires: Wiring, variables: Tree, choice: Tree) -> Tree:
   }
   for array in wires.arrays:
     if array.collection == PARAMS:
-      place, name = _place(params, array.path)
+      place, name = channels.place_of(params, array.path)
       shape = [1] * place[name].ndim
       shape[array.axis] = -1
       place[name] = place[name] * kept[array.group].reshape(shape)
@@ -239,9 +239,3 @@ def cut(
       new[name] = block
     kept[collection]['backbone'] = new
   return kept
-
-
-def _place(tree, path):
-  for name in path[:-1]:
-    tree = tree[name]
-  return tree, path[-1]

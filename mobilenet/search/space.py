@@ -12,7 +12,6 @@ chance where no residual is meant.
 
 import dataclasses
 import functools
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from mobilenet.models import rows as row_kinds
-from mobilenet.models import table
 from mobilenet.models.rows import Head, Network, make_divisible
 from mobilenet.search import channels, masks, wiring
-from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.errors import require
 
 Arch = tuple[int, ...]  # of each choice the place of its value
 
@@ -424,44 +422,3 @@ def decode(space: Space, text: str) -> Arch:
   )
   require(fits, f'{text!r} is no network of this space')
   return arch
-
-
-def record(space: Space) -> dict[str, Any]:
-  """The space as JSON holds it, to be compared by `check`."""
-  return {
-    'largest': table.to_text(space.network).split(table.SEPARATOR),
-    'choices': {choice.name: list(choice.values) for choice in space.choices},
-  }
-
-
-def check(stored: Mapping[str, Any], space: Space, folder) -> None:
-  """Checks that a search goes on in the space that it began with.
-
-  Args:
-    stored: what `record` gave.
-    space: of now.
-    folder: of the search, for the message.
-
-  Raises:
-    TrainingError: it is another; the line names what has changed first.
-  """
-  now = record(space)
-  there, here = stored['choices'], now['choices']
-  for name in dict.fromkeys((*there, *here)):
-    if there.get(name) != here.get(name):
-      one, other = (_said(each.get(name)) for each in (there, here))
-      raise TrainingError(_another(folder, f'{name} was {one} and is {other}'))
-  pairs = itertools.zip_longest(stored['largest'], now['largest'], fillvalue='no row')
-  for one, other in pairs:
-    require(one == other, _another(folder, f'{one} is now {other}'))
-
-
-def _another(folder, what: str) -> str:
-  return (
-    f'{folder} holds a search of another space: {what}; take it back or choose another '
-    '--workdir'
-  )
-
-
-def _said(values) -> str:
-  return 'not chosen' if values is None else ', '.join(f'{each:g}' for each in values)
