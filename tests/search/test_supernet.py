@@ -2,12 +2,13 @@
 
 import importlib.util
 import json
+import subprocess
 
 import pytest
 
 from mobilenet.search import search_folder
 from mobilenet.search.steps import Masked
-from mobilenet.search.strategies import supernet
+from mobilenet.search.strategies import finalists, supernet
 from mobilenet.training import logs
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.preemption import StopRequest
@@ -159,6 +160,42 @@ def test_stopped_anywhere_it_ends_the_same(
   assert not (folder / supernet.FINALISTS_FILE).exists()
   assert search(folder, request_of())
   assert found_in(folder) == expected
+
+
+@pytest.mark.heavy
+def test_two_processes_make_what_one_makes(config_file, tmp_path):
+  """Begun together, with the networks that are trained alone shared between them."""
+  arguments = ('--job=search', '--strategy=supernet', f'--config={config_file}')
+  arguments += (
+    '--cost=multiply_adds',
+    '--finalists=2',
+    '--config.data.made_examples=60',
+  )
+  one, two = tmp_path / 'one', tmp_path / 'two'
+
+  def process(folder, *more):
+    command = tiny.command(*arguments, f'--workdir={folder}', *more)
+    return subprocess.Popen(command, cwd=tiny.ROOT, stdout=subprocess.PIPE, text=True)
+
+  def end(running):
+    out, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, out
+
+  end(process(one))
+  together = [process(two, f'--index={n}') for n in range(2)]
+  for running in together:
+    end(running)
+  end(process(two))  # the networks that are left, and the report
+  assert found_in(two) == found_in(one)
+  for run in (one / finalists.RUNS).iterdir():
+    if run.is_dir():
+      beside = two / finalists.RUNS / run.name
+      assert reached(beside) == reached(run)
+
+
+def reached(run):
+  result = json.loads((run / 'result.json').read_text())
+  return {name: result[name] for name in ('top1', 'loss', 'step')}
 
 
 def test_another_space_in_the_same_folder_is_refused(whole, request_of):
