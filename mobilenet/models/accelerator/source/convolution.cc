@@ -64,16 +64,16 @@ void scatter(const Window& w, const float* patches, float* image, int64_t begin,
 ffi::Error conv(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
                 int64_t stride, int64_t top, int64_t left, std::string_view act) {
   Window w(x.dimensions(), kernel.dimensions(), out->dimensions(), stride, top, left);
-  auto packed = pack(kernel.typed_data(), w.depth(), w.features);
+  Packed packed(kernel.typed_data(), data_or_null(bias), w.depth(), w.features);
   bool known = with_activation(act, [&](auto a) {
     parallel(pool, w.images * w.bands(), [&](int64_t item) {
       int64_t n = item / w.bands(), y = item % w.bands() * w.band();
       int64_t end = std::min(w.out_rows, y + w.band());
       std::vector<float> patches((end - y) * w.out_columns * w.depth());
       gather(w, x.typed_data() + w.image(n), patches.data(), y, end);
-      product_block<decltype(a)>(patches.data(), packed.data(), data_or_null(bias),
+      product_block<decltype(a)>(patches.data(), packed,
                                  out->typed_data() + w.pixel(n, y) * w.features,
-                                 (end - y) * w.out_columns, w.depth(), w.features);
+                                 (end - y) * w.out_columns);
     });
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");
@@ -86,16 +86,15 @@ ffi::Error conv_input_gradient(ffi::ThreadPool pool, Array kernel, Array g, Resu
   for (int64_t k = 0; k < w.depth(); ++k)
     for (int64_t c = 0; c < w.features; ++c)
       transposed[c * w.depth() + k] = kernel.typed_data()[k * w.features + c];
-  auto packed = pack(transposed.data(), w.features, w.depth());
+  Packed packed(transposed.data(), nullptr, w.features, w.depth());
   parallel(pool, w.images, [&](int64_t n) {
     std::vector<float> patches(w.band() * w.out_columns * w.depth());
     float* image = dx->typed_data() + w.image(n);
     std::fill(image, image + w.image(1), 0.0f);
     for (int64_t y = 0; y < w.out_rows; y += w.band()) {
       int64_t end = std::min(w.out_rows, y + w.band());
-      product_block<Linear>(g.typed_data() + w.pixel(n, y) * w.features, packed.data(),
-                            nullptr, patches.data(), (end - y) * w.out_columns,
-                            w.features, w.depth());
+      product_block<Linear>(g.typed_data() + w.pixel(n, y) * w.features, packed,
+                            patches.data(), (end - y) * w.out_columns);
       scatter(w, patches.data(), image, y, end);
     }
   });

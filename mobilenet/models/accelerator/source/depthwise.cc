@@ -41,7 +41,7 @@ struct Ring {
   }
 };
 
-// A tile of four pixels of one output row and eight channels stays in registers over
+// A tile of four pixels of one output row and a vector of channels stays in registers over
 // all taps; an input pixel is loaded once a kernel row for the whole tile.
 template <int K, int S, typename Finish>
 void depthwise_rows(const Shape& s, const float* image, const float* kernel, float* out,
@@ -55,26 +55,27 @@ void depthwise_rows(const Shape& s, const float* image, const float* kernel, flo
     for (int64_t tile = 0; tile < s.tiles(); ++tile) {
       int64_t first = tile * kTile, count = std::min<int64_t>(kTile, s.out_columns - first);
       float* to = out + (y * s.out_columns + first) * c_end;
-      for (int64_t c = 0; c < c_end; c += kVector) {
-        Vector sum[kTile] = {};
+      each_channel(c_end, [&](int64_t c, auto lane) {
+        using L = decltype(lane);
+        typename L::V sum[kTile] = {};
         for (int i = 0; i < K; ++i) {
           const float* from = rows[i] + first * S * c_end + c;
-          Vector x[(kTile - 1) * S + K];
+          typename L::V x[(kTile - 1) * S + K];
 #pragma GCC unroll 16
-          for (int m = 0; m < (kTile - 1) * S + K; ++m) x[m] = at(from + m * c_end);
+          for (int m = 0; m < (kTile - 1) * S + K; ++m) x[m] = L::at(from + m * c_end);
 #pragma GCC unroll 8
           for (int j = 0; j < K; ++j) {
-            Vector tap = at(kernel + (i * K + j) * c_end + c);
+            typename L::V tap = L::at(kernel + (i * K + j) * c_end + c);
 #pragma GCC unroll 4
             for (int p = 0; p < kTile; ++p) sum[p] += x[p * S + j] * tap;
           }
         }
         if (count == kTile) {
-          for (int p = 0; p < kTile; ++p) at(to + p * c_end + c) = sum[p];
+          for (int p = 0; p < kTile; ++p) L::at(to + p * c_end + c) = sum[p];
         } else {
-          for (int p = 0; p < count; ++p) at(to + p * c_end + c) = sum[p];
+          for (int p = 0; p < count; ++p) L::at(to + p * c_end + c) = sum[p];
         }
-      }
+      });
     }
     finish(out + y * s.out_columns * c_end);
   }
@@ -109,22 +110,23 @@ void depthwise_image_gradients(const Shape& s, const float* image, const float* 
     std::memcpy(line.data(), g + y * s.out_columns * c_end, 4 * s.out_columns * c_end);
     for (int64_t tile = 0; tile < s.tiles(); ++tile) {
       const float* tile_g = line.data() + tile * kTile * c_end;
-      for (int64_t c = 0; c < c_end; c += kVector) {
-        Vector grad[kTile];
-        for (int p = 0; p < kTile; ++p) grad[p] = at(tile_g + p * c_end + c);
+      each_channel(c_end, [&](int64_t c, auto lane) {
+        using L = decltype(lane);
+        typename L::V grad[kTile];
+        for (int p = 0; p < kTile; ++p) grad[p] = L::at(tile_g + p * c_end + c);
         for (int i = 0; i < K; ++i) {
           int64_t offset = tile * kTile * S * c_end + c;
           const float* x = ring.row(y * S + i) + offset;
           float* back = scattered.row(y * S + i) + offset;
-          Vector tap[K], sum[K];
+          typename L::V tap[K], sum[K];
 #pragma GCC unroll 8
           for (int j = 0; j < K; ++j) {
-            tap[j] = at(kernel + (i * K + j) * c_end + c);
-            sum[j] = at(sums + (i * K + j) * c_end + c);
+            tap[j] = L::at(kernel + (i * K + j) * c_end + c);
+            sum[j] = L::at(static_cast<const float*>(sums) + (i * K + j) * c_end + c);
           }
 #pragma GCC unroll 16
           for (int m = 0; m < reach; ++m) {
-            Vector pixel = at(x + m * c_end), total = at(back + m * c_end);
+            typename L::V pixel = L::at(x + m * c_end), total = L::at(back + m * c_end);
 #pragma GCC unroll 8
             for (int j = 0; j < K; ++j) {
               int p = (m - j) / S;
@@ -132,12 +134,12 @@ void depthwise_image_gradients(const Shape& s, const float* image, const float* 
               sum[j] += pixel * grad[p];
               total += tap[j] * grad[p];
             }
-            at(back + m * c_end) = total;
+            L::at(back + m * c_end) = total;
           }
 #pragma GCC unroll 8
-          for (int j = 0; j < K; ++j) at(sums + (i * K + j) * c_end + c) = sum[j];
+          for (int j = 0; j < K; ++j) L::at(sums + (i * K + j) * c_end + c) = sum[j];
         }
-      }
+      });
     }
   }
   write(s.top + s.rows);
@@ -162,8 +164,9 @@ bool with_kernel(int64_t size, int64_t stride, F f) {
 template <typename Act>
 void finish_row(float* row, const float* bias, int64_t columns, int64_t channels) {
   for (float* end = row + columns * channels; row < end; row += channels)
-    for (int64_t c = 0; c < channels; c += kVector)
-      at(row + c) = Act::value(at(row + c) + at(bias + c));
+    each_channel(channels, [&](int64_t c, auto lane) {
+      lane.at(row + c) = Act::value(lane.at(row + c) + lane.at(bias + c));
+    });
 }
 
 ffi::Error depthwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,

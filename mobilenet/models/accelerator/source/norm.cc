@@ -16,12 +16,13 @@ void column_sums(ffi::ThreadPool& pool, int64_t rows, int64_t channels, double* 
     float* sum = sums.data() + item * 2 * channels;
     int64_t end = std::min(rows, (item + 1) * step), r = item * step;
     auto add = [&](auto count) {
-      for (int64_t c = 0; c < channels; c += kVector) {
-        Vector first = at(sum + c), second = at(sum + channels + c);
-        for (int n = 0; n < count(); ++n) terms((r + n) * channels + c, c, first, second);
-        at(sum + c) = first;
-        at(sum + channels + c) = second;
-      }
+      each_channel(channels, [&](int64_t c, auto lane) {
+        typename decltype(lane)::V first = lane.at(sum + c), second = lane.at(sum + channels + c);
+        for (int n = 0; n < count(); ++n)
+          terms(lane, (r + n) * channels + c, c, first, second);
+        lane.at(sum + c) = first;
+        lane.at(sum + channels + c) = second;
+      });
       r += count();
     };
     while (r + 4 <= end) add(std::integral_constant<int, 4>{});
@@ -36,7 +37,8 @@ void each_vector(ffi::ThreadPool& pool, int64_t rows, int64_t channels, const Wo
   int64_t step = std::max<int64_t>(1, kChunk / channels);
   parallel(pool, (rows + step - 1) / step, [&](int64_t item) {
     for (int64_t r = item * step; r < std::min(rows, (item + 1) * step); ++r)
-      for (int64_t c = 0; c < channels; c += kVector) work(r * channels + c, c);
+      each_channel(channels,
+                   [&](int64_t c, auto lane) { work(lane, r * channels + c, c); });
   });
 }
 
@@ -48,8 +50,8 @@ ffi::Error norm(ffi::ThreadPool pool, Array x, Array scale, Array bias, Result y
   float* out = y->typed_data();
   std::vector<double> totals(2 * channels);
   column_sums(pool, rows, channels, totals.data(),
-              [&](int64_t at_, int64_t, Vector& sum, Vector& square) {
-                Vector v = at(in + at_);
+              [&](auto lane, int64_t i, int64_t, auto& sum, auto& square) {
+                auto v = lane.at(in + i);
                 sum += v;
                 square += v * v;
               });
@@ -63,8 +65,8 @@ ffi::Error norm(ffi::ThreadPool pool, Array x, Array scale, Array bias, Result y
     shift[c] = bias.typed_data()[c] - m * factor[c];
   }
   bool known = with_activation(act, [&](auto a) {
-    each_vector(pool, rows, channels, [&](int64_t i, int64_t c) {
-      at(out + i) = a.value(at(in + i) * at(&factor[c]) + at(&shift[c]));
+    each_vector(pool, rows, channels, [&](auto lane, int64_t i, int64_t c) {
+      lane.at(out + i) = a.value(lane.at(in + i) * lane.at(&factor[c]) + lane.at(&shift[c]));
     });
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");
@@ -85,12 +87,12 @@ ffi::Error norm_gradients(ffi::ThreadPool pool, Array x, Array scale, Array bias
     shift[c] = bias.typed_data()[c] - mean.typed_data()[c] * factor[c];
   }
   bool known = with_activation(act, [&](auto a) {
-    auto gradient = [&](Vector v, int64_t i, int64_t c) {
-      return at(grad + i) * a.slope(v * at(&factor[c]) + at(&shift[c]));
+    auto gradient = [&](auto lane, auto v, int64_t i, int64_t c) {
+      return lane.at(grad + i) * a.slope(v * lane.at(&factor[c]) + lane.at(&shift[c]));
     };
     column_sums(pool, rows, channels, totals.data(),
-                [&](int64_t i, int64_t c, Vector& sum, Vector& product) {
-                  Vector v = at(in + i), z = gradient(v, i, c);
+                [&](auto lane, int64_t i, int64_t c, auto& sum, auto& product) {
+                  auto v = lane.at(in + i), z = gradient(lane, v, i, c);
                   sum += z;
                   product += z * v;
                 });
@@ -103,9 +105,10 @@ ffi::Error norm_gradients(ffi::ThreadPool pool, Array x, Array scale, Array bias
       slope[c] = -factor[c] * inverse * product / rows;
       offset[c] = -factor[c] * sum / rows - slope[c] * m;
     }
-    each_vector(pool, rows, channels, [&](int64_t i, int64_t c) {
-      Vector v = at(in + i);
-      at(out + i) = gradient(v, i, c) * at(&factor[c]) + v * at(&slope[c]) + at(&offset[c]);
+    each_vector(pool, rows, channels, [&](auto lane, int64_t i, int64_t c) {
+      auto v = lane.at(in + i);
+      lane.at(out + i) = gradient(lane, v, i, c) * lane.at(&factor[c]) +
+                         v * lane.at(&slope[c]) + lane.at(&offset[c]);
     });
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");

@@ -4,19 +4,21 @@
 
 namespace {
 
+constexpr int64_t kRows = 48;  // that all tiles divide
+
 ffi::Error pointwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
                      std::string_view act) {
   int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
   int64_t rows = x.element_count() / depth;
-  auto packed = pack(kernel.typed_data(), depth, columns);
+  Packed packed(kernel.typed_data(), data_or_null(bias), depth, columns);
   int64_t step = std::min(kChunk / depth, rows / (2 * pool.num_threads()));
-  step = std::max<int64_t>(1, step / kHeight) * kHeight;
+  step = std::max<int64_t>(1, step / kRows) * kRows;
   bool known = with_activation(act, [&](auto a) {
     parallel(pool, (rows + step - 1) / step, [&](int64_t item) {
       int64_t begin = item * step;
-      product_block<decltype(a)>(x.typed_data() + begin * depth, packed.data(),
-                                 data_or_null(bias), out->typed_data() + begin * columns,
-                                 std::min(step, rows - begin), depth, columns);
+      product_block<decltype(a)>(x.typed_data() + begin * depth, packed,
+                                 out->typed_data() + begin * columns,
+                                 std::min(step, rows - begin));
     });
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");

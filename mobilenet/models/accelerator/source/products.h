@@ -6,98 +6,151 @@
 
 namespace {
 
-constexpr int kHeight = 6, kWidth = 2;  // of a tile: 6 rows and 2 vectors fill the registers
-constexpr int64_t kPanel = kWidth * kVector;  // columns that are worked on together
+// A tile of the result stays in registers: so many rows by so many vectors.
+#ifdef __AVX512VBMI2__
+constexpr int kMost = 3;  // vectors that are worked on together
+constexpr int tile_rows(int vectors) { return vectors == 3 ? 8 : vectors == 2 ? 12 : 16; }
+#else
+constexpr int kMost = 2;
+constexpr int tile_rows(int vectors) { return vectors == 2 ? 6 : 12; }
+#endif
 
-// Copies a matrix (depth, columns) panel by panel, so that a tile reads it in one stream;
-// a panel of the matrix packed begins at its first column times the depth.
-std::vector<float> pack(const float* matrix, int64_t depth, int64_t columns) {
-  std::vector<float> packed(depth * columns);
-  for (int64_t c = 0; c < columns; c += kPanel) {
-    int64_t n = std::min(kPanel, columns - c);
-    for (int64_t k = 0; k < depth; ++k)
-      std::memcpy(packed.data() + c * depth + k * n, matrix + k * columns + c, 4 * n);
+// Calls f(first column, vectors, whether the last vector is half full) for each panel of
+// columns; vectors and half are constants. There are multiples of eight columns.
+template <typename F>
+void each_panel(int64_t columns, const F& f) {
+  using std::integral_constant;
+  auto with_half = [&](int64_t first, auto vectors) {
+    if (kWide > kVector && columns - first < vectors() * kWide)
+      f(first, vectors, std::true_type{});
+    else
+      f(first, vectors, std::false_type{});
+  };
+  for (int64_t c = 0; c < columns;) {
+    int64_t left = (columns - c + kWide - 1) / kWide;
+    // Two of two rather than one of three and one of one.
+    int64_t vectors = left == kMost + 1 && kMost > 2 ? 2 : std::min<int64_t>(left, kMost);
+    if (vectors == 1) with_half(c, integral_constant<int, 1>{});
+    else if (vectors == 2) with_half(c, integral_constant<int, 2>{});
+    else with_half(c, integral_constant<int, kMost>{});
+    c += vectors * kWide;
   }
-  return packed;
 }
+
+template <bool Half>
+inline Wide load(const float* p) {
+  if constexpr (!Half) return wide_at(p);
+  float filled[kWide] = {};
+  std::memcpy(filled, p, 4 * kVector);
+  return wide_at(static_cast<const float*>(filled));
+}
+
+template <bool Half>
+inline void store(float* p, Wide value) {
+  if constexpr (!Half) wide_at(p) = value;
+  else std::memcpy(p, &value, 4 * kVector);
+}
+
+// A (depth, columns) matrix, panel by panel, so that a tile reads it in one stream, and a
+// bias; both with zeros up to whole vectors.
+struct Packed {
+  int64_t depth, columns;
+  std::vector<float> weights, bias;
+
+  Packed(const float* matrix, const float* shift, int64_t depth, int64_t columns)
+      : depth(depth), columns(columns) {
+    int64_t whole = (columns + kWide - 1) / kWide * kWide;
+    weights.resize(depth * whole);
+    bias.resize(whole);
+    if (shift) std::copy(shift, shift + columns, bias.begin());
+    each_panel(columns, [&](int64_t c, auto vectors, auto) {
+      int64_t width = vectors() * kWide, n = std::min(width, columns - c);
+      for (int64_t k = 0; k < depth; ++k)
+        std::memcpy(weights.data() + c * depth + k * width, matrix + k * columns + c, 4 * n);
+    });
+  }
+};
 
 // A tile's sums stay in registers over the whole depth.
-template <int R, int V, typename Act>
+template <int R, int V, bool Half, typename Act>
 inline void product_tile(const float* x, const float* panel, const float* bias, float* out,
                          int64_t depth, int64_t columns) {
-  Vector sum[R][V];
+  Wide sum[R][V];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) sum[r][v] = bias ? at(bias + v * kVector) : Vector{};
+    for (int v = 0; v < V; ++v) sum[r][v] = wide_at(bias + v * kWide);
   for (int64_t k = 0; k < depth; ++k) {
-    Vector w[V];
-    for (int v = 0; v < V; ++v) w[v] = at(panel + (k * V + v) * kVector);
-#pragma GCC unroll 8
+    Wide w[V];
+    for (int v = 0; v < V; ++v) w[v] = wide_at(panel + (k * V + v) * kWide);
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[r][v] += x[r * depth + k] * w[v];
   }
-  for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v)
-      at(out + r * columns + v * kVector) = Act::value(sum[r][v]);
+  for (int r = 0; r < R; ++r) {
+    float* to = out + r * columns;
+    for (int v = 0; v < V - 1; ++v) wide_at(to + v * kWide) = Act::value(sum[r][v]);
+    store<Half>(to + (V - 1) * kWide, Act::value(sum[r][V - 1]));
+  }
 }
 
-// out = Act(x w + bias), x (rows, depth) and w packed; a panel serves all rows before the
-// next is read. No bias where it is null.
+// out = Act(x w + bias), x (rows, depth); a panel serves all rows before the next is read.
 template <typename Act>
-void product_block(const float* x, const float* packed, const float* bias, float* out,
-                   int64_t rows, int64_t depth, int64_t columns) {
-  for (int64_t c = 0; c < columns; c += kPanel) {
-    const float *panel = packed + c * depth, *shift = bias ? bias + c : nullptr;
-    auto tile = [&](auto height, int64_t r) {
-      const float* from = x + r * depth;
-      float* to = out + r * columns + c;
-      if (columns - c >= kPanel)
-        product_tile<height(), kWidth, Act>(from, panel, shift, to, depth, columns);
-      else
-        product_tile<height(), 1, Act>(from, panel, shift, to, depth, columns);
+void product_block(const float* x, const Packed& w, float* out, int64_t rows) {
+  each_panel(w.columns, [&](int64_t c, auto vectors, auto half) {
+    constexpr int height = tile_rows(vectors());
+    const float *panel = w.weights.data() + c * w.depth, *bias = w.bias.data() + c;
+    auto tile = [&](auto rows_, int64_t r) {
+      product_tile<rows_(), vectors(), half(), Act>(
+          x + r * w.depth, panel, bias, out + r * w.columns + c, w.depth, w.columns);
     };
     int64_t r = 0;
-    for (; r + kHeight <= rows; r += kHeight)
-      tile(std::integral_constant<int, kHeight>{}, r);
+    for (; r + height <= rows; r += height) tile(std::integral_constant<int, height>{}, r);
+    for (; r + 4 <= rows; r += 4) tile(std::integral_constant<int, 4>{}, r);
     for (; r < rows; ++r) tile(std::integral_constant<int, 1>{}, r);
-  }
+  });
 }
 
-template <int R, int V>
+template <int R, int V, bool Half>
 inline void outer_tile(const float* x, const float* g, float* sums, int64_t rows,
                        int64_t depth, int64_t columns) {
-  Vector sum[R][V];
-  for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) sum[r][v] = at(sums + r * columns + v * kVector);
+  Wide sum[R][V];
+  for (int r = 0; r < R; ++r) {
+    const float* from = sums + r * columns;
+    for (int v = 0; v < V - 1; ++v) sum[r][v] = wide_at(from + v * kWide);
+    sum[r][V - 1] = load<Half>(from + (V - 1) * kWide);
+  }
   for (int64_t m = 0; m < rows; ++m) {
-    Vector w[V];
-    for (int v = 0; v < V; ++v) w[v] = at(g + m * columns + v * kVector);
-#pragma GCC unroll 8
+    const float* from = g + m * columns;
+    Wide w[V];
+    for (int v = 0; v < V - 1; ++v) w[v] = wide_at(from + v * kWide);
+    w[V - 1] = load<Half>(from + (V - 1) * kWide);
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[r][v] += x[m * depth + r] * w[v];
   }
-  for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) at(sums + r * columns + v * kVector) = sum[r][v];
+  for (int r = 0; r < R; ++r) {
+    float* to = sums + r * columns;
+    for (int v = 0; v < V - 1; ++v) wide_at(to + v * kWide) = sum[r][v];
+    store<Half>(to + (V - 1) * kWide, sum[r][V - 1]);
+  }
 }
 
 // sums += x^T g, x (rows, depth) and g (rows, columns): a tile of the sums is kept in
 // registers over all rows.
 void outer_block(const float* x, const float* g, float* sums, int64_t rows, int64_t depth,
                  int64_t columns) {
-  for (int64_t c = 0; c < columns; c += kPanel) {
-    auto tile = [&](auto height, int64_t k) {
-      float* to = sums + k * columns + c;
-      if (columns - c >= kPanel)
-        outer_tile<height(), kWidth>(x + k, g + c, to, rows, depth, columns);
-      else
-        outer_tile<height(), 1>(x + k, g + c, to, rows, depth, columns);
+  each_panel(columns, [&](int64_t c, auto vectors, auto half) {
+    constexpr int height = tile_rows(vectors());
+    auto tile = [&](auto rows_, int64_t k) {
+      outer_tile<rows_(), vectors(), half()>(x + k, g + c, sums + k * columns + c, rows,
+                                             depth, columns);
     };
     int64_t k = 0;
-    for (; k + kHeight <= depth; k += kHeight)
-      tile(std::integral_constant<int, kHeight>{}, k);
+    for (; k + height <= depth; k += height) tile(std::integral_constant<int, height>{}, k);
+    for (; k + 4 <= depth; k += 4) tile(std::integral_constant<int, 4>{}, k);
     for (; k < depth; ++k) tile(std::integral_constant<int, 1>{}, k);
-  }
+  });
 }
 
 }  // namespace
