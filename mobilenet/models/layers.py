@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mobilenet.models import lowering
 from mobilenet.models.activations import hard_sigmoid
+from mobilenet.models.conv_norm import Pending
 from mobilenet.models.convolution import conv
 from mobilenet.models.initializers import CONSTANTS, SCHEMES, TruncatedNormal
 from mobilenet.models.norm import BatchNorm
@@ -37,7 +38,8 @@ class Conv(nn.Module):
     return SCHEMES[self.style.init][0](self.groups)
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
+  def __call__(self, x: jax.Array, *, wait: bool = False) -> jax.Array | Pending:
+    """The output; if a norm comes next that is to `wait` for, what it is made of."""
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
     rule = self.style.padding if self.padding is None else self.padding
@@ -48,17 +50,17 @@ class Conv(nn.Module):
     if self.use_bias:
       init = nn.initializers.constant(self.bias_start)
       bias = self.param('bias', init, (self.features,), jnp.float32)
-    return conv(
-      x.astype(self.style.dtype),
-      kernel.astype(self.style.dtype),
-      stride=self.stride,
-      padding=pads,
-      dilation=self.dilation,
-      groups=self.groups,
-      bias=bias,
-      act=self.act,
-      lowering=self.style.lowering,
-    )
+    arrays = x.astype(self.style.dtype), kernel.astype(self.style.dtype)
+    how = {
+      'stride': self.stride,
+      'padding': pads,
+      'dilation': self.dilation,
+      'groups': self.groups,
+      'lowering': self.style.lowering,
+    }
+    if wait:
+      return Pending(*arrays, how)
+    return conv(*arrays, bias=bias, act=self.act, **how)
 
 
 class ConvNorm(nn.Module):
@@ -91,7 +93,7 @@ class ConvNorm(nn.Module):
       act='linear' if self.style.norm else act,
       dilation=self.dilation,
       name='conv',
-    )(x)
+    )(x, wait=self.style.norm and train)
     if self.style.norm:
       x = make_norm(self.style, act)(x, train=train)
     return PRelu(name='prelu')(x) if self.act == PRELU else x

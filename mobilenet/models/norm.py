@@ -1,6 +1,7 @@
 """Batch normalisation with its activation, in two passes forward and two backward."""
 
 import math
+from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -48,7 +49,7 @@ def batch_norm(
 
 def _norm(x, scale, bias, *, epsilon, act, lowering):
   del lowering
-  mean, variance = _statistics(x)
+  mean, variance = statistics(x)
   factor, shift, _ = _affine(scale, bias, mean, variance, epsilon)
   y = _apply(x, factor, shift, act)
   return [y, *map(lax.stop_gradient, (mean, variance))]
@@ -62,10 +63,11 @@ def _tangent(x, scale, bias, mean, variance, *tangents, **how):
 
 def _gradients(x, scale, bias, mean, variance, g, *, lowering, **how):
   del mean, variance, lowering
-  return _gradients_by_hand(x, scale, bias, *_statistics(x), g, **how)
+  return _gradients_by_hand(x, scale, bias, *statistics(x), g, **how)
 
 
-def _statistics(x):
+def statistics(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Mean and biased variance of (..., C), float32."""
   x32 = x.astype(jnp.float32)
   axes = tuple(range(x.ndim - 1))
   mean = jnp.sum(x32, axes) / _count(x)
@@ -154,6 +156,21 @@ GRADIENTS = operations.define(
 )
 
 
+class Waiting(Protocol):
+  """What makes (..., C) and has not yet: `conv_norm.Pending`."""
+
+  @property
+  def shape(self) -> tuple[int, ...]: ...
+
+  def now(self) -> jax.Array:
+    """Makes it."""
+
+  def normalized(
+    self, scale: jax.Array, bias: jax.Array, epsilon: float, act: str, lowering: str
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Makes what `batch_norm` would make of it."""
+
+
 class BatchNorm(nn.Module):
   """Batch normalisation over the last axis (Ioffe and Szegedy, 1502.03167), then `act`.
 
@@ -178,7 +195,7 @@ class BatchNorm(nn.Module):
   group: int = 0
 
   @nn.compact
-  def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+  def __call__(self, x: jax.Array | Waiting, *, train: bool = False) -> jax.Array:
     features = (x.shape[-1],)
     scale = self.param('scale', nn.initializers.ones, features, jnp.float32)
     bias = self.param('bias', nn.initializers.zeros, features, jnp.float32)
@@ -191,6 +208,8 @@ class BatchNorm(nn.Module):
         mean.value = self._average(mean.value, batch_mean)
         var.value = self._average(var.value, unbiased)
       return y
+    if not isinstance(x, jax.Array):
+      x = x.now()
     factor = scale * jax.lax.rsqrt(var.value + self.epsilon)
     shift = bias - mean.value * factor
     return ACTIVATIONS[self.act](
@@ -201,8 +220,14 @@ class BatchNorm(nn.Module):
     """(activated, mean, variance, how many numbers these are of)."""
     how = (self.epsilon, self.act, self.lowering)
     group, size = self.group, x.shape[0]
+    waits = not isinstance(x, jax.Array)
     if not group or group == size:
-      return *batch_norm(x, scale, bias, *how), _count(x)
+      found = (
+        x.normalized(scale, bias, *how) if waits else batch_norm(x, scale, bias, *how)
+      )
+      return *found, _count(x)
+    if waits:
+      x = x.now()
     if size % group:
       raise ValueError(f'a batch of {size} cannot be normalised in groups of {group}')
     groups = x.reshape(-1, group, *x.shape[1:])

@@ -297,20 +297,22 @@ def test_every_kind_of_convolution_is_differentiated_and_batched(
 
 
 def test_a_training_step_calls_each_kernel_once(accelerator):
-  """The hand-written gradients, both of a depthwise convolution in one pass."""
+  """Convolutions have their norms with them, and all gradients in one pass."""
   del accelerator
   step = jax.jit(jax.value_and_grad(loss_of(logits_of('compiled'))))
   calls = re.findall(
     r'custom_call @mobilenet_(\w+)', step.lower(parameters(0), IMAGES).as_text()
   )
   assert collections.Counter(calls) == {
-    'conv': 1,
+    'conv_norm': 1,
+    # Of the first layer, whose images have no gradient.
+    'norm_gradients': 1,
     'conv_kernel_gradient': 1,
-    'depthwise': 1,
-    'depthwise_gradients': 1,
-    'pointwise': 4,  # two forward, and two gradients of what goes in
-    'norm': 3,
-    'norm_gradients': 3,
+    'depthwise_norm': 1,
+    'depthwise_norm_gradients': 1,
+    'pointwise_norm': 1,
+    'pointwise_norm_gradients': 1,
+    'pointwise': 2,  # the head's, which has no norm, and the gradient of what goes in
   }
 
 

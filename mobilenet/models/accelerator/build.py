@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable, Sequence
 
 import jax
 
@@ -15,7 +16,7 @@ from mobilenet.models import user_cache
 from mobilenet.models.rows import ModelError
 
 SOURCES = pathlib.Path(__file__).with_name('source')
-FLAGS = ('-std=c++17', '-O3', '-march=native', '-shared', '-fPIC')
+FLAGS = ('-std=c++17', '-O3', '-march=native', '-fPIC')
 COMMAND = 'python -m mobilenet.models.accelerator'
 
 
@@ -43,18 +44,38 @@ def build() -> pathlib.Path:
     )
   target.parent.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-    fresh = pathlib.Path(folder, target.name)
     include = ('-isystem', jax.ffi.include_dir())
-    sources = sorted(map(str, SOURCES.glob('*.cc')))
-    command = [compiler, *FLAGS, *include, *sources, '-o', str(fresh)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-      errors = [line for line in run.stderr.splitlines() if 'error' in line]
-      raise AcceleratorError(
-        f'{compiler} cannot compile the accelerator: {(errors or ["no message"])[0]}'
-      )
+    objects = [pathlib.Path(folder, f'{path.stem}.o') for path in _sources()]
+    _run_all(
+      [compiler, *FLAGS, *include, '-c', str(path), '-o', str(out)]
+      for path, out in zip(_sources(), objects, strict=True)
+    )
+    fresh = pathlib.Path(folder, target.name)
+    _run_all([[compiler, '-shared', *map(str, objects), '-o', str(fresh)]])
     fresh.replace(target)  # whole or not at all, whoever builds beside us
   return target
+
+
+def _sources() -> list[pathlib.Path]:
+  return sorted(SOURCES.glob('*.cc'))
+
+
+def _run_all(commands: Iterable[Sequence[str]]) -> None:
+  """Runs compilers side by side.
+
+  Raises:
+    AcceleratorError: one of them failed.
+  """
+  pipe = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.PIPE, 'text': True}
+  running = [subprocess.Popen(command, **pipe) for command in commands]
+  ended = [(process, process.communicate()[1]) for process in running]
+  for process, said in ended:
+    if process.returncode:
+      errors = [line for line in said.splitlines() if 'error' in line]
+      raise AcceleratorError(
+        f'{process.args[0]} cannot compile the accelerator: '
+        f'{(errors or ["no message"])[0]}'
+      )
 
 
 @functools.cache

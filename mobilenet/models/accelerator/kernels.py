@@ -21,10 +21,15 @@ KERNELS = (
   'conv',
   'conv_input_gradient',
   'conv_kernel_gradient',
+  'conv_norm',
   'depthwise',
   'depthwise_gradients',
+  'depthwise_norm',
+  'depthwise_norm_gradients',
   'pointwise',
   'pointwise_kernel_gradient',
+  'pointwise_norm',
+  'pointwise_norm_gradients',
   'norm',
   'norm_gradients',
 )
@@ -193,6 +198,73 @@ def norm_gradients(x, scale, bias, mean, variance, g, epsilon: float, act: str):
   out = (_like(x.shape), _like(scale.shape), _like(scale.shape))
   arrays = (x, scale, bias, mean, variance, g)
   return _call('norm_gradients', out, *arrays, act=act, epsilon=np.float32(epsilon))
+
+
+def normalized(
+  x: jax.Array,
+  kernel: jax.Array,
+  scale: jax.Array,
+  bias: jax.Array,
+  window: Window,
+  epsilon: float,
+  act: str,
+) -> list[jax.Array] | None:
+  """`batch_norm` of a convolution, and its output: [act(y), mean, variance, before].
+
+  None if it is not compiled.
+  """
+  name = _unit_name(x, kernel, window, act)
+  if name is None:
+    return None
+  out = _like(window.shape('output', x.shape[0]))
+  outs = (out, _like(scale.shape), _like(scale.shape), out)
+  how = {'act': act, 'epsilon': np.float32(epsilon)}
+  if name == 'pointwise':
+    x, kernel = _flat(x), kernel.reshape(kernel.shape[2:])
+  else:
+    how |= _geometry(window)
+  return _call(f'{name}_norm', outs, x, kernel, scale, bias, **how)
+
+
+def normalized_gradients(
+  wanted, x, kernel, scale, bias, mean, variance, before, g, window, epsilon, act
+) -> dict[str, jax.Array] | None:
+  """Gradients by name, of 'images', 'kernel', 'scale' and 'bias', from that of act(y).
+
+  None if they are not compiled, or not all of them are wanted.
+  """
+  name = _unit_name(x, kernel, window, act)
+  if name in (None, 'conv') or len(wanted) < 4:
+    return None
+  how = {'act': act, 'epsilon': np.float32(epsilon)}
+  if name != 'pointwise':
+    how |= _geometry(window)
+  outs = tuple(_like(array.shape) for array in (x, kernel, scale, bias))
+  arrays = (x, kernel, scale, bias, mean, variance, before, g)
+  if name == 'pointwise':
+    arrays = (_flat(x), kernel.reshape(kernel.shape[2:]), *arrays[2:])
+  found = _call(f'{name}_norm_gradients', outs, *arrays, **how)
+  return dict(zip(('images', 'kernel', 'scale', 'bias'), found, strict=True))
+
+
+def _unit_name(x, kernel, window, act) -> str | None:
+  """Of the kernels for a convolution and the norm after it; None if there are none."""
+  images = x.shape[0]
+  if not (
+    {x.ndim, kernel.ndim} == {4}
+    and act in COMPILED_ACTIVATIONS
+    and _is_plain(x.dtype, window.features)
+  ):
+    return None
+  if window.is_depthwise:
+    return 'depthwise' if has_depthwise(window, images, x.dtype) else None
+  if window.is_pointwise and window.stride == 1:
+    return 'pointwise' if has_pointwise(window, images, x.dtype) else None
+  return 'conv' if has_conv(window, images, x.dtype) else None
+
+
+def _flat(x):
+  return x.reshape(-1, x.shape[-1])
 
 
 def _like(shape):

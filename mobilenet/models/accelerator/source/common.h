@@ -16,6 +16,10 @@
 #include <type_traits>
 #include <vector>
 
+#ifdef __AVX512VBMI2__
+#include <immintrin.h>
+#endif
+
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -35,9 +39,12 @@ typedef float Vector __attribute__((vector_size(32), aligned(4)));
 #ifdef __AVX512VBMI2__
 constexpr int kWide = 16;
 typedef float Wide __attribute__((vector_size(64), aligned(4)));
+// Eight numbers, and zeros.
+inline Wide half_at(const float* p) { return (Wide)_mm512_zextps256_ps512(_mm256_loadu_ps(p)); }
 #else
 constexpr int kWide = kVector;
 typedef Vector Wide;
+inline Wide half_at(const float*) { return Wide{}; }  // no vector is half full
 #endif
 inline Wide& wide_at(float* p) { return *reinterpret_cast<Wide*>(p); }
 inline Wide wide_at(const float* p) { return *reinterpret_cast<const Wide*>(p); }

@@ -1,6 +1,7 @@
 // Full convolution: the patches of a few output rows are written out side by side, into a
 // buffer that stays in the cache, and one product of blocks does the rest.
 
+#include "norms.h"
 #include "products.h"
 
 namespace {
@@ -61,32 +62,51 @@ void scatter(const Window& w, const float* patches, float* image, int64_t begin,
   });
 }
 
+// Act(convolution + bias); finish(item, its output, pixels) is called for each item.
+template <typename Act, typename Finish>
+void run_conv(ffi::ThreadPool& pool, const Window& w, const float* x, const Packed& kernel,
+              float* out, const Finish& finish) {
+  parallel(pool, w.images * w.bands(), [&](int64_t item) {
+    int64_t n = item / w.bands(), y = item % w.bands() * w.band();
+    int64_t end = std::min(w.out_rows, y + w.band()), pixels = (end - y) * w.out_columns;
+    std::vector<float> patches(pixels * w.depth());
+    gather(w, x + w.image(n), patches.data(), y, end);
+    float* to = out + w.pixel(n, y) * w.features;
+    product_block<Act>(patches.data(), kernel, to, pixels);
+    finish(item, to, pixels);
+  });
+}
+
 ffi::Error conv(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
                 int64_t stride, int64_t top, int64_t left, std::string_view act) {
   Window w(x.dimensions(), kernel.dimensions(), out->dimensions(), stride, top, left);
   Packed packed(kernel.typed_data(), data_or_null(bias), w.depth(), w.features);
   bool known = with_activation(act, [&](auto a) {
-    parallel(pool, w.images * w.bands(), [&](int64_t item) {
-      int64_t n = item / w.bands(), y = item % w.bands() * w.band();
-      int64_t end = std::min(w.out_rows, y + w.band());
-      std::vector<float> patches((end - y) * w.out_columns * w.depth());
-      gather(w, x.typed_data() + w.image(n), patches.data(), y, end);
-      product_block<decltype(a)>(patches.data(), packed,
-                                 out->typed_data() + w.pixel(n, y) * w.features,
-                                 (end - y) * w.out_columns);
-    });
+    run_conv<decltype(a)>(pool, w, x.typed_data(), packed, out->typed_data(),
+                          [](int64_t, float*, int64_t) {});
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");
+}
+
+ffi::Error conv_norm(ffi::ThreadPool pool, Array x, Array kernel, Array scale, Array bias,
+                     Result y, Result mean, Result variance, Result before, int64_t stride,
+                     int64_t top, int64_t left, std::string_view act, float epsilon) {
+  Window w(x.dimensions(), kernel.dimensions(), y->dimensions(), stride, top, left);
+  Packed packed(kernel.typed_data(), nullptr, w.depth(), w.features);
+  Sums sums(w.images * w.bands(), w.features);
+  run_conv<Linear>(pool, w, x.typed_data(), packed, before->typed_data(),
+                   [&](int64_t item, float* out, int64_t pixels) {
+                     sums.add_moments(item, out, pixels);
+                   });
+  return finish_norm(pool, sums, before->typed_data(),
+                     w.images * w.out_rows * w.out_columns, scale, bias, y, mean, variance,
+                     act, epsilon);
 }
 
 ffi::Error conv_input_gradient(ffi::ThreadPool pool, Array kernel, Array g, Result dx,
                                int64_t stride, int64_t top, int64_t left) {
   Window w(dx->dimensions(), kernel.dimensions(), g.dimensions(), stride, top, left);
-  std::vector<float> transposed(w.depth() * w.features);
-  for (int64_t k = 0; k < w.depth(); ++k)
-    for (int64_t c = 0; c < w.features; ++c)
-      transposed[c * w.depth() + k] = kernel.typed_data()[k * w.features + c];
-  Packed packed(transposed.data(), nullptr, w.features, w.depth());
+  Packed packed = Packed::transposed(kernel.typed_data(), w.features, w.depth());
   parallel(pool, w.images, [&](int64_t n) {
     std::vector<float> patches(w.band() * w.out_columns * w.depth());
     float* image = dx->typed_data() + w.image(n);
@@ -124,5 +144,6 @@ ffi::Error conv_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Result o
 }  // namespace
 
 KERNEL(conv, IN IN IN OUT WINDOW ACT);
+KERNEL(conv_norm, IN IN IN IN OUT OUT OUT OUT WINDOW ACT EPSILON);
 KERNEL(conv_input_gradient, IN IN OUT WINDOW);
 KERNEL(conv_kernel_gradient, IN IN OUT WINDOW);

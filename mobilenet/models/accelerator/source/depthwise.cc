@@ -1,6 +1,7 @@
-// Depthwise convolution, forward and both gradients.
+// Depthwise convolution, forward and both gradients; alone, and with a batch norm and an
+// activation after it.
 
-#include "common.h"
+#include "norms.h"
 
 namespace {
 
@@ -83,10 +84,11 @@ void depthwise_rows(const Shape& s, const float* image, const float* kernel, flo
 
 // Both gradients in one sweep over the output's gradient g: a tile of four of its pixels
 // is loaded once, adds to the kernel's sums and is scattered into a ring of rows of dx,
-// which leave the ring when no later row of g can reach them.
-template <int K, int S>
+// which leave the ring when no later row of g can reach them. g_row(y, to) writes row y
+// of g.
+template <int K, int S, typename Row>
 void depthwise_image_gradients(const Shape& s, const float* image, const float* kernel,
-                               const float* g, float* dx, float* sums) {
+                               const Row& g_row, float* dx, float* sums) {
   constexpr int reach = (kTile - 1) * S + K;
   Ring<K, S> ring(s), scattered(s);
   int64_t c_end = s.channels, read = 0, written = 0;
@@ -107,7 +109,7 @@ void depthwise_image_gradients(const Shape& s, const float* image, const float* 
   for (int64_t y = 0; y < s.out_rows; ++y) {
     write(y * S);
     for (; read < y * S + K; ++read) ring.read(s, image, read);
-    std::memcpy(line.data(), g + y * s.out_columns * c_end, 4 * s.out_columns * c_end);
+    g_row(y, line.data());
     for (int64_t tile = 0; tile < s.tiles(); ++tile) {
       const float* tile_g = line.data() + tile * kTile * c_end;
       each_channel(c_end, [&](int64_t c, auto lane) {
@@ -169,6 +171,50 @@ void finish_row(float* row, const float* bias, int64_t columns, int64_t channels
     });
 }
 
+int64_t bands_of(const Shape& s) {
+  return s.images >= 8 ? 1 : std::min<int64_t>(s.out_rows, 8);
+}
+
+// finish(item, row) is called for each row of the output that has just been written.
+template <typename Finish>
+bool run_depthwise(ffi::ThreadPool& pool, const Shape& s, const float* x, const Array& kernel,
+                   float* out, int64_t stride, const Finish& finish) {
+  int64_t bands = bands_of(s);
+  return with_kernel(kernel.dimensions()[0], stride, [&](auto k, auto step) {
+    parallel(pool, s.images * bands, [&](int64_t item) {
+      int64_t image = item / bands, band = item % bands;
+      depthwise_rows<k(), step()>(s, x + image * s.rows * s.columns * s.channels,
+                                  kernel.typed_data(),
+                                  out + image * s.out_rows * s.out_columns * s.channels,
+                                  s.out_rows * band / bands, s.out_rows * (band + 1) / bands,
+                                  [&](float* row) { finish(item, row); });
+    });
+  });
+}
+
+// g_row(image, y, to) writes row y of an image of g.
+template <typename Row>
+bool run_gradients(ffi::ThreadPool& pool, const Shape& s, const float* x, const Array& kernel,
+                   float* dx, float* d_kernel, int64_t stride, const Row& g_row) {
+  int64_t taps = kernel.element_count();
+  std::vector<float> sums(s.images * taps);
+  bool known = with_kernel(kernel.dimensions()[0], stride, [&](auto k, auto step) {
+    parallel(pool, s.images, [&](int64_t image) {
+      int64_t size = s.rows * s.columns * s.channels;
+      depthwise_image_gradients<k(), step()>(
+          s, x + image * size, kernel.typed_data(),
+          [&](int64_t y, float* to) { g_row(image, y, to); }, dx + image * size,
+          sums.data() + image * taps);
+    });
+  });
+  add_up(pool, sums.data(), s.images, taps, d_kernel);
+  return known;
+}
+
+ffi::Error told(bool known) {
+  return known ? ffi::Error::Success() : unknown("kernel 3, 5 or 7 and stride 1 or 2");
+}
+
 ffi::Error depthwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
                      int64_t stride, int64_t top, int64_t left, std::string_view act) {
   Shape s = shape_of(x, out->dimensions(), top, left);
@@ -176,43 +222,69 @@ ffi::Error depthwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Re
   decltype(&finish_row<Linear>) finisher = nullptr;
   if (!with_activation(act, [&](auto a) { finisher = finish_row<decltype(a)>; }))
     return unknown("unknown activation");
-  auto finish = [&](float* row) {
-    if (shift) finisher(row, shift, s.out_columns, s.channels);
-  };
-  int64_t bands = s.images >= 8 ? 1 : std::min<int64_t>(s.out_rows, 8);
-  bool known = with_kernel(kernel.dimensions()[0], stride, [&](auto k, auto step) {
-    parallel(pool, s.images * bands, [&](int64_t item) {
-      int64_t image = item / bands, band = item % bands;
-      depthwise_rows<k(), step()>(
-          s, x.typed_data() + image * s.rows * s.columns * s.channels,
-          kernel.typed_data(),
-          out->typed_data() + image * s.out_rows * s.out_columns * s.channels,
-          s.out_rows * band / bands, s.out_rows * (band + 1) / bands, finish);
-    });
-  });
-  return known ? ffi::Error::Success() : unknown("kernel 3, 5 or 7 and stride 1 or 2");
+  return told(run_depthwise(pool, s, x.typed_data(), kernel, out->typed_data(), stride,
+                            [&](int64_t, float* row) {
+                              if (shift) finisher(row, shift, s.out_columns, s.channels);
+                            }));
 }
 
 ffi::Error depthwise_gradients(ffi::ThreadPool pool, Array x, Array kernel, Array g,
                                Result dx, Result d_kernel, int64_t stride, int64_t top,
                                int64_t left) {
   Shape s = shape_of(x, g.dimensions(), top, left);
-  int64_t taps = kernel.element_count();
-  std::vector<float> sums(s.images * taps);
-  bool known = with_kernel(kernel.dimensions()[0], stride, [&](auto k, auto step) {
-    parallel(pool, s.images, [&](int64_t image) {
-      int64_t size = s.rows * s.columns * s.channels;
-      depthwise_image_gradients<k(), step()>(
-          s, x.typed_data() + image * size, kernel.typed_data(),
-          g.typed_data() + image * s.out_rows * s.out_columns * s.channels,
-          dx->typed_data() + image * size, sums.data() + image * taps);
-    });
+  int64_t row = s.out_columns * s.channels;
+  return told(run_gradients(pool, s, x.typed_data(), kernel, dx->typed_data(),
+                            d_kernel->typed_data(), stride,
+                            [&](int64_t image, int64_t y, float* to) {
+                              const float* from = g.typed_data() + (image * s.out_rows + y) * row;
+                              std::memcpy(to, from, 4 * row);
+                            }));
+}
+
+ffi::Error depthwise_norm(ffi::ThreadPool pool, Array x, Array kernel, Array scale,
+                          Array bias, Result y, Result mean, Result variance, Result before,
+                          int64_t stride, int64_t top, int64_t left, std::string_view act,
+                          float epsilon) {
+  Shape s = shape_of(x, y->dimensions(), top, left);
+  Sums sums(s.images * bands_of(s), s.channels);
+  bool known = run_depthwise(pool, s, x.typed_data(), kernel, before->typed_data(), stride,
+                             [&](int64_t item, float* row) {
+                               sums.add_moments(item, row, s.out_columns);
+                             });
+  if (!known) return told(known);
+  return finish_norm(pool, sums, before->typed_data(), s.images * s.out_rows * s.out_columns,
+                     scale, bias, y, mean, variance, act, epsilon);
+}
+
+// The gradient of what is before the norm is made row by row, and is never written down.
+ffi::Error depthwise_norm_gradients(ffi::ThreadPool pool, Array x, Array kernel, Array scale,
+                                    Array bias, Array mean, Array variance, Array before,
+                                    Array g, Result dx, Result d_kernel, Result d_scale,
+                                    Result d_bias, int64_t stride, int64_t top, int64_t left,
+                                    std::string_view act, float epsilon) {
+  Shape s = shape_of(x, g.dimensions(), top, left);
+  Norm norm(scale.typed_data(), bias.typed_data(), mean.typed_data(),
+            variance.typed_data(), epsilon, s.channels);
+  bool known = false;
+  with_activation(act, [&](auto a) {
+    NormGradient<decltype(a)> gradient(
+        pool, norm, mean.typed_data(), before.typed_data(), g.typed_data(),
+        s.images * s.out_rows * s.out_columns, d_scale->typed_data(), d_bias->typed_data());
+    known = run_gradients(pool, s, x.typed_data(), kernel, dx->typed_data(),
+                          d_kernel->typed_data(), stride,
+                          [&](int64_t image, int64_t y, float* to) {
+                            int64_t i = (image * s.out_rows + y) * s.out_columns * s.channels;
+                            gradient.rows(before.typed_data() + i, g.typed_data() + i, to,
+                                          s.out_columns);
+                          });
   });
-  add_up(pool, sums.data(), s.images, taps, d_kernel->typed_data());
-  return known ? ffi::Error::Success() : unknown("kernel 3, 5 or 7 and stride 1 or 2");
+  return told(known);
 }
 
 }  // namespace
 
 KERNEL(depthwise, IN IN IN OUT WINDOW ACT);
 KERNEL(depthwise_gradients, IN IN IN OUT OUT WINDOW);
+KERNEL(depthwise_norm, IN IN IN IN OUT OUT OUT OUT WINDOW ACT EPSILON);
+KERNEL(depthwise_norm_gradients,
+       IN IN IN IN IN IN IN IN OUT OUT OUT OUT WINDOW ACT EPSILON);

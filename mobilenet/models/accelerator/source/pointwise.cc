@@ -1,18 +1,37 @@
-// Pointwise convolution: the product of (rows, depth) with (depth, columns).
+// Pointwise convolution: the product of (rows, depth) with (depth, columns); alone, and
+// with a batch norm and an activation after it.
 
+#include "norms.h"
 #include "products.h"
 
 namespace {
 
 constexpr int64_t kRows = 48;  // that all tiles divide
 
+// Rows whose pixels and results fit a cache, in items enough for many threads.
+int64_t rows_of_item(int64_t rows, int64_t depth, int64_t columns) {
+  int64_t step = std::min(kChunk / std::max(depth, columns), rows / 16);
+  return std::max<int64_t>(1, step / kRows) * kRows;
+}
+
+// A kernel gradient is summed by so many items, each with sums of its own.
+int64_t summing_items(int64_t size) {
+  int64_t items = 32;
+  while (items > 4 && items * size > 1 << 20) items /= 2;
+  return items;
+}
+
+// Rows of such an item at a time: its sums are read and written for each.
+int64_t rows_of_sum(int64_t depth, int64_t columns) {
+  return std::max(kChunk, 2 * depth * columns) / (depth + columns) / 8 * 8 + 48;
+}
+
 ffi::Error pointwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
                      std::string_view act) {
   int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
   int64_t rows = x.element_count() / depth;
   Packed packed(kernel.typed_data(), data_or_null(bias), depth, columns);
-  int64_t step = std::min(kChunk / depth, rows / (2 * pool.num_threads()));
-  step = std::max<int64_t>(1, step / kRows) * kRows;
+  int64_t step = rows_of_item(rows, depth, columns);
   bool known = with_activation(act, [&](auto a) {
     parallel(pool, (rows + step - 1) / step, [&](int64_t item) {
       int64_t begin = item * step;
@@ -24,12 +43,10 @@ ffi::Error pointwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Re
   return known ? ffi::Error::Success() : unknown("unknown activation");
 }
 
-// Items are long runs of rows, each with sums of its own.
 ffi::Error pointwise_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Result out) {
   int64_t depth = out->dimensions()[0], columns = out->dimensions()[1];
   int64_t rows = x.element_count() / depth, size = depth * columns;
-  int64_t block = std::max<int64_t>(32, kChunk / (depth + columns));
-  int64_t items = std::min<int64_t>(8, (rows + block - 1) / block);
+  int64_t block = rows_of_sum(depth, columns), items = summing_items(size);
   std::vector<float> sums(items * size);
   parallel(pool, items, [&](int64_t item) {
     int64_t end = rows * (item + 1) / items;
@@ -41,7 +58,60 @@ ffi::Error pointwise_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Res
   return ffi::Error::Success();
 }
 
+ffi::Error pointwise_norm(ffi::ThreadPool pool, Array x, Array kernel, Array scale,
+                          Array bias, Result y, Result mean, Result variance, Result before,
+                          std::string_view act, float epsilon) {
+  int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
+  int64_t rows = x.element_count() / depth;
+  Packed packed(kernel.typed_data(), nullptr, depth, columns);
+  int64_t step = rows_of_item(rows, depth, columns), items = (rows + step - 1) / step;
+  Sums sums(items, columns);
+  parallel(pool, items, [&](int64_t item) {
+    int64_t begin = item * step, count = std::min(step, rows - begin);
+    float* to = before->typed_data() + begin * columns;
+    product_block<Linear>(x.typed_data() + begin * depth, packed, to, count);
+    sums.add_moments(item, to, count);
+  });
+  return finish_norm(pool, sums, before->typed_data(), rows, scale, bias, y, mean, variance,
+                     act, epsilon);
+}
+
+// The gradient of what is before the norm is made block by block, and is never written
+// down.
+ffi::Error pointwise_norm_gradients(ffi::ThreadPool pool, Array x, Array kernel, Array scale,
+                                    Array bias, Array mean, Array variance, Array before,
+                                    Array g, Result dx, Result d_kernel, Result d_scale,
+                                    Result d_bias, std::string_view act, float epsilon) {
+  int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
+  int64_t rows = x.element_count() / depth, size = depth * columns;
+  Norm norm(scale.typed_data(), bias.typed_data(), mean.typed_data(),
+            variance.typed_data(), epsilon, columns);
+  Packed packed = Packed::transposed(kernel.typed_data(), columns, depth);
+  int64_t block = rows_of_sum(depth, columns), items = summing_items(size);
+  std::vector<float> sums(items * size);
+  bool known = with_activation(act, [&](auto a) {
+    NormGradient<decltype(a)> gradient(pool, norm, mean.typed_data(), before.typed_data(),
+                                       g.typed_data(), rows, d_scale->typed_data(),
+                                       d_bias->typed_data());
+    parallel(pool, items, [&](int64_t item) {
+      int64_t begin = rows * item / items, end = rows * (item + 1) / items;
+      std::vector<float> d(std::min(block, end - begin) * columns);
+      for (int64_t m = begin; m < end; m += block) {
+        int64_t count = std::min(block, end - m), i = m * columns;
+        gradient.rows(before.typed_data() + i, g.typed_data() + i, d.data(), count);
+        product_block<Linear>(d.data(), packed, dx->typed_data() + m * depth, count);
+        outer_block(x.typed_data() + m * depth, d.data(), sums.data() + item * size, count,
+                    depth, columns);
+      }
+    });
+  });
+  add_up(pool, sums.data(), items, size, d_kernel->typed_data());
+  return known ? ffi::Error::Success() : unknown("unknown activation");
+}
+
 }  // namespace
 
 KERNEL(pointwise, IN IN IN OUT ACT);
 KERNEL(pointwise_kernel_gradient, IN IN OUT);
+KERNEL(pointwise_norm, IN IN IN IN OUT OUT OUT OUT ACT EPSILON);
+KERNEL(pointwise_norm_gradients, IN IN IN IN IN IN IN IN OUT OUT OUT OUT ACT EPSILON);

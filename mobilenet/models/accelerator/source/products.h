@@ -39,10 +39,7 @@ void each_panel(int64_t columns, const F& f) {
 
 template <bool Half>
 inline Wide load(const float* p) {
-  if constexpr (!Half) return wide_at(p);
-  float filled[kWide] = {};
-  std::memcpy(filled, p, 4 * kVector);
-  return wide_at(static_cast<const float*>(filled));
+  return Half ? half_at(p) : wide_at(p);
 }
 
 template <bool Half>
@@ -58,16 +55,34 @@ struct Packed {
   std::vector<float> weights, bias;
 
   Packed(const float* matrix, const float* shift, int64_t depth, int64_t columns)
-      : depth(depth), columns(columns) {
-    int64_t whole = (columns + kWide - 1) / kWide * kWide;
-    weights.resize(depth * whole);
-    bias.resize(whole);
+      : Packed(depth, columns) {
     if (shift) std::copy(shift, shift + columns, bias.begin());
     each_panel(columns, [&](int64_t c, auto vectors, auto) {
       int64_t width = vectors() * kWide, n = std::min(width, columns - c);
       for (int64_t k = 0; k < depth; ++k)
         std::memcpy(weights.data() + c * depth + k * width, matrix + k * columns + c, 4 * n);
     });
+  }
+
+  // From a matrix (columns, depth), without a bias.
+  static Packed transposed(const float* matrix, int64_t depth, int64_t columns) {
+    Packed packed(depth, columns);
+    each_panel(columns, [&](int64_t c, auto vectors, auto) {
+      int64_t width = vectors() * kWide, n = std::min(width, columns - c);
+      float* panel = packed.weights.data() + c * depth;
+      for (int64_t k = 0; k < depth; k += kVector)  // a line of each row at a time
+        for (int64_t j = 0; j < n; ++j)
+          for (int64_t i = k; i < std::min(k + kVector, depth); ++i)
+            panel[i * width + j] = matrix[(c + j) * depth + i];
+    });
+    return packed;
+  }
+
+ private:
+  Packed(int64_t depth, int64_t columns) : depth(depth), columns(columns) {
+    int64_t whole = (columns + kWide - 1) / kWide * kWide;
+    weights.resize(depth * whole);
+    bias.resize(whole);
   }
 };
 
@@ -105,7 +120,6 @@ void product_block(const float* x, const Packed& w, float* out, int64_t rows) {
     };
     int64_t r = 0;
     for (; r + height <= rows; r += height) tile(std::integral_constant<int, height>{}, r);
-    for (; r + 4 <= rows; r += 4) tile(std::integral_constant<int, 4>{}, r);
     for (; r < rows; ++r) tile(std::integral_constant<int, 1>{}, r);
   });
 }
@@ -148,7 +162,6 @@ void outer_block(const float* x, const float* g, float* sums, int64_t rows, int6
     };
     int64_t k = 0;
     for (; k + height <= depth; k += height) tile(std::integral_constant<int, height>{}, k);
-    for (; k + 4 <= depth; k += 4) tile(std::integral_constant<int, 4>{}, k);
     for (; k < depth; ++k) tile(std::integral_constant<int, 1>{}, k);
   });
 }

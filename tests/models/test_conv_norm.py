@@ -1,0 +1,110 @@
+"""A convolution with its norm: compiled, and one after the other in XLA."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mobilenet.models.accelerator import kernels
+from mobilenet.models.conv_norm import Pending
+from mobilenet.models.layers import Conv, ConvNorm
+from mobilenet.models.rows import Style
+
+# (images, size, channels, features, kernel, stride, groups); channels that fill vectors
+# of 16 and that do not, rows that fill tiles and that do not.
+CASES = {
+  'depthwise': (3, 9, 24, 24, 3, 1, 24),
+  'depthwise, strided': (2, 9, 40, 40, 5, 2, 40),
+  'depthwise, of one band an image': (8, 7, 16, 16, 3, 1, 16),
+  'pointwise': (3, 9, 24, 40, 1, 1, 1),
+  'pointwise, wide': (2, 9, 16, 136, 1, 1, 1),
+  'pointwise, narrow': (2, 9, 64, 8, 1, 1, 1),
+  'full': (2, 10, 8, 24, 3, 2, 1),
+}
+QUICKLY = {'compiler_options': {'xla_backend_optimization_level': 0}}
+
+
+@functools.cache
+def arrays(case):
+  images, size, channels, features, kernel, _, groups = CASES[case]
+  rng = np.random.default_rng(0)
+  return (
+    3 * rng.standard_normal((images, size, size, channels), np.float32),
+    rng.standard_normal((kernel, kernel, channels // groups, features), np.float32),
+    rng.uniform(0.5, 1.5, features).astype(np.float32),
+    rng.standard_normal(features).astype(np.float32),
+  )
+
+
+def value_and_gradients(case, act, lowering, of=(0, 1, 2, 3)):
+  *_, kernel, stride, groups = CASES[case]
+  pad = ((kernel - 1) // 2,) * 2
+  how = {'stride': stride, 'padding': (pad, pad), 'dilation': 1, 'groups': groups}
+
+  def loss(x, kernel, scale, bias):
+    waiting = Pending(x, kernel, how | {'lowering': lowering})
+    found = waiting.normalized(scale, bias, 1e-3, act, lowering)
+    assert waiting.shape == found[0].shape
+    return jnp.sum(jnp.sin(found[0])), found
+
+  run = jax.jit(jax.value_and_grad(loss, of, has_aux=True), **QUICKLY)
+  (_, found), gradients = run(*arrays(case))
+  return [*found, *gradients]
+
+
+def assert_close(found, expected):
+  for one, other in zip(found, expected, strict=True):
+    scale = float(np.abs(other).max())
+    np.testing.assert_allclose(one / scale, other / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('act', ['linear', 'hard_swish'])
+def test_it_is_one_after_the_other(accelerator, case, act):
+  del accelerator
+  found = value_and_gradients(case, act, 'compiled')
+  assert_close(found, value_and_gradients(case, act, 'sliced'))
+
+
+@pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
+def test_every_activation(accelerator, act):
+  del accelerator
+  found = value_and_gradients('pointwise', act, 'compiled')
+  assert_close(found, value_and_gradients('pointwise', act, 'native'))
+
+
+@pytest.mark.parametrize('of', [(1, 2, 3), (2, 3), (1,)])
+def test_some_gradients(accelerator, of):
+  """A frozen kernel, a first layer: no kernel makes these alone."""
+  del accelerator
+  found = value_and_gradients('depthwise', 'relu', 'compiled', of)
+  assert_close(found, value_and_gradients('depthwise', 'relu', 'sliced', of))
+
+
+def test_the_same_from_any_number_of_threads(accelerator):
+  """Sums are of parts that depend on shapes alone: twice the same, to the bit."""
+  del accelerator
+  first, second = (
+    value_and_gradients('pointwise, wide', 'relu6', 'compiled') for _ in range(2)
+  )
+  for one, other in zip(first, second, strict=True):
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_layer_has_the_numbers_of_its_parts():
+  """What a `ConvNorm` gives is its norm's of its convolution's, statistics as well."""
+  style = Style(lowering='sliced', norm_momentum=0.5)
+  layer = ConvNorm(16, 1, style, 'relu')
+  x = arrays('pointwise')[0]
+  variables = layer.init(jax.random.key(0), x)
+  y, new = layer.apply(variables, x, train=True, mutable=['batch_stats'])
+  conv = Conv(16, 1, style).apply({'params': variables['params']['conv']}, x)
+  mean, var = (np.asarray(f(conv, axis=(0, 1, 2))) for f in (np.mean, np.var))
+  expected = np.maximum((conv - mean) / np.sqrt(var + style.norm_epsilon), 0)
+  np.testing.assert_allclose(y, expected, atol=1e-5)
+  count = conv.size // 16
+  found = new['batch_stats']['norm']
+  np.testing.assert_allclose(found['mean'], 0.5 * mean, atol=1e-6)
+  np.testing.assert_allclose(found['var'], 0.5 + 0.5 * var * count / (count - 1), 1e-5)
