@@ -2,8 +2,8 @@
 
 They are most of a training step. Alone, the norm reads again what the convolution has
 just written, and writes a gradient for the convolution's to read. The accelerator takes
-the norm's sums while it writes, and makes that gradient piece by piece where it is used.
-Without it one is written down after the other.
+the norm's sums while it writes, and makes that gradient piece by piece where it is
+used. Without it one is written down after the other.
 """
 
 from typing import Any, NamedTuple
