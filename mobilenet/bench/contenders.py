@@ -46,7 +46,7 @@ class Contender:
 
 ONE_IMAGE = ('latency', 'processor')
 _ALL = ('train', 'infer', *ONE_IMAGE, 'compile', 'memory')
-OF_CLASSIFIERS = ('grow', 'lowerings')  # and of ours alone
+OF_CLASSIFIERS = ('grow', 'lowerings', 'roofline')  # and of ours alone
 _PEERS = 'pip install -r requirements-bench.txt'
 _PACKAGE = 'mobilenet.bench'
 

@@ -118,6 +118,21 @@ BATCHES: dict[str, Callable[[dict], dict]] = {
 
 def training_step(model, variables, batch: dict, kind: str):
   """A function that takes one step: the loss, update and averages of the recipe."""
+  step, current, batch = jitted_step(model, variables, batch, kind)
+
+  def run():
+    nonlocal current
+    current, _ = step(current, batch)
+    jax.block_until_ready(current)
+
+  return run
+
+
+def jitted_step(model, variables, batch: dict, kind: str) -> tuple:
+  """(step, state, batch), both on the device.
+
+  step(state, batch) -> (state, metrics); the state that it was given is then gone.
+  """
   task, how = TASKS[kind], recipe.RECIPES[kind]
   tx = optimizer.make_optimizer(
     OPTIMIZERS[how.optimizer], lambda _: jnp.float32(recipe.LEARNING_RATE)
@@ -136,14 +151,8 @@ def training_step(model, variables, batch: dict, kind: str):
     ema_decay=recipe.EMA_DECAY if how.averages else None,
   )
   batch = sharding.put(mesh, batch)
-
-  def run():
-    nonlocal current
-    current, _ = train_step(current, batch)
-    jax.block_until_ready(current)
-
   jax.block_until_ready(current)
-  return run
+  return train_step, current, batch
 
 
 def inference_fn(model, variables, kind: str):
@@ -151,6 +160,12 @@ def inference_fn(model, variables, kind: str):
 
   Of a detector: boxes and scores of all anchors, before suppression.
   """
+  apply, variables = jitted_inference(model, variables, kind)
+  return lambda images: apply(variables, images)
+
+
+def jitted_inference(model, variables, kind: str) -> tuple:
+  """(apply, variables) of `inference_fn`."""
   if not isinstance(model, StockClassifier):
     model, variables = folding.fold(model, variables)
 
@@ -161,8 +176,7 @@ def inference_fn(model, variables, kind: str):
     decoded = boxes.decode(found.codes, found.anchors)
     return decoded, TASKS[kind].scores(found.logits)
 
-  apply = jax.jit(answer)
-  return lambda images: apply(variables, images)
+  return jax.jit(answer), variables
 
 
 def device_memory() -> int | None:

@@ -9,7 +9,15 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from mobilenet.bench import drawing, grow, input_bench, lowering_report, measure, page
+from mobilenet.bench import (
+  drawing,
+  grow,
+  input_bench,
+  lowering_report,
+  measure,
+  page,
+  roofline_report,
+)
 from mobilenet.bench.comparison import compare, remarks
 from mobilenet.bench.contenders import CONTENDERS, DTYPES, OURS, Model, why_not
 from mobilenet.bench.machine import cores, cpu_name
@@ -23,7 +31,7 @@ MODELS = (
   'mobilenet_v4_conv_small'
 )
 FRESH = ('compile', 'memory')
-ALONE = ('grow', 'lowerings', 'input')  # without comparing contenders
+ALONE = ('grow', 'lowerings', 'roofline', 'input')  # without comparing contenders
 
 
 def check(settings: Settings) -> None:
@@ -58,7 +66,7 @@ def run(
 ) -> int:
   """Measures and writes bench.md, bench.csv, rounds.csv, bench.png into a folder.
 
-  The modes `grow`, `lowerings` and `input` also write files of their own. Results are
+  The modes of `ALONE` also write files of their own. Results are
   written after each network and mode, so that an interrupted run leaves what it has.
 
   Args:
@@ -120,10 +128,18 @@ def run(
       report.add_alone(failures, told)
       report.convolutions += records
       report.write()
+    if 'roofline' in modes:
+      records, failures, told = roofline_report.measure_parts(
+        model, settings, start=start
+      )
+      report.add_alone(failures, told)
+      report.parts += records
+      report.write()
   if 'input' in modes:
     input_bench.benchmark(input_arguments(peers, settings, out))
   if show:
-    page.show(report.lines, lowering_report.sections(report.convolutions, each=False))
+    sections = lowering_report.sections(report.convolutions, each=False)
+    page.show(report.lines, [*sections, *roofline_report.sections(report.parts)])
     for remark in report.remarks:
       print(remark)
     print(f'benchmark: {out}')
@@ -157,6 +173,7 @@ class Report:
     self.failures: list[str] = []  # of ours, in modes that it has alone
     self.grown: list[str] = []
     self.convolutions: list[dict] = []
+    self.parts: list[dict] = []  # of programs, beside their floors
     self.alone: dict = {}  # what the last worker of such a mode says of itself
     self.began = datetime.datetime.now(datetime.UTC).isoformat(timespec='minutes')
     self.load = f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
@@ -189,13 +206,15 @@ class Report:
   def write(self) -> None:
     environment, lines = self.environment(), self.lines
     sections = lowering_report.sections(self.convolutions)
+    sections += roofline_report.sections(self.parts)
     text = page.markdown(
       lines, self.remarks, environment, sections=sections, grown=self.grown
     )
     files.replace_file(self.out / 'bench.md', text.encode())
-    if self.convolutions:
-      records = [record | environment for record in self.convolutions]
-      csv_file.write_records(self.out / 'lowerings.csv', records)
+    tables = {'lowerings.csv': self.convolutions, 'roofline.csv': self.parts}
+    for name, own in tables.items():
+      if own:
+        csv_file.write_records(self.out / name, [each | environment for each in own])
     if not lines:
       return
     records = [page.record(line, environment) for line in lines]

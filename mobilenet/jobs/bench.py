@@ -23,7 +23,7 @@ FLAGS = (
     'train,infer,latency',
     'What to time: train, infer, latency, processor (time of one image), compile, '
     'memory, input, grow (over batch, resolution and width), lowerings (of each '
-    'convolution).',
+    'convolution), roofline (each part of a step beside what the machine allows).',
   ),
   Flag(
     'peers',

@@ -40,6 +40,8 @@ def short(monkeypatch):
 class InProcess(contextlib.AbstractContextManager):
   """A worker without a process."""
 
+  module = lowerings
+
   def __init__(self, spec, settings):
     self.spec, self.gone_at = spec, None
 
@@ -48,8 +50,8 @@ class InProcess(contextlib.AbstractContextManager):
 
   def ask(self, do, **arguments):
     if do == 'prepare':
-      assert self.spec['module'] == lowerings.__name__
-      self.prepared = lowerings.prepare(self.spec)
+      assert self.spec['module'] == self.module.__name__
+      self.prepared = self.module.prepare(self.spec)
       self.prepared.run()
       told = dataclasses.replace(
         self.prepared, run=None, device_memory=None, measure=None
