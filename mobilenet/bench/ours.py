@@ -16,7 +16,7 @@ from mobilenet.reports import result
 from mobilenet.tasks.classification import Classification
 from mobilenet.tasks.detection import Detection
 from mobilenet.training import optimizer, sharding, state, step
-from mobilenet.training.allocator import keep_freed_memory
+from mobilenet.training.allocator import give_back_freed_memory, keep_freed_memory
 
 OPTIMIZERS = {
   'rmsprop': {
@@ -119,11 +119,15 @@ BATCHES: dict[str, Callable[[dict], dict]] = {
 def training_step(model, variables, batch: dict, kind: str):
   """A function that takes one step: the loss, update and averages of the recipe."""
   step, current, batch = jitted_step(model, variables, batch, kind)
+  compiled = False
 
   def run():
-    nonlocal current
+    nonlocal current, compiled
     current, _ = step(current, batch)
     jax.block_until_ready(current)
+    if not compiled:  # as `training.programs` does
+      compiled = True
+      give_back_freed_memory()
 
   return run
 

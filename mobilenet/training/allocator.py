@@ -1,4 +1,4 @@
-"""Makes the C library's allocator keep the memory that a CPU training step frees."""
+"""What the C library's allocator keeps of freed memory: a step's, not a compiler's."""
 
 import ctypes
 
@@ -37,3 +37,21 @@ def keep_freed_memory() -> bool:
   if taken:
     jax.config.update('jax_cpu_enable_async_dispatch', False)
   return bool(taken)
+
+
+def give_back_freed_memory() -> bool:
+  """Gives what is free now back to the system, once: after a program was compiled.
+
+  XLA's compiler takes some hundreds of MiB, in pieces that lie between what stays. A
+  step's memory is one large piece and goes above them. Peak memory of MobileNetV2's
+  training step at batch 16 and 224 px went from 1,938 to 1,359 MiB, V3-Large's from
+  1,845 to 1,184 (`--job=bench --modes=memory`).
+
+  Returns:
+    Whether this process's allocator can do so and had something to give.
+  """
+  try:
+    trim = ctypes.CDLL(None).malloc_trim
+  except (OSError, AttributeError, TypeError):
+    return False
+  return bool(trim(0))

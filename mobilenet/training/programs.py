@@ -28,7 +28,7 @@ from jax.sharding import Mesh
 import mobilenet
 from mobilenet.models import lowering, user_cache
 from mobilenet.models.accelerator import build, kernels
-from mobilenet.training import files
+from mobilenet.training import allocator, files
 from mobilenet.training.errors import TrainingError
 
 
@@ -81,6 +81,7 @@ class Programs:
       nonlocal program
       if program is None:
         program = self._find(name, function, args)
+        allocator.give_back_freed_memory()
       return program(*args)
 
     return call
