@@ -18,7 +18,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from mobilenet import experiment
-from mobilenet.search import costs, search_folder
+from mobilenet.search import costs, json_file, search_folder
 from mobilenet.search import space as spaces
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
@@ -29,7 +29,6 @@ from mobilenet.search.strategies import (
   shared,
   space_report,
 )
-from mobilenet.search.strategies.finalists import Finalist
 from mobilenet.search.strategies.shared import Setup
 from mobilenet.search.strategies.tunas_guide import Tunas
 from mobilenet.training import workdir
@@ -165,6 +164,7 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
     )
   scoring.once(
     folder / FINALISTS_FILE,
+    finalists.SHAPE,
     lambda: finalists.choose(
       folder,
       setup,
@@ -228,9 +228,11 @@ def _train_alone(folder: pathlib.Path, request: Request) -> int:
   from mobilenet.sweeps import items as sweep_items
   from mobilenet.sweeps import runner
 
-  said = scoring.read_json(folder / FINALISTS_FILE)
-  chosen = [Finalist(**each) for each in said['networks']]
+  said = json_file.read(folder / FINALISTS_FILE, finalists.SHAPE, scoring.AGAIN)
+  chosen = [finalists.finalist_of(each) for each in said['networks']]
   config = request.config
+  about = {'strategy': request.strategy, 'unit': said['unit'], 'seed': config.seed}
+  finalists.write_networks(folder, chosen, about)
   seeds = [config.seed + n for n in range(config.search.seeds)]
   items = finalists.items_of(
     folder, chosen, seeds, config, request.argument, request.overrides
