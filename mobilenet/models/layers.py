@@ -39,7 +39,17 @@ class Conv(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, *, wait: bool = False) -> jax.Array | Pending:
-    """The output; if a norm comes next that is to `wait` for, what it is made of."""
+    """The output; if a norm comes next that is to `wait` for, what it is made of.
+
+    Raises:
+      ModelError: the channels cannot be divided into the groups.
+    """
+    for channels in (x.shape[-1], self.features):
+      if channels % self.groups:
+        raise ModelError(
+          f'a convolution in {self.groups} groups has {channels} channels, which are '
+          'no multiple of that'
+        )
     shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
     kernel = self.param('kernel', self.kernel_init, shape, jnp.float32)
     rule = self.style.padding if self.padding is None else self.padding

@@ -23,6 +23,7 @@ from mobilenet.models.window import Pads
 # What each platform measures best; one that is not named gets 'native'.
 PER_BACKEND = {'cpu': 'sliced'}
 LOWERINGS = ('auto', 'native', 'sliced', 'compiled')
+RULES = ('tf', 'torch', 'valid', 'keras_v1', 'ceil')  # of padding, see `pads`
 
 
 def check(lowering: str) -> str:
@@ -98,4 +99,4 @@ def pads(
     return pads(size, kernel, stride, 'tf') if stride == 1 else ((0, 1), (0, 1))
   if rule == 'ceil':
     return tuple((0, -(n - reach - 1) % stride) for n in size)
-  raise ValueError(f"padding rule {rule!r} is none of 'tf', 'torch', 'valid', 'ceil'")
+  raise ValueError(f'padding rule {rule!r} is none of {", ".join(RULES)}')

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models.layers import ConvNorm, StochasticDepth, depthwise, pool
-from mobilenet.models.rows import Conv, Network, Pool, Style
+from mobilenet.models.rows import Conv, ModelError, Network, Pool, Style
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +106,11 @@ class UnitBlock(nn.Module):
     inner = -(-row.out // (4 * row.groups)) * row.groups
     grouped = 1 if row.first else row.groups
     branch = row.out - x.shape[-1] if row.stride == 2 else row.out
+    if branch <= 0 or (row.stride == 1 and row.out != x.shape[-1]):
+      raise ModelError(
+        f'{row} is given {x.shape[-1]} channels: at stride 1 it gives as many, and at '
+        'stride 2 more'
+      )
     x = ConvNorm(inner, 1, style, 'relu', groups=grouped, name='reduce')(x, train=train)
     x = shuffle(x, row.groups)
     x = depthwise(x, 3, style, 'linear', stride=row.stride, train=train)
@@ -128,7 +133,11 @@ class UnitV2Block(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
     row, style, half = self.row, self.network.style, self.row.out // 2
-
+    if row.out % 2 or (row.stride == 1 and row.out != x.shape[-1]):
+      raise ModelError(
+        f'{row} is given {x.shape[-1]} channels: it gives an even number, and as many '
+        'at stride 1'
+      )
     if row.stride == 1:
       shortcut, x = jnp.split(x, 2, axis=-1)
     else:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from mobilenet.models.layers import ConvNorm
-from mobilenet.models.rows import Conv, ConvHead, Network, Pool, Style
+from mobilenet.models.rows import Conv, ConvHead, ModelError, Network, Pool, Style
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,5 +118,10 @@ class FireBlock(nn.Module):
     if row.bypass == 'conv':
       shortcut = ConvNorm(x.shape[-1], 1, style, 'linear', name='bypass')(
         shortcut, train=train
+      )
+    if row.bypass and x.shape != shortcut.shape:
+      raise ModelError(
+        f'{row} gives {x.shape[-1]} channels, and is given {shortcut.shape[-1]}, which '
+        "cannot be added: bypass='conv'"
       )
     return x + shortcut if row.bypass else x

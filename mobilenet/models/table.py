@@ -14,17 +14,28 @@ import ast
 import dataclasses
 import difflib
 import typing
+from collections.abc import Sequence
 
+from mobilenet.models import choices
 from mobilenet.models.activations import ACTIVATIONS
 from mobilenet.models.classifier import BLOCKS, HEADS
-from mobilenet.models.rows import PRELU, ModelError, Network, Style
+from mobilenet.models.rows import PRELU, ModelError, Network, Style, Universal
 
+_EXAMPLE = 'in front of the rows it is written Network(divisor=4)'
 # In front of the rows, where it differs from the defaults: divisor, and the style's.
 WHOLE = 'Network'
 HOW = ('dtype', 'lowering', 'remat')  # fields of the style that say how, not what
 KINDS = {kind.__name__: kind for kind in (*BLOCKS, *HEADS)}
 SEPARATOR = '|'
-AT_LEAST_ONE = ('kernel', 'out', 'stride', 'dilation', 'groups', 'size')
+# TypeErrors are of keys that are lists, the last two of texts nested too deeply.
+_UNREADABLE = (
+  *(SyntaxError, ValueError, AssertionError),
+  *(TypeError, MemoryError, RecursionError),
+)
+# What a network as a whole says of itself.
+OF_WHOLE = {'divisor': int} | {
+  field.name: field.type for field in dataclasses.fields(Style) if field.name not in HOW
+}
 
 
 def to_text(network: Network) -> str:
@@ -74,7 +85,7 @@ def from_text(text: str) -> Network:
   parts = [part.strip() for part in text.split(SEPARATOR)]
   said, style = {}, Style()
   if parts[0].startswith(f'{WHOLE}('):
-    said = _parsed(parts.pop(0), WHOLE, ('divisor', *_fields(Style)))[1]
+    said = _whole_of(parts.pop(0))
     style = dataclasses.replace(
       style, **{field: value for field, value in said.items() if field != 'divisor'}
     )
@@ -112,11 +123,38 @@ def row_of(text: str):
     raise ModelError(f'the row {_shown(text)} is wrong: {reason}') from None
   for field in dataclasses.fields(row):
     value = getattr(row, field.name)
-    if not _fits(value, field):
+    named = choices.OF_ROWS.get(field.name)
+    if field.name == 'act':
+      named = (*ACTIVATIONS, *([] if kind in HEADS else [PRELU]))
+    if not _fits(value, field.name, field.type, named):
       raise ModelError(
-        f'the row {_shown(text)} is wrong: {field.name} cannot be {value!r}'
+        f'the row {_shown(text)} is wrong: {field.name} cannot be {_short(repr(value))}'
       )
+  _check_stride(row, text)
   return row
+
+
+def _whole_of(text: str) -> dict[str, typing.Any]:
+  """What a network says of itself, in front of its rows."""
+  positional, said = _parsed(text, WHOLE, OF_WHOLE)
+  if positional:
+    raise ModelError(f'{_shown(text)} has a value without a name: {_EXAMPLE}')
+  for field, value in said.items():
+    if not _fits(value, field, OF_WHOLE[field], choices.OF_STYLE.get(field)):
+      raise ModelError(f'{_shown(text)}: {field} cannot be {_short(repr(value))}')
+  return said
+
+
+def _check_stride(row, text: str) -> None:
+  """Refuses a stride that nothing in the row carries: the map would stay as it is."""
+  stride = getattr(row, 'stride', 1)
+  most = choices.MOST_STRIDE.get(type(row).__name__, stride)
+  if isinstance(row, Universal) and not (row.start or row.middle):
+    most = 1
+  if stride > most:
+    raise ModelError(
+      f'the row {_shown(text)} is wrong: nothing in it carries a stride of {stride}'
+    )
 
 
 def to_python(network: Network, name: str = 'SEARCHED') -> str:
@@ -126,7 +164,7 @@ def to_python(network: Network, name: str = 'SEARCHED') -> str:
   lines = [f'{name} = Network(', '  rows=(', *(f'    {row},' for row in rows), '  ),']
   lines.append(f'  head={head},')
   if whole:
-    _, said = _parsed(whole, WHOLE, ('divisor', *_fields(Style)))
+    said = _whole_of(whole)
     if 'divisor' in said:
       lines.append(f'  divisor={said.pop("divisor")},')
     if said:
@@ -148,10 +186,9 @@ def _parsed(text: str, name: str, known) -> tuple[list, dict]:
     assert call.func.id == name
     positional = [ast.literal_eval(each) for each in call.args]
     named = {each.arg: ast.literal_eval(each.value) for each in call.keywords}
-  except (SyntaxError, ValueError, AssertionError):
-    raise ModelError(
-      f'{_shown(text)} cannot be read: a row is written {name}(3, 16, stride=2)'
-    ) from None
+  except _UNREADABLE:
+    example = _EXAMPLE if name == WHOLE else 'a row is written Conv(3, 16, stride=2)'
+    raise ModelError(f'{_shown(text)} cannot be read: {example}') from None
   for field in named:
     if field not in known:
       near = difflib.get_close_matches(str(field), known, n=1, cutoff=0.5)
@@ -160,17 +197,30 @@ def _parsed(text: str, name: str, known) -> tuple[list, dict]:
   return positional, named
 
 
-def _fits(value, field: dataclasses.Field) -> bool:
-  """Whether a field of a row can have a value."""
-  if field.name == 'act' or field.name.endswith('_act'):
-    return value in (*ACTIVATIONS, PRELU)
-  if typing.get_origin(field.type) is tuple:
-    return isinstance(value, tuple) and all(isinstance(n, int) for n in value)
+def _fits(value, name: str, kind, named: Sequence[str] | None) -> bool:
+  """Whether a field can have a value.
+
+  Args:
+    value: of it.
+    name: of it.
+    kind: its type.
+    named: the texts that it can be; None for any.
+  """
+  if typing.get_origin(kind) is tuple:
+    return isinstance(value, tuple) and all(_fits(n, '', int, None) for n in value)
   if isinstance(value, bool):
-    return field.type is bool
-  if isinstance(value, int | float) and value < (field.name in AT_LEAST_ONE):
-    return False
-  return isinstance(value, int | float if field.type is float else field.type)
+    return kind is bool
+  if isinstance(value, int | float):
+    most = 1 if name in choices.SHARES else choices.MOST
+    least = value >= 0 if name in choices.MAY_BE_ZERO else value > 0
+    return least and value <= most and isinstance(value, _numbers(kind))
+  if isinstance(value, str) and named is not None:
+    return value in named
+  return isinstance(value, kind)
+
+
+def _numbers(kind):
+  return int | float if kind is float else kind
 
 
 def _differing(one, other) -> dict:
@@ -190,4 +240,8 @@ def _default(kind, name: str):
 
 
 def _shown(text: str) -> str:
-  return repr(text if len(text) <= 80 else text[:79] + '…')
+  return repr(_short(text))
+
+
+def _short(text: str) -> str:
+  return text if len(text) <= 80 else text[:79] + '…'

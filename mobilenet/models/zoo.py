@@ -23,9 +23,8 @@ from mobilenet.models import (
   xception,
 )
 from mobilenet.models.activations import ACTIVATIONS
+from mobilenet.models.choices import OF_STYLE
 from mobilenet.models.classifier import Classifier
-from mobilenet.models.initializers import SCHEMES
-from mobilenet.models.lowering import LOWERINGS
 from mobilenet.models.rows import Head, Inverted, ModelError, Network, Style
 from mobilenet.models.table import from_text
 
@@ -49,15 +48,6 @@ NETWORKS: dict[str, Network | dict[float, Network]] = {
 
 # Four times what anybody has published; parameters grow with the square.
 MAX_WIDTH = 64
-
-# Options of the style that have a fixed set of values.
-CHOICES = {
-  'padding': ('tf', 'torch', 'keras_v1'),
-  'squeeze': ('v3', 'mnasnet'),
-  'init': tuple(SCHEMES),
-  'dtype': ('float32', 'bfloat16', 'float16'),
-  'lowering': LOWERINGS,
-}
 
 
 def create(
@@ -124,9 +114,9 @@ def create(
       raise ModelError(
         f'model option {option!r} does not exist; {nearest(option, fields)}'
       )
-    if value is not None and value not in CHOICES.get(option, (value,)):
+    if value is not None and value not in OF_STYLE.get(option, (value,)):
       raise ModelError(
-        f'model {option} is {value!r}: it must be one of {", ".join(CHOICES[option])}'
+        f'model {option} is {value!r}: it must be one of {", ".join(OF_STYLE[option])}'
       )
   network = NETWORKS[name] if table is None else from_text(table)
   if isinstance(network, dict):

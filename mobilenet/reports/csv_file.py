@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError
+from mobilenet.training.errors import TrainingError, require
 
 _FORMULA = ('=', '+', '-', '@', '\t', '\r', '\n')
 
@@ -57,12 +57,18 @@ def read_records(path: str | os.PathLike) -> list[dict[str, str]]:
     TrainingError: it cannot be read, or is no such table.
   """
   try:
-    with open(path, encoding='utf-8', newline='') as file:
+    # A spreadsheet may have put a mark of UTF-8 in front.
+    with open(path, encoding='utf-8-sig', newline='') as file:
       rows = list(csv.DictReader(file, strict=True))
   except OSError as error:
     raise files.read_error(path, error) from error
   except (csv.Error, UnicodeDecodeError) as error:
     raise TrainingError(f'{path} is no table in CSV: {error}') from error
+  for number, row in enumerate(rows, 2):
+    require(
+      None not in row,
+      f'{path}, line {number} has more cells than the first line has columns',
+    )
   return [{_as_before(k): _as_before(cell) for k, cell in row.items()} for row in rows]
 
 

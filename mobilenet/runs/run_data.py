@@ -87,10 +87,11 @@ class Change(NamedTuple):
 
 def of(source, eval_source) -> RunData:
   """Of the two opened sources (`input_pipeline.Source`)."""
-  return RunData(source.origin, *map(_part, (source, eval_source)))
+  return RunData(source.origin, *map(part_of, (source, eval_source)))
 
 
-def _part(source) -> Part:
+def part_of(source) -> Part:
+  """Of an opened source."""
   sizes = None
   if source.names is not None:
     sizes = tuple(_size(os.path.join(source.origin, name)) for name in source.names)

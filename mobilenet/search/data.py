@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 import input_pipeline
 from mobilenet import experiment
+from mobilenet.runs import run_data
 from mobilenet.tasks import Task
 from mobilenet.training.errors import require
 
@@ -27,14 +28,15 @@ HELD_OUT = 2  # of what the seed is folded with
 class SearchData:
   """Both parts, opened.
 
-  outputs: what the network's outputs stand for. learned: to train on. held_out: to
-  choose by.
+  outputs: what the network's outputs stand for. whole: the photos of both. learned: to
+  train on. held_out: to choose by.
   """
 
   config: ConfigDict
   mesh: Mesh
   task: Task
   outputs: tuple[str, ...]
+  whole: run_data.Part
   learned: Any
   held_out: Any
   most_held_out: int
@@ -89,6 +91,7 @@ def open_data(
     mesh=mesh,
     task=task.for_training(learned),
     outputs=task.outputs(whole),
+    whole=run_data.part_of(whole),
     learned=learned,
     held_out=held_out,
     most_held_out=most_held_out,

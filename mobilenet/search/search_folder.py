@@ -13,8 +13,9 @@ from typing import Any
 
 import jax
 
+from mobilenet.search import json_file
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.errors import require
 
 ASKED_FILE = 'search.json'
 ARCHIVE_FILE = 'archive.jsonl'
@@ -48,10 +49,11 @@ def claim(
     return
   for field, line in (changed or {}).items():
     require(before.get(field) == asked.get(field), line)
+  # A field that is not there came with a later version.
   differing = [
-    f'{field} {_said(before.get(field))} -> {_said(asked.get(field))}'
-    for field in dict.fromkeys((*asked, *before))
-    if field not in elsewhere and before.get(field) != asked.get(field)
+    f'{field} {_said(before[field])} -> {_said(asked.get(field))}'
+    for field in before
+    if field not in elsewhere and before[field] != asked.get(field)
   ]
   require(
     not differing,
@@ -61,17 +63,11 @@ def claim(
 
 
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
-  try:
-    return json.loads(path.read_text(encoding='utf-8'))
-  except FileNotFoundError:
+  if not path.exists():
     return None
-  except OSError as error:
-    raise files.read_error(path, error) from error
-  except ValueError as error:
-    raise TrainingError(
-      f'{path}, which says what is searched for, is no JSON ({error}): give it back, '
-      'or choose another --workdir'
-    ) from error
+  return json_file.read(
+    path, {'strategy': str}, 'give it back, or choose another --workdir'
+  )
 
 
 def _said(value: Any) -> str:
@@ -85,8 +81,14 @@ def write_archive(folder: pathlib.Path, lines: Sequence[Mapping[str, Any]]) -> N
     files.replace_file(folder / ARCHIVE_FILE, text.encode())
 
 
-def read_archive(folder: pathlib.Path) -> list[dict[str, Any]]:
+def read_archive(
+  folder: pathlib.Path, shape: json_file.Shape = dict
+) -> list[dict[str, Any]]:
   """The lines that `write_archive` wrote; none where there is no archive.
+
+  Args:
+    folder: of the search.
+    shape: of a line, as `json_file.check` takes it.
 
   Raises:
     TrainingError: it cannot be read.
@@ -94,5 +96,8 @@ def read_archive(folder: pathlib.Path) -> list[dict[str, Any]]:
   path = folder / ARCHIVE_FILE
   if not path.exists():
     return []
-  with files.reading(path, 'give it back'):
-    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+  with files.reading(path, 'give it back, or choose another --workdir'):
+    text = path.read_text(encoding='utf-8')
+    lines = [json.loads(line) for line in text.splitlines()]
+    json_file.check(lines, [shape], 'a line')
+    return lines

@@ -20,8 +20,9 @@ import numpy as np
 
 from mobilenet.models import rows as row_kinds
 from mobilenet.models.rows import Head, Network, make_divisible
+from mobilenet.models.zoo import MAX_WIDTH
 from mobilenet.search import channels, masks, wiring
-from mobilenet.training.errors import require
+from mobilenet.training.errors import require, unknown_name
 
 Arch = tuple[int, ...]  # of each choice the place of its value
 
@@ -33,6 +34,8 @@ DEPTHS = ('none', 'first', 'any')
 
 FEWEST_CHANNELS = 8  # as `Network.scale` has it
 LEAST_EXPANSION = 1.5  # a smaller one could vanish where channels are rounded
+# More is a slip of the pen: the largest network is trained, and must fit into memory.
+MOST = {KERNEL: 31, START: 31, MIDDLE: 31, EXPAND: 64, 'width_of_stage': MAX_WIDTH}
 TILT = (
   3.0  # of `draw`: the largest value is e^-3 to e^3 times as likely as the smallest
 )
@@ -74,6 +77,7 @@ def make(
   middle: Sequence[int] = (),
   width_of_stage: Sequence[float] = (),
   depth: str = 'none',
+  **unknown,
 ) -> Space:
   """The networks that differ from a base network in these choices.
 
@@ -93,6 +97,8 @@ def make(
   Raises:
     TrainingError, ModelError: a value cannot be, or nothing is left to be chosen.
   """
+  for name in unknown:
+    raise unknown_name('the field of search.space', name, [*MOST, SE, DEPTH])
   given = {
     KERNEL: _checked(KERNEL, kernel, _is_kernel),
     START: _checked(START, start, lambda value: value == 0 or _is_kernel(value)),
@@ -132,13 +138,23 @@ def make(
 
 def _checked(name: str, values: Sequence, can_be: Callable[[Any], bool]) -> tuple:
   """Distinct values, ascending."""
+  require(
+    isinstance(values, tuple | list),
+    f'the space has {name}={values!r}: it takes several values, such as (3, 5)',
+  )
   for value in values:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     require(
-      is_number and math.isfinite(value) and can_be(value),
+      is_number and value <= MOST.get(name, 1) and can_be(value),
       f'the space has {name}={tuple(values)}: {name} cannot be {value!r}',
     )
-  return tuple(sorted(set(values)))
+  distinct = tuple(sorted(set(values)))
+  require(
+    len(distinct) <= len(_DIGITS),
+    f'the space has {len(distinct)} values of {name}: at most {len(_DIGITS)} are told '
+    'apart',
+  )
+  return distinct
 
 
 def _is_kernel(value) -> bool:
@@ -185,6 +201,13 @@ def _largest(base: Network, given: Mapping[str, tuple], widths) -> Network:
   )
   network = dataclasses.replace(base, rows=rows)
   for at in wiring.of(network).rows:
+    require(
+      type(at.row) is not row_kinds.Universal
+      or at.row.stride == 1
+      or bool(at.row.start or at.row.middle),
+      f'the space leaves {at.name} neither start nor middle, one of which carries its '
+      f'stride of {getattr(at.row, "stride", 1)}: give one of them more than 0',
+    )
     require(
       type(at.row) is not row_kinds.Inverted
       or at.inner is None

@@ -79,7 +79,7 @@ def reading(path: str | os.PathLike, remedy: str) -> Iterator[None]:
     yield
   except OSError as error:
     raise read_error(path, error) from error
-  except (ValueError, KeyError, TypeError) as error:
+  except (ValueError, KeyError, TypeError, RecursionError) as error:
     raise TrainingError(f'{path} is damaged ({error}): {remedy}') from error
 
 

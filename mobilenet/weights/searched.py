@@ -63,7 +63,7 @@ def read(path: str | os.PathLike) -> Searched:
     raise ModelError(
       f'the network {path} cannot be read: {error.strerror}; give a {FILE}'
     ) from error
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise ModelError(f'the network {path} is no JSON: {error}') from error
   if not isinstance(said, Mapping) or not {'format', 'name', 'rows'} <= said.keys():
     raise ModelError(
@@ -76,12 +76,17 @@ def read(path: str | os.PathLike) -> Searched:
   rows = said['rows']
   if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
     raise ModelError(f'{path}: rows is a list of texts such as "Conv(3, 16, stride=2)"')
+  found = said.get('found') or {}
+  if not isinstance(found, Mapping):
+    raise ModelError(
+      f'{path}: found says how it was found, {{"strategy": "netadapt", ...}}'
+    )
   _check_name(said['name'], path)
   try:
     network = table.from_text(table.SEPARATOR.join(rows))
   except ModelError as error:
     raise ModelError(f'{path}: {error}') from None
-  return Searched(said['name'], network, dict(said.get('found') or {}))
+  return Searched(said['name'], network, dict(found))
 
 
 def _check_name(name: Any, path) -> None:

@@ -250,6 +250,58 @@ def test_a_start_that_changed_is_refused(start, found, tmp_path):
   assert 'the photos for training are not those that' in error(folder, start, *ASKED)
 
 
+def test_damaged_files_are_one_line(start, found, tmp_path):
+  folder = copied(found.folder, tmp_path)
+  accepted = next(folder.glob('accepted_*'))
+  state = json.loads((folder / 'state.json').read_text())
+  junk = (b'', b'[]', b'5', b'null', b'"a"', b'{"a": "b"}', b'\xff')
+  damaged = dict.fromkeys(('search.json', 'state.json', 'seconds.json'), junk)
+  damaged['archive.jsonl'] = junk
+  damaged['state.json'] += tuple(
+    json.dumps({**state, name: 'x'}).encode() for name in state if name != 'whole'
+  )
+  damaged[accepted.name] = (None, b'', accepted.read_bytes()[:100])
+  for name, texts in damaged.items():
+    path = folder / name
+    before = path.read_bytes()
+    for text in texts:
+      path.unlink() if text is None else path.write_bytes(text)
+      line = error(folder, start, *ASKED)
+      assert str(path) in line or 'is not the run that' in line, line
+    path.write_bytes(before)
+  results = folder / 'results' / 'tuned.json'
+  results.parent.mkdir()
+  for text in ('', '[]', '{"metrics": {"top1": null}, "photos": 4}'):
+    results.write_text(text)
+    assert f'{results} is damaged (' in error(folder, start, *ASKED)
+
+
+def test_an_archive_that_lacks_iterations_is_refused(start, found, tmp_path):
+  folder = copied(found.folder, tmp_path)
+  path = folder / 'archive.jsonl'
+  path.write_text(path.read_text().splitlines()[0] + '\n')
+  assert f'{path} has not one accepted network of each' in error(folder, start, *ASKED)
+
+
+def test_what_is_not_finite_is_read_back(tmp_path):
+  came_to = CAME_TO._replace(metrics={'loss': float('nan'), 'top1': 50.0})
+  netadapt_runs.write(tmp_path, 'tuned', came_to)
+  metrics = netadapt_runs.read(tmp_path)['tuned'].metrics
+  assert np.isnan(metrics['loss'])
+  assert metrics['top1'] == 50.0
+
+
+def test_another_length_of_a_run_that_has_ended_is_refused(start, found, tmp_path):
+  folder = tmp_path / 'search'
+  shutil.copytree(found.folder, folder)
+  (folder / 'tuned').mkdir()
+  stored = json.loads(json.dumps(found.configs['tuned'].to_dict()))
+  (folder / 'tuned' / 'config.json').write_text(json.dumps(stored))
+  assert search(folder, start, *ASKED).returncode == 0
+  line = error(folder, start, *ASKED, '--tune_epochs=7')
+  assert f'{folder}/tuned was trained with epochs=1.0, and 7.0 is asked for' in line
+
+
 def test_what_cannot_be_searched_is_one_line(start, tmp_path):
   folder = tmp_path / 'search'
   assert error(folder, tmp_path / 'none', *ASKED) == (

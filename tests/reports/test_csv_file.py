@@ -74,5 +74,10 @@ def test_what_is_written_is_read_back(tmp_path):
   path.write_bytes(b'one\n"a')
   with pytest.raises(TrainingError, match='no table in CSV'):
     csv_file.read_records(path)
+  path.write_bytes(b'one\na,b\n')
+  with pytest.raises(TrainingError, match='line 2 has more cells'):
+    csv_file.read_records(path)
+  path.write_bytes(b'\xef\xbb\xbfone\na\n')
+  assert csv_file.read_records(path) == [{'one': 'a'}]
   with pytest.raises(TrainingError, match='cannot read'):
     csv_file.read_records(tmp_path / 'none.csv')

@@ -85,6 +85,7 @@ def test_what_is_lacking_is_named_counted_and_written(tmp_path):
     (lambda r: r.update(median_ms='-1'), "line 2: median_ms is '-1'"),
     (lambda r: r.update(median_ms='nan'), "line 2: median_ms is 'nan'"),
     (lambda r: r.update(height='tall'), 'line 2: height, width, channels_in'),
+    (lambda r: r.update(height='-3'), 'must be whole numbers above zero'),
     (lambda r: r.update(row='Head()', height=1), 'line 3: Head() at 1 x'),
   ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mobilenet.models import zoo
+from mobilenet.reports import csv_file
 from mobilenet.search import costs
 from mobilenet.search.costs import correction, latency_table, measured, parts, rounds
 from mobilenet.search.costs.cost import Cost
@@ -319,3 +320,24 @@ def test_corrections_belong_to_a_pace(tmp_path):
   cost.predict([FIRST])
   assert cost.belongs()['pace_ms'] == cost.measure([FIRST])[0]
   assert correction.load(tmp_path, cost.belongs()) is None
+
+
+@pytest.mark.parametrize(
+  'damage',
+  [
+    lambda records: records.pop(0),
+    lambda records: records[0].update(row='Head()'),
+    lambda records: records[0].update(median_ms='1000'),
+    lambda records: records[0].update(median_ms=''),
+  ],
+)
+def test_a_table_without_its_reference_is_refused(tmp_path, damage):
+  """All of its lines would be told at another pace."""
+  Machine().cost(tmp_path).predict([FIRST])
+  path = tmp_path / 'latency.csv'
+  records = csv_file.read_records(path)
+  damage(records)
+  csv_file.write_records(path, records)
+  with pytest.raises(TrainingError, match=r'line 2: .* is no whole network') as found:
+    Machine().cost(tmp_path)
+  assert '\n' not in str(found.value)

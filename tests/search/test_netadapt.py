@@ -480,8 +480,8 @@ def test_an_archive_is_read_as_it_was_written(tmp_path):
 
 
 def test_a_folder_holds_one_search(tmp_path):
-  asked = {'budget': '0.7x', 'seed': 0, 'table': None}
-  search_folder.claim(tmp_path, {'budget': '0.1x'}, begun=False)  # was refused
+  asked = {'strategy': 'netadapt', 'budget': '0.7x', 'seed': 0, 'table': None}
+  search_folder.claim(tmp_path, {**asked, 'budget': '0.1x'}, begun=False)  # refused
   search_folder.claim(tmp_path, asked, begun=False)
   assert json.loads((tmp_path / 'search.json').read_text()) == asked
   search_folder.claim(tmp_path, asked, begun=True)
@@ -489,6 +489,8 @@ def test_a_folder_holds_one_search(tmp_path):
     TrainingError, match=r'another search \(budget "0.7x" -> "0.5x", there -> here\)'
   ):
     search_folder.claim(tmp_path, {**asked, 'budget': '0.5x'}, begun=True)
+  later = {**asked, 'of_a_later_version': 1}
+  search_folder.claim(tmp_path, later, begun=True)
   search_folder.claim(
     tmp_path, {**asked, 'table': 'a.csv'}, begun=True, elsewhere=('table',)
   )

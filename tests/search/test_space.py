@@ -6,7 +6,7 @@ import pytest
 from configs import search_v3_small, search_v4
 from mobilenet import experiment
 from mobilenet.models import counting
-from mobilenet.models.rows import Conv, Head, Inverted, Network
+from mobilenet.models.rows import Conv, Head, Inverted, Network, Universal
 from mobilenet.search import masks, wiring
 from mobilenet.search import space as spaces
 from mobilenet.training.errors import TrainingError
@@ -108,9 +108,24 @@ def test_every_network_of_a_small_space_is_counted():
     ({'kernel': (True,)}, 'kernel cannot be True'),
     ({'depth': 'last'}, "depth='last': it is one of none, first, any"),
     ({}, 'the space has one network alone'),
+    ({'kernel': 3}, 'it takes several values'),
+    ({'kernel': None}, 'it takes several values'),
+    ({'kernel': (3, 10**9 + 1)}, 'kernel cannot be 1000000001'),
+    ({'expand': (2, 1e9)}, 'expand cannot be'),
+    ({'width_of_stage': (1, 1e9)}, 'width_of_stage cannot be'),
+    ({'width_of_stage': (1, float('nan'))}, 'width_of_stage cannot be nan'),
+    ({'width_of_stage': [n / 40 for n in range(1, 80)]}, '79 values of width_of_stage'),
+    ({'kernels': (3, 5)}, "'kernels' is unknown; did you mean kernel"),
   ],
 )
 def test_a_mistake_is_one_line(choices, says):
   with pytest.raises(TrainingError, match=says) as error:
     spaces.make(SMALL, **choices)
+  assert '\n' not in str(error.value)
+
+
+def test_a_stride_is_not_left_without_a_convolution():
+  base = Network(rows=(Conv(3, 16, 2), Universal(3, 3, 4, 24, 2)), head=Head())
+  with pytest.raises(TrainingError, match='block_00 neither start nor middle') as error:
+    spaces.make(base, start=(0,), middle=(0,), expand=(2, 4))
   assert '\n' not in str(error.value)

@@ -3,13 +3,19 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
+import threading
 
 import pytest
 
+from mobilenet.models.rows import ModelError
 from mobilenet.search import search_folder
+from mobilenet.search.costs import latency_table
 from mobilenet.search.steps import Masked
-from mobilenet.search.strategies import finalists, supernet
+from mobilenet.search.strategies import finalists, shared, supernet
+from mobilenet.sweeps import items as sweep_items
+from mobilenet.sweeps import runner
 from mobilenet.training import logs
 from mobilenet.training.errors import TrainingError
 from mobilenet.training.preemption import StopRequest
@@ -229,3 +235,108 @@ def test_tunas_ends_with_one_network_of_the_budgets_cost(request_of, tmp_path):
 def test_tunas_needs_a_budget(request_of, tmp_path):
   with pytest.raises(TrainingError, match='looks for a network of one cost'):
     supernet.run(tmp_path, request_of(strategy='tunas'))
+
+
+@pytest.mark.parametrize(
+  ('fields', 'options', 'says'),
+  [
+    ({}, {'budget': '0.001x'}, 'cannot be reached: the smallest network of the space'),
+    ({}, {'budget': ''}, 'does not begin with a number'),
+    ({}, {'strategy': 'tunas', 'budget': '50x'}, 'the largest network of the space'),
+    ({}, {'index': 99}, '--index=99 does not exist: 8 networks are trained alone at'),
+    ({}, {'index': -1}, '--index=-1 does not exist'),
+    ({'search.generations': 0}, {}, 'search.generations=0 is no number of generations'),
+    ({'search.population': 1}, {}, 'search.population=1 is no number of networks'),
+    ({'search.recalibration_images': -5}, {}, 'recalibration_images=-5 is no number'),
+    ({'search.most_held_out': 0}, {}, 'most_held_out=0 is no number of photos'),
+    ({'search.seeds': 0}, {}, 'seeds=0 is no number of trainings'),
+    ({'search.held_out': 1.0}, {}, 'held_out=1.0 is a share of the photos'),
+    ({'search.family': (1.0, 0.0)}, {}, 'model width is 0.0'),
+  ],
+)
+def test_a_mistake_is_told_before_anything_is_trained(
+  request_of, tmp_path, monkeypatch, fields, options, says
+):
+  monkeypatch.setattr(shared, 'train', None)
+  with pytest.raises((TrainingError, ModelError), match=says) as error:
+    supernet.run(tmp_path, request_of(fields, **options))
+  assert '\n' not in str(error.value)
+
+
+def test_a_table_that_lacks_rows_is_told_before_anything_is_trained(
+  request_of, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(shared, 'train', None)
+  path, wanted = tmp_path / 'phone.csv', tmp_path / 'wanted.csv'
+  path.write_text(f'{",".join((*latency_table.KEY, latency_table.MS))}\nx,1,1,1,1,1\n')
+  with pytest.raises(TrainingError, match=f'more: {wanted} has them all'):
+    supernet.run(tmp_path, request_of(cost='csv', table=path))
+  with_all = len(wanted.read_text().splitlines())
+  assert with_all > 2 * len(tiny.NETWORK.rows)
+
+
+def test_fields_that_a_config_lacks_are_named(request_of, tmp_path):
+  request = request_of()
+  del request.config.search.seeds
+  with pytest.raises(TrainingError, match=r'no field search\.seeds'):
+    supernet.run(tmp_path, request)
+
+
+def test_scores_are_not_mixed(whole, request_of):
+  """Norms that were measured on other photos, and other photos."""
+  ended(whole, request_of())
+  changed = request_of({'search.recalibration_images': 32})
+  with pytest.raises(TrainingError, match='recalibration_images 16 -> 32'):
+    supernet.claim(whole, changed)
+  path = whole / supernet.TRAINING / shared.PHOTOS_FILE
+  before = path.read_text()
+  path.write_text(before.replace('60', '61'))
+  with pytest.raises(TrainingError, match='the photos for training are not those'):
+    search(whole, request_of())
+  path.write_text(before)
+
+
+def test_damaged_files_are_one_line(whole, request_of, tmp_path):
+  ended(whole, request_of())
+  folder = tmp_path / 'search'
+  shutil.copytree(whole, folder)
+  (folder / supernet.FINALISTS_FILE).unlink()
+  score = min((folder / 'scores').glob('*.json'))
+  for path in (folder / 'generations' / 'evolution_00.json', score):
+    before = path.read_text()
+    for text in ('', before[:9], '[]', '5', 'null', '{"a": null}'):
+      path.write_text(text)
+      with pytest.raises(TrainingError) as error:
+        search(folder, request_of())
+      assert f'{path} is damaged (' in str(error.value)
+      assert '\n' not in str(error.value)
+    path.write_text(before)
+  path = folder / supernet.FINALISTS_FILE
+  for text in ('', '[]', '{}', '{"unit": "x", "networks": []}'):
+    path.write_text(text)
+    with pytest.raises(TrainingError, match='is damaged') as error:
+      supernet.run(folder, request_of())
+    assert '\n' not in str(error.value)
+
+
+def test_networks_that_were_removed_are_written_again(whole, request_of, monkeypatch):
+  ended(whole, request_of())
+  path = min((whole / finalists.NETWORKS).glob('found*.json'))
+  before = path.read_bytes()
+  path.unlink()
+  monkeypatch.setattr(runner, 'run', lambda *arguments, **named: 0)
+  assert supernet.run(whole, request_of()) == 0
+  assert path.read_bytes() == before
+
+
+def test_who_waits_for_another_can_be_stopped(tmp_path, capsys):
+  path = tmp_path / '.lock'
+  with sweep_items.locked(path), StopRequest() as stop:
+    timer = threading.Timer(0.1, lambda: setattr(stop, 'received', 'SIGTERM'))
+    timer.start()
+    with supernet._waited_for(path, stop) as is_held:
+      assert not is_held
+    timer.join()
+  assert 'another process trains the shared weights' in capsys.readouterr().out
+  with StopRequest() as stop, supernet._waited_for(path, stop) as is_held:
+    assert is_held

@@ -43,6 +43,7 @@ def test_a_config_that_names_it_keeps_the_rows(tmp_path):
     ({'rows': ['Conv(3, 16)']}, 'does not end with a head'),
     ({'rows': ['Conv(3, 16)', 'Inverse(3, 1, 16)', 'Head()']}, 'did you mean Inverted'),
     ({'rows': 'Conv(3, 16)'}, 'rows is a list of texts'),
+    ({'found': 5}, 'found says how it was found'),
   ],
 )
 def test_a_mistake_is_one_line(tmp_path, changes, says):

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mobilenet.models import lowering
+from mobilenet.models.choices import OF_STYLE
 from mobilenet.models.rows import Style
-from mobilenet.models.zoo import CHOICES
 from mobilenet.search.costs import parts, programs, roofline
 from mobilenet.search.costs.budget import (
   BYTES,
@@ -151,5 +151,5 @@ def _check(style: dict[str, Any]) -> None:
   for name, value in style.items():
     if name not in fields:
       raise unknown_name('the style', name, fields)
-    if name in CHOICES and value not in CHOICES[name]:
-      raise unknown_name(f'the style {name}', value, CHOICES[name])
+    if name in OF_STYLE and value not in OF_STYLE[name]:
+      raise unknown_name(f'the style {name}', value, OF_STYLE[name])

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilenet.search import kendall
+from mobilenet.search import json_file, kendall
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.errors import require
 
 FILE = 'correction.json'
 FEWEST = 4
@@ -45,6 +45,10 @@ class Correction:
       f'{self.max_error:.1f} % at most (bare sums {self.raw_error:.1f} %); Kendall tau '
       f'{self.tau:.2f}'
     )
+
+
+_FIELDS = [field.name for field in dataclasses.fields(Correction)]
+_SHAPE = {**dict.fromkeys(_FIELDS, json_file.NUMBER), 'belongs_to': dict}
 
 
 def fit(sums: Sequence[float], measured: Sequence[float]) -> Correction:
@@ -102,16 +106,10 @@ def load(folder: pathlib.Path, belongs: Mapping[str, Any]) -> Correction | None:
   path = folder / FILE
   if not path.exists():
     return None
-  try:
-    content = json.loads(path.read_bytes())
-    theirs = content.pop('belongs_to')
-    found = Correction(**content)
-  except OSError as error:
-    raise files.read_error(path, error) from error
-  except (ValueError, TypeError, KeyError, AttributeError) as error:
-    raise TrainingError(f'{path} is damaged: remove it and fit again') from error
+  said = json_file.read(path, _SHAPE, 'remove it and fit again')
+  found = Correction(**{name: said[name] for name in _FIELDS})
   require(
-    theirs == dict(belongs),
+    said['belongs_to'] == dict(belongs),
     f'{path} was fitted to another table than the one that is here: remove it and fit '
     'again',
   )

@@ -6,11 +6,12 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mobilenet.models import table as rows
 from mobilenet.reports import csv_file
 from mobilenet.search.costs import parts
 from mobilenet.search.costs.parts import Part
 from mobilenet.search.costs.rounds import Timing
-from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.errors import require
 
 KEY = ('row', 'height', 'width', 'channels_in', 'channels_out')
 MS = 'median_ms'
@@ -143,7 +144,24 @@ def load(path: pathlib.Path, conditions: Mapping[str, str]) -> Table:
       theirs = {name: line.record[name] for name in CONDITIONS}
       check(path, theirs, table.conditions)
       table.conditions = theirs
+    _check_reference(table)
   return table
+
+
+def _check_reference(table: Table) -> None:
+  """Checks that the first line is the reference: all others are told at its pace.
+
+  Raises:
+    TrainingError: it is not; lines were removed or edited.
+  """
+  for key, line in [*table.lines.items()][:1]:
+    whole = rows.SEPARATOR in key.row and line.median_ms == line.reference_ms
+    require(
+      whole,
+      f'{table.path}, line 2: {key.row[:40]!r} is no whole network whose median_ms is '
+      'its reference_ms, as the first line is: give the file back as it was, or remove '
+      'it, and all is measured anew',
+    )
 
 
 def check(
@@ -203,11 +221,14 @@ def _missing(path: pathlib.Path, name: str, there: list[str]) -> str:
 
 def _key(path: pathlib.Path, number: int, record: Mapping[str, str]) -> Key:
   try:
-    return Key(record['row'], *(int(record[name]) for name in KEY[1:]))
-  except ValueError as error:
-    raise TrainingError(
-      f'{path}, line {number}: {", ".join(KEY[1:])} must be whole numbers'
-    ) from error
+    key = Key(record['row'], *(int(record[name]) for name in KEY[1:]))
+  except ValueError:
+    key = None
+  require(
+    key is not None and min(key[1:]) > 0,
+    f'{path}, line {number}: {", ".join(KEY[1:])} must be whole numbers above zero',
+  )
+  return key
 
 
 def _number(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import jax
 
+from mobilenet.search import json_file
 from mobilenet.training import files
 
 FILE = 'seconds.json'
@@ -20,8 +21,9 @@ class Clock:
     self._path = folder / FILE
     self.seconds: dict[str, float] = {}
     if self._path.exists():
-      with files.reading(self._path, 'remove it'):
-        self.seconds = json.loads(self._path.read_text(encoding='utf-8'))
+      self.seconds = json_file.read(
+        self._path, {str: json_file.NUMBER}, 'remove it, and the times begin anew'
+      )
 
   @contextlib.contextmanager
   def part(self, name: str) -> Iterator[None]:

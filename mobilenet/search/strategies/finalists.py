@@ -16,8 +16,9 @@ from mobilenet import experiment
 from mobilenet.models import table
 from mobilenet.models.rows import Network
 from mobilenet.runs import teaching
-from mobilenet.search import costs, evolution
+from mobilenet.search import costs, evolution, json_file
 from mobilenet.search import space as spaces
+from mobilenet.search.costs import budget
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
 from mobilenet.search.strategies.scoring import Scores
@@ -50,6 +51,27 @@ class Finalist:
   width: float | None = None
   arch: str | None = None
   shared: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+_SHAPE = {
+  'name': str,
+  'group': GROUPS,
+  'rows': str,
+  'predicted': json_file.NUMBER,
+  'measured': json_file.NUMBER,
+  'multiply_adds': int,
+  'parameters': int,
+  'width': json_file.NUMBER | None,
+  'arch': str | None,
+  'shared': {str: json_file.NUMBER},
+}
+# Of the file that `choose` makes, as `json_file.check` takes it.
+SHAPE = {'unit': tuple(budget.EXAMPLES), 'networks': [_SHAPE]}
+
+
+def finalist_of(said: Mapping[str, Any]) -> Finalist:
+  """From an entry of that file."""
+  return Finalist(**{name: said[name] for name in _SHAPE})
 
 
 def front(scored: Mapping[Arch, tuple[float, float]]) -> list[Arch]:
@@ -109,9 +131,9 @@ def family(
 
 
 def write_networks(folder: pathlib.Path, finalists: Sequence[Finalist], found: dict):
-  """Writes a searched.json for each that has no name in the tables."""
+  """Writes a missing searched.json of each that has no name in the tables."""
   for each in finalists:
-    if each.group != FAMILY:
+    if each.group != FAMILY and not path_of(folder, each).exists():
       about = found | {'group': each.group, 'arch': each.arch}
       about |= {'predicted': each.predicted, 'measured': each.measured}
       network = Searched(each.name, table.from_text(each.rows), about)

@@ -14,6 +14,7 @@ from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch, Space
 from mobilenet.search.strategies import scoring
 from mobilenet.search.strategies.shared import Setup
+from mobilenet.training.errors import require
 from mobilenet.training.preemption import StopRequest
 
 DRAWN = 5  # of what a seed is folded with
@@ -51,7 +52,7 @@ class Scored:
     stop: StopRequest,
   ):
     self.setup, self.scores = setup, scores
-    self._folder, self._cost, self._stop = folder, cost, stop
+    self.folder, self._cost, self._stop = folder, cost, stop
     self._field = budget.field('predicted', cost.unit)
     self._lines: list[dict[str, Any]] = []
 
@@ -64,7 +65,7 @@ class Scored:
     def costs_of(archs):
       return self._cost.predict([spaces.network_of(space, arch) for arch in archs])
 
-    found = scoring.proposed(self._folder, name, space, propose, costs_of)
+    found = scoring.proposed(self.folder, name, space, propose, costs_of)
     if not self.scores.fill(list(found), lambda: self._stop.received is not None):
       return None
     for arch, price in found.items():
@@ -79,7 +80,7 @@ class Scored:
           'rows': table.to_text(spaces.network_of(space, arch)),
         }
       )
-    search_folder.write_archive(self._folder, self._lines)
+    search_folder.write_archive(self.folder, self._lines)
     return found
 
 
@@ -107,6 +108,11 @@ def evolve(scored: Scored) -> dict[Arch, float] | None:
     if newest is None:
       return None
     found |= newest
+    require(
+      bool(found),
+      f'the generations of {scored.folder} hold no network: remove '
+      f'{scored.folder / scoring.GENERATIONS}, and the same command goes on',
+    )
     best = min(scored.scores.of(arch)['loss'] for arch in found)
     print(f'generation {number + 1} of {asked.generations}: least loss {best:.4f}')
   return found

@@ -127,14 +127,17 @@ def _check(request: Request) -> None:
     ('delta', 0 < asked.delta < 1, 'a share of the cost, above 0 and below 1'),
     ('steps', asked.steps >= 1, 'at least 1'),
     ('screen', asked.screen >= 0, '0 for all, or more'),
-    ('learning_rate', 0 < rate < 1e3, 'above 0'),
-    ('seed', 0 <= asked.seed < 2**31, '0 or more'),
+    ('learning_rate', 0 < rate < 1e3, 'above 0 and below 1,000'),
+    ('seed', 0 <= asked.seed < 2**31, f'0 to {2**31 - 1}'),
   ):
     require(good, f'--{name}={getattr(asked, name)} must be {what}')
   if asked.choose not in choosing.CHOOSE:
     raise unknown_name('--choose', asked.choose, choosing.CHOOSE)
   epochs, runs = request.tune_epochs, request.runs()
-  require(epochs is None or 0 < epochs < 1e6, f'--tune_epochs={epochs} must be above 0')
+  require(
+    epochs is None or 0 < epochs < 1e6,
+    f'--tune_epochs={epochs} must be above 0 and below 1,000,000',
+  )
   require(
     request.index is None or 0 <= request.index < len(runs),
     f'--index={request.index} does not exist; the runs after the search are '
@@ -245,12 +248,8 @@ def _search(
       search_folder.claim(folder, _asked(search, request), begun=False)
       search_folder.write_archive(folder, [])
       netadapt_state.save(folder, state, start, name)
-    # Lines of an iteration that was not saved are left out.
-    archive = [
-      line
-      for line in search_folder.read_archive(folder)
-      if line['iteration'] <= state.iteration
-    ]
+    predicted = search.gauge.field('predicted')
+    archive = netadapt_state.archive(folder, state.iteration, predicted)
     for line in netadapt_report.beginning(search):
       print(line, flush=True)
     if state.iteration:
@@ -317,10 +316,11 @@ def _runs(
     ended[START] = netadapt_runs.evaluated(start, search.mesh)
     netadapt_runs.write(folder, START, ended[START])
   for name in names if request.index is None else [names[request.index]]:
+    config = netadapt_runs.config_of(folder, start, name, request.tune_epochs, steps)
     if name in ended:
+      netadapt_runs.check_ended(folder, name, config)
       continue
     print(f'{name}: {netadapt_runs.TITLES[name]}', flush=True)
-    config = netadapt_runs.config_of(folder, start, name, request.tune_epochs, steps)
     found = netadapt_runs.train(config, folder / name, start, compiled)
     if found is None:
       return STOPPED

@@ -99,7 +99,8 @@ def write(
     for name in ended
   }
   rows = _rows(search, networks, ended)
-  accepted = [each for each in search_folder.read_archive(folder) if each['accepted']]
+  steps = search_folder.read_archive(folder)
+  accepted = [each for each in steps if each['accepted']]
   metric = search.photos.task.metric
   canvas.save_png(
     netadapt_figure.draw(rows, accepted, search.gauge, metric), folder / FIGURE_FILE

@@ -17,12 +17,13 @@ from ml_collections import ConfigDict
 from mobilenet import experiment
 from mobilenet.models.rows import Network
 from mobilenet.runs import training
-from mobilenet.search import channels, wiring
+from mobilenet.search import channels, json_file, wiring
 from mobilenet.search.strategies import proposals
 from mobilenet.search.strategies.gauge import Gauge
 from mobilenet.search.strategies.ladders import most_within
 from mobilenet.search.strategies.start import Start
-from mobilenet.training import averages, files, logs
+from mobilenet.training import averages, files, logs, workdir
+from mobilenet.training.errors import require
 from mobilenet.training.evaluation import evaluate
 from mobilenet.training.plan import make_plan
 from mobilenet.training.step import make_eval_step
@@ -57,6 +58,14 @@ class Measured(NamedTuple):
   photos: int
   steps: int = 0
   seconds: float = 0.0
+
+
+_SHAPE = {
+  'metrics': {str: json_file.NUMBER | str},
+  'photos': int,
+  'steps': int,
+  'seconds': json_file.NUMBER,
+}
 
 
 def config_of(
@@ -167,9 +176,34 @@ def read(folder: pathlib.Path) -> dict[str, Measured]:
   for name in (START, *RUNS):
     path = folder / FOLDER / f'{name}.json'
     if path.exists():
-      with files.reading(path, 'remove it'):
-        found[name] = Measured(**json.loads(path.read_text(encoding='utf-8')))
+      said = json_file.read(path, _SHAPE, 'remove it, and the same command goes on')
+      with files.reading(path, 'remove it, and the same command goes on'):
+        # What is not finite is written as text.
+        metrics = {each: float(value) for each, value in said['metrics'].items()}
+      found[name] = Measured(metrics, said['photos'], said['steps'], said['seconds'])
   return found
+
+
+def check_ended(folder: pathlib.Path, name: str, config: ConfigDict) -> None:
+  """Checks that a run that has ended is as long as what is asked for.
+
+  Args:
+    folder: of the search. One from which the run's own folder was taken is as it is.
+    name: of the run.
+    config: that it would be trained with now.
+
+  Raises:
+    TrainingError: it is not.
+  """
+  stored = workdir.read_config(folder / name) or {}
+  for field in ('epochs', 'steps'):
+    there, here = stored.get(field, config[field]), config[field]
+    require(
+      there == here,
+      f'{folder / name} was trained with {field}={there}, and {here} is asked for: '
+      f'give --tune_epochs as it was, or remove {folder / name} and '
+      f'{folder / FOLDER / name}.json to train it anew',
+    )
 
 
 def write(folder: pathlib.Path, name: str, measured: Measured) -> None:

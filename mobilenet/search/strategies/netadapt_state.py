@@ -13,8 +13,10 @@ import jax
 
 from mobilenet.models import table
 from mobilenet.models.rows import Network
+from mobilenet.search import json_file, search_folder
 from mobilenet.search.strategies.start import Start
 from mobilenet.training import files
+from mobilenet.training.errors import require
 from mobilenet.weights import loading, own_file
 
 FILE = 'state.json'
@@ -39,6 +41,27 @@ class State:
   start_cost: float
   wholes: tuple[tuple[str, float], ...]
   within: bool = False
+
+
+_SHAPE = {
+  'iteration': int,
+  'cost': json_file.NUMBER,
+  'whole': str,
+  'whole_cost': json_file.NUMBER,
+  'start_cost': json_file.NUMBER,
+  'wholes': [list],
+  'within': bool,
+}
+
+_LINE = {
+  'iteration': int,
+  'group': str,
+  'before': int,
+  'after': int,
+  'rows': str,
+  'loss': json_file.NUMBER,
+  'accepted': bool,
+}
 
 
 def exists(folder: pathlib.Path) -> bool:
@@ -78,15 +101,43 @@ def load(folder: pathlib.Path, start: Start) -> State:
   Raises:
     TrainingError, WeightsError: it cannot be read.
   """
-  path = folder / FILE
-  with files.reading(path, 'choose another --workdir to search anew'):
-    said = json.loads(path.read_text(encoding='utf-8'))
-    said['wholes'] = tuple((text, cost) for text, cost in said['wholes'])
+  path, anew = folder / FILE, 'choose another --workdir to search anew'
+  read = json_file.read(path, _SHAPE, anew)
+  said = {name: read[name] for name in _SHAPE}
+  with files.reading(path, anew):
+    said['wholes'] = tuple((str(text), float(cost)) for text, cost in said['wholes'])
     said['whole'] = start.like(said['whole'])
-    weights_file = folder / _weights_file(said['iteration'])
-  weights = loading.load(weights_file)
-  network = start.like(weights.model['table'])
+  weights_file = folder / _weights_file(said['iteration'])
+  with files.reading(weights_file, anew):
+    weights = loading.load(weights_file)
+    network = start.like(weights.model['table'])
   return State(network=network, variables=weights.variables, **said)
+
+
+def archive(folder: pathlib.Path, iteration: int, cost: str) -> list[dict[str, Any]]:
+  """The lines of the networks that were scored in iterations up to one.
+
+  Args:
+    folder: of the search.
+    iteration: the last that was saved; one that was interrupted may have left lines.
+    cost: the field of a line that says what a network costs.
+
+  Raises:
+    TrainingError: the archive cannot be read, or lacks an iteration.
+  """
+  shape = _LINE | {cost: json_file.NUMBER}
+  lines = [
+    line
+    for line in search_folder.read_archive(folder, shape)
+    if line['iteration'] <= iteration
+  ]
+  accepted = [line['iteration'] for line in lines if line['accepted']]
+  require(
+    accepted == [*range(1, iteration + 1)],
+    f'{folder / search_folder.ARCHIVE_FILE} has not one accepted network of each of '
+    f'{iteration} iterations: give it back, or choose another --workdir',
+  )
+  return lines
 
 
 def _weights_file(iteration: int | str) -> str:

@@ -13,11 +13,13 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mobilenet.search import json_file
 from mobilenet.search import space as spaces
 from mobilenet.search.space import Arch, Space
 from mobilenet.training import files
 
 SCORES, GENERATIONS = 'scores', 'generations'
+AGAIN = 'remove it, and the same command goes on'
 Metrics = dict[str, float]
 
 
@@ -65,7 +67,7 @@ class Scores:
     Raises:
       TrainingError: it is not there, or damaged.
     """
-    return read_json(self._path(arch))
+    return json_file.read(self._path(arch), {'loss': json_file.NUMBER}, AGAIN)
 
   def _path(self, arch: Arch) -> pathlib.Path:
     return self._folder / f'{spaces.encode(arch)}.json'
@@ -87,11 +89,10 @@ def proposed(
     propose: called by the first process that comes.
     costs_of: likewise.
   """
-  said = once(
-    folder / GENERATIONS / f'{name}.json',
-    lambda: _with_costs(propose(), costs_of),
-  )
-  return {spaces.decode(space, text): cost for text, cost in said.items()}
+  path = folder / GENERATIONS / f'{name}.json'
+  said = once(path, {str: json_file.NUMBER}, lambda: _with_costs(propose(), costs_of))
+  with files.reading(path, AGAIN):
+    return {spaces.decode(space, text): cost for text, cost in said.items()}
 
 
 def _with_costs(archs, costs_of) -> dict[str, float]:
@@ -101,21 +102,16 @@ def _with_costs(archs, costs_of) -> dict[str, float]:
   }
 
 
-def once(path: pathlib.Path, make: Callable[[], Any]) -> Any:
-  """What a file holds; who comes first makes it, and others wait meanwhile."""
+def once(path: pathlib.Path, shape: json_file.Shape, make: Callable[[], Any]) -> Any:
+  """What a file of a shape holds; who comes first makes it, and others wait."""
   from mobilenet.sweeps.items import locked
 
   if not path.exists():
     with locked(path.with_suffix('.lock'), wait=True):
       if not path.exists():
         write_json(path, make())
-  return read_json(path)
+  return json_file.read(path, shape, AGAIN)
 
 
 def write_json(path: pathlib.Path, value: Mapping | Sequence) -> None:
   files.replace_file(path, (json.dumps(value) + '\n').encode())
-
-
-def read_json(path: pathlib.Path) -> Any:
-  with files.reading(path, 'remove it, and the same command goes on'):
-    return json.loads(path.read_text(encoding='utf-8'))

@@ -9,6 +9,7 @@ step is for is a function of the seed and the step.
 
 import copy
 import dataclasses
+import json
 import math
 import pathlib
 from collections.abc import Sequence
@@ -22,11 +23,11 @@ from mobilenet import experiment
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
 from mobilenet.runs import preparation
-from mobilenet.search import data, masks
+from mobilenet.search import data, json_file, masks
 from mobilenet.search import space as spaces
 from mobilenet.search.space import Arch, Space
 from mobilenet.search.steps import Masked
-from mobilenet.training import logs, memory, sharding, workdir
+from mobilenet.training import files, logs, memory, sharding, workdir
 from mobilenet.training.checkpoints import Checkpointer
 from mobilenet.training.errors import require
 from mobilenet.training.plan import Plan, make_plan
@@ -35,6 +36,7 @@ from mobilenet.training.progress import Progress
 from mobilenet.training.schedules import Schedule
 
 Tree = dict[str, Any]
+PHOTOS_FILE = 'photos.json'
 STEP = 3  # of what a seed is folded with
 
 
@@ -59,17 +61,51 @@ class Setup:
     return masks.choose(self.space.network, *spaces.rows_of(self.space, arch))
 
 
+# Of a config's section `search`: field -> least value, and what it counts.
+_LEAST = {
+  'random_per_step': (0, 'networks in a step besides the ends'),
+  'most_held_out': (1, 'photos that choose'),
+  'recalibration_images': (1, 'photos by which norms are measured'),
+  'generations': (1, 'generations'),
+  'population': (2, 'networks in a generation'),
+  'seeds': (1, 'trainings of each network alone'),
+}
+_FIELDS = (*_LEAST, 'epochs', 'held_out', 'family', 'space')
+
+
 def check_section(config: ConfigDict) -> None:
-  """Checks that a config says what may differ.
+  """Checks that a config says what may differ, and how it is searched for.
 
   Raises:
-    TrainingError: it does not.
+    TrainingError, ModelError: it does not.
   """
   require(
     'search' in config,
     'the config has no section search, which says what may differ between networks: '
     'take configs/search_v3_small.py or configs/search_v4.py',
   )
+  asked = config.search
+  for name in _FIELDS:
+    require(
+      name in asked,
+      f'the config has no field search.{name}: take over all fields of '
+      'configs/search_v3_small.py',
+    )
+  for name, (least, what) in _LEAST.items():
+    require(
+      isinstance(asked[name], int) and asked[name] >= least,
+      f'--config.search.{name}={asked[name]!r} is no number of {what}: at least '
+      f'{least}',
+    )
+  require(
+    0 < asked.held_out < 1,
+    f'--config.search.held_out={asked.held_out} is a share of the photos: above 0 and '
+    'below 1',
+  )
+  for width in asked.family:  # before hours are spent
+    of_width = config.copy_and_resolve_references()
+    of_width.model.width = width
+    experiment.make_model(of_width, ('',))
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -92,8 +128,13 @@ def prepare(config: ConfigDict) -> Setup:
   )
   base = experiment.make_model(config, ('',))
   require(
-    type(base) is Classifier and not base.frozen,
-    f'--config.task={config.task}: a search in a space trains all of a classifier',
+    type(base) is Classifier,
+    f'--config.task={config.task}: a search in a space is for classifiers',
+  )
+  require(
+    not base.frozen,
+    f'--config.model.trained={config.model.trained}: a search in a space trains all of '
+    'the network; set it to all',
   )
   asked = config.search
   space = spaces.make(base.network, **asked.space)
@@ -152,9 +193,6 @@ class Sandwich:
   def __init__(self, setup: Setup):
     self._space, self._seed = setup.space, setup.config.seed
     self._random = setup.config.search.random_per_step
-    require(
-      self._random >= 0, f'--config.search.random_per_step={self._random} is below 0'
-    )
 
   def archs(self, step: int) -> list[Arch]:
     rng = np.random.default_rng((self._seed, STEP, step))
@@ -197,6 +235,7 @@ def train(
   shape = (config.resolution, config.resolution, 3)
   state = masked.start(init_variables(setup.model, shape, config.seed))
   with Checkpointer(folder) as checkpointer:
+    _check_photos(folder, setup, begun=checkpointer.latest_step() is not None)
     workdir.write_config(folder, stored)
     workdir.write_classes(folder, setup.photos.outputs)
     if checkpointer.latest_step() is not None:
@@ -247,6 +286,20 @@ def train(
           return None
     checkpointer.wait()
   return state.variables
+
+
+def _check_photos(folder: pathlib.Path, setup: Setup, begun: bool) -> None:
+  """Writes which photos there are, or refuses others: they would be divided anew."""
+  path, here = folder / PHOTOS_FILE, setup.photos.whole.as_dict()
+  if begun and path.exists():
+    there = json_file.read(path, {str: object}, 'give it back')
+    require(
+      there == here,
+      f'the photos for training are not those that the search in {folder.parent} began '
+      'with: give those back, or choose another --workdir',
+    )
+  text = json.dumps(here, indent=2) + '\n'
+  files.replace_file(path, text.encode())
 
 
 def _of_training(section: ConfigDict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mobilenet.reports import amounts, canvas, csv_file, markdown
-from mobilenet.search import evolution, ranks, search_folder
+from mobilenet.search import evolution, json_file, ranks, search_folder
 from mobilenet.search.costs import budget
 from mobilenet.search.strategies import space_figures
 from mobilenet.search.strategies.finalists import FAMILY, FOUND, RANDOM, Finalist
@@ -233,8 +233,11 @@ def _page(folder, reached, lines, ranked, metric, unit, seeds, command) -> str:
 
 def _of_search(folder: pathlib.Path, unit: str) -> list[str]:
   """How evolution did beside as many random networks, by the shared weights."""
-  archive = search_folder.read_archive(folder)
   field = budget.field('predicted', unit)
+  number = json_file.NUMBER
+  archive = search_folder.read_archive(
+    folder, {'generation': str, 'loss': number, field: number}
+  )
   points = {False: [], True: []}
   for line in archive:
     points[line['generation'] == 'random'].append((line[field], line['loss']))

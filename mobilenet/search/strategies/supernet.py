@@ -9,16 +9,18 @@ Each part is skipped where its files are there, so that the same command goes on
 first three need the device; training alone is done in processes of its own.
 """
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from mobilenet import experiment
-from mobilenet.search import costs, search_folder
+from mobilenet.search import costs, json_file, search_folder
 from mobilenet.search import space as spaces
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
@@ -29,7 +31,6 @@ from mobilenet.search.strategies import (
   shared,
   space_report,
 )
-from mobilenet.search.strategies.finalists import Finalist
 from mobilenet.search.strategies.shared import Setup
 from mobilenet.search.strategies.tunas_guide import Tunas
 from mobilenet.training import workdir
@@ -42,6 +43,8 @@ FINALISTS_FILE = 'finalists.json'
 CONTROL = 'random'  # the generation that is drawn at random
 FITTED = 12  # networks measured whole, to fit predictions to
 REPORT_LOCK = '.report.lock'
+_LOOKED_UP = 64  # networks that a table of a device is tried with at the start
+_LOOKS_AGAIN = 0.5  # seconds
 FIT = 4  # of what a seed is folded with
 
 
@@ -87,6 +90,7 @@ def run(folder: pathlib.Path, request: Request) -> int:
     "network's, or --budget='4 M multiply-adds' with --cost=multiply_adds",
   )
   claim(folder, request)
+  _check_index(request)
   if not (folder / FINALISTS_FILE).exists():
     with StopRequest() as stop:
       if not _search(folder, request, stop):
@@ -115,12 +119,26 @@ def claim(folder: pathlib.Path, request: Request) -> None:
     'budget': request.budget,
     'finalists': request.finalists,
     'generations': config.search.generations,
+    'recalibration_images': config.search.recalibration_images,
     'population': config.search.population,
+    'family': list(config.search.family),
     **{f'space.{name}': _listed(each) for name, each in config.search.space.items()},
   }
   begun = workdir.newest_step(folder / TRAINING) is not None
   search_folder.claim(folder, asked, begun=begun, elsewhere=('table',))
   print(f'{spaces.size(space):,} networks, {len(space.choices)} choices')
+
+
+def _check_index(request: Request) -> None:
+  """Refuses what can be no index, before anything is trained."""
+  asked = request.config.search
+  found = 1 if request.strategy == TUNAS else request.finalists
+  count = (2 * found + len(set(asked.family))) * asked.seeds
+  require(
+    request.index is None or 0 <= request.index < count,
+    f'--index={request.index} does not exist: {count} networks are trained alone at '
+    f'most, 0 to {count - 1}',
+  )
 
 
 def _listed(value):
@@ -129,17 +147,16 @@ def _listed(value):
 
 def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
   """Everything that needs the device; False where it was stopped."""
-  from mobilenet.sweeps.items import locked
-
   setup = shared.prepare(request.config)
   _check_split(setup, request)
   cost = cost_of(folder, request, setup)
-  budget = request.budget and costs.parse_budget(request.budget, cost.unit)
-  masked = shared.masked_of(setup)
-  target = budget and budget.of(cost.predict([setup.base.network])[0])
   is_tunas = request.strategy == TUNAS
+  target = _target(cost, request, setup)
+  masked = shared.masked_of(setup)
   guide = Tunas(setup, cost, target) if is_tunas else shared.Sandwich(setup)
-  with locked(folder / TRAINING / '.lock', wait=True):
+  with _waited_for(folder / TRAINING / '.lock', stop) as is_held:
+    if not is_held:
+      return False
     variables = shared.train(setup, masked, folder / TRAINING, guide, stop)
   if variables is None:
     return False
@@ -156,7 +173,7 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
   if not by_chance:
     return False
   limit = np.inf
-  if budget and not is_tunas:  # whose network costs what it does
+  if target is not None and not is_tunas:  # whose network costs what it does
     limit = target
     require(
       any(price <= limit for price in found.values()),
@@ -165,6 +182,7 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
     )
   scoring.once(
     folder / FINALISTS_FILE,
+    finalists.SHAPE,
     lambda: finalists.choose(
       folder,
       setup,
@@ -177,6 +195,54 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
     ),
   )
   return True
+
+
+@contextlib.contextmanager
+def _waited_for(path: pathlib.Path, stop: StopRequest) -> Iterator[bool]:
+  """Holds a lock that others may have for hours; False where it is stopped before."""
+  from mobilenet.sweeps.items import locked
+
+  is_told = False
+  while not stop.received:
+    with locked(path) as descriptor:
+      if descriptor is not None:
+        yield True
+        return
+    if not is_told:
+      print('another process trains the shared weights: waiting for it', flush=True)
+      is_told = True
+    time.sleep(_LOOKS_AGAIN)
+  yield False
+
+
+def _target(cost: Cost, request: Request, setup: Setup) -> float | None:
+  """The budget in the unit of the cost, if there is one.
+
+  Raises:
+    TrainingError: no network of the space can cost so much, or the table of a device
+      lacks rows; all before anything is trained.
+  """
+  space, unit = setup.space, cost.unit
+  budget = None
+  if request.budget is not None:
+    budget = costs.parse_budget(request.budget, unit)
+  count = _LOOKED_UP if request.cost == 'csv' else 2
+  ends = spaces.spread(space, setup.config.seed, count)
+  low, high, *_ = cost.predict([spaces.network_of(space, arch) for arch in ends])
+  if budget is None:
+    return None
+  target = budget.of(cost.predict([setup.base.network])[0])
+  require(
+    low <= target,
+    f'--budget={request.budget} cannot be reached: the smallest network of the space '
+    f'costs {low:.4g} {unit}; ask for more, or give the space smaller choices',
+  )
+  require(
+    request.strategy != TUNAS or target <= high,
+    f'--budget={request.budget}: the largest network of the space costs {high:.4g} '
+    f'{unit}, which is less; ask for less, or give the space larger choices',
+  )
+  return target
 
 
 def _check_split(setup: Setup, request: Request) -> None:
@@ -202,8 +268,9 @@ def cost_of(folder: pathlib.Path, request: Request, setup: Setup) -> Cost:
     dtype=style.dtype,
   )
   if cost.known is None and cost.correction is None and request.cost != 'csv':
-    drawn = spaces.sample(setup.space, (setup.config.seed, FIT), FITTED)
-    print(f'measuring {FITTED} whole networks and their rows')
+    count = min(FITTED, spaces.size(setup.space))
+    drawn = spaces.sample(setup.space, (setup.config.seed, FIT), count)
+    print(f'measuring {count} whole networks and their rows')
     fitted = cost.fit([spaces.network_of(setup.space, arch) for arch in drawn])
     print(f'cost: {fitted.said(cost.unit)}')
   return cost
@@ -228,9 +295,11 @@ def _train_alone(folder: pathlib.Path, request: Request) -> int:
   from mobilenet.sweeps import items as sweep_items
   from mobilenet.sweeps import runner
 
-  said = scoring.read_json(folder / FINALISTS_FILE)
-  chosen = [Finalist(**each) for each in said['networks']]
+  said = json_file.read(folder / FINALISTS_FILE, finalists.SHAPE, scoring.AGAIN)
+  chosen = [finalists.finalist_of(each) for each in said['networks']]
   config = request.config
+  about = {'strategy': request.strategy, 'unit': said['unit'], 'seed': config.seed}
+  finalists.write_networks(folder, chosen, about)
   seeds = [config.seed + n for n in range(config.search.seeds)]
   items = finalists.items_of(
     folder, chosen, seeds, config, request.argument, request.overrides

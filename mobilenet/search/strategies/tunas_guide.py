@@ -11,19 +11,25 @@ import pathlib
 
 import numpy as np
 
+from mobilenet.search import json_file, tunas
 from mobilenet.search import space as spaces
-from mobilenet.search import tunas
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
 from mobilenet.search.steps import Masked
 from mobilenet.search.strategies.shared import Setup, Tree
 from mobilenet.search.tunas import Controller
 from mobilenet.training import files
-from mobilenet.training.errors import TrainingError
 
 SCORED = 2  # networks that the controller learns from in a step
 RECALIBRATION = 1  # batches by which their norms are measured
 DRAWN, LEARNED = 6, 7  # of what a seed is folded with
+_NUMBERS = [[json_file.NUMBER]]
+_SHAPE = {
+  'logits': _NUMBERS,
+  'squares': _NUMBERS,
+  'baseline': json_file.NUMBER,
+  'steps': int,
+}
 
 
 class Tunas:
@@ -72,13 +78,8 @@ class Tunas:
 
   def restore(self, folder: pathlib.Path, step: int) -> None:
     path = _path(folder, step)
-    try:
-      self.controller = Controller.from_lists(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError) as error:
-      raise TrainingError(
-        f'{path} cannot be read, without which the search cannot go on: {error}; '
-        'choose another --workdir'
-      ) from error
+    said = json_file.read(path, _SHAPE, 'choose another --workdir to search anew')
+    self.controller = Controller.from_lists(said)
 
   def likeliest(self) -> Arch:
     """What the controller ends with."""
