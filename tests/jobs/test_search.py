@@ -14,7 +14,12 @@ from ml_collections import ConfigDict
 from configs import ssdlite_v2
 from mobilenet import experiment
 from mobilenet.runs import preparation
-from mobilenet.search.strategies import netadapt, netadapt_report, netadapt_runs
+from mobilenet.search.strategies import (
+  netadapt,
+  netadapt_report,
+  netadapt_runs,
+  proposals,
+)
 from mobilenet.training.preemption import STOPPED, StopRequest
 from mobilenet.weights import loading, own_file, searched
 from tests import tiny
@@ -122,6 +127,33 @@ def test_it_leaves_a_network_its_weights_and_a_report(start, found):
   assert f'--job=predict --workdir={folder}/tuned photo.jpg' in last[0]
   assert f'--job=export --workdir={folder}/tuned --format=tflite' in last[1]
   assert f'--job=compare {folder}/tuned {folder}/uniform {folder}/scratch' in last[2]
+
+
+def test_a_search_that_comes_to_no_more_ends_with_what_it_has(start, tmp_path):
+  """After an iteration no group alone can save anything."""
+  propose, calls = proposals.propose, []
+
+  def once(*arguments):
+    calls.append(arguments)
+    return propose(*arguments) if len(calls) == 1 else []
+
+  folder, asked = tmp_path / 'search', (*ASKED, '--noscratch', '--nocontrol')
+  with (
+    mock.patch.object(proposals, 'propose', once),
+    mock.patch.object(netadapt_runs, 'train', return_value=CAME_TO),
+  ):
+    done = search(folder, start, *asked)
+    assert done.returncode == 0, done.stderr
+    assert 'note: no group of channels alone can save more: the search' in done.stdout
+    found = searched.read(folder).found
+    reached = found['predicted_multiply_adds'] / found['start_multiply_adds']
+    assert 0.8 < reached < 1
+    says = f'({reached:.3f}x), and the budget is'
+    assert says in done.stdout
+    assert says in (folder / 'search.md').read_text()
+    made = len(calls)
+    assert search(folder, start, *asked).returncode == 0, 'it is read again'
+  assert len(calls) == made
 
 
 def test_the_runs_after_it_are_trained_as_the_start_was(start, found):

@@ -11,6 +11,7 @@ one (`search.masks`), and one compiled program trains and scores all proposals.
 
 import contextlib
 import copy
+import dataclasses
 import pathlib
 import re
 import time
@@ -30,7 +31,12 @@ from mobilenet.search.strategies import (
 from mobilenet.search.strategies import start as starts
 from mobilenet.search.strategies.clock import Clock
 from mobilenet.search.strategies.gauge import HERE, Gauge
-from mobilenet.search.strategies.netadapt_iteration import Asked, NetAdapt, Stopped
+from mobilenet.search.strategies.netadapt_iteration import (
+  Asked,
+  Exhausted,
+  NetAdapt,
+  Stopped,
+)
 from mobilenet.search.strategies.netadapt_runs import SCRATCH, START, TUNED, UNIFORM
 from mobilenet.search.strategies.netadapt_state import State
 from mobilenet.search.strategies.start import Start
@@ -227,7 +233,7 @@ def _resumed(folder: pathlib.Path, search: NetAdapt, request: Request) -> State 
     state = netadapt_state.load(folder, search.start)
     search.gauge.resume(state.start_cost, state.wholes)
   require(
-    request.index in (None, 0) or (state is not None and state.within),
+    request.index in (None, 0) or (state is not None and state.ended),
     f'--index={request.index} is a run after the search, which has not ended in '
     f'{folder}: --index=0 searches',
   )
@@ -237,7 +243,7 @@ def _resumed(folder: pathlib.Path, search: NetAdapt, request: Request) -> State 
 def _search(
   folder: pathlib.Path, search: NetAdapt, request: Request, state: State | None
 ) -> State | None:
-  """The state within the budget; None where it was stopped before."""
+  """The state within the budget, or as near as it gets; None where it was stopped."""
   start, name = search.start, _name(search)
   with StopRequest() as stop:
     search.stop = lambda: stop.received is not None
@@ -255,13 +261,19 @@ def _search(
     if state.iteration:
       cost = search.gauge.said(state.cost)
       print(f'going on after iteration {state.iteration}, at {cost}')
-    while not state.within:
+    while not state.ended:
       begin = time.monotonic()
       try:
         after, lines = search.next(state)
       except Stopped:
         print(f'{stop.received}: stopped; the same command goes on from there')
         return None
+      except Exhausted:
+        require(state.iteration > 0, netadapt_report.short_of(search, state.cost))
+        state = dataclasses.replace(state, exhausted=True)
+        netadapt_state.save(folder, state, start, name)
+        print(f'note: {netadapt_report.short_of(search, state.cost)}')
+        break
       finally:
         search.clock.save()
       archive += lines

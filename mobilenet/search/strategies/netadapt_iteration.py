@@ -23,7 +23,7 @@ from mobilenet.search.strategies.gauge import Gauge
 from mobilenet.search.strategies.netadapt_state import State
 from mobilenet.search.strategies.proposals import Proposal
 from mobilenet.search.strategies.start import Start, sorted_by_norm
-from mobilenet.training.errors import TrainingError, require
+from mobilenet.training.errors import require
 
 Tree = dict[str, Any]
 Batches = list[dict[str, np.ndarray]]
@@ -39,6 +39,10 @@ _HALVINGS = 6  # of delta, where no group alone can save so much
 
 class Stopped(Exception):
   """A signal came in the middle of an iteration, of which nothing is kept."""
+
+
+class Exhausted(Exception):
+  """No group of channels alone can save more."""
 
 
 class Asked(NamedTuple):
@@ -112,7 +116,8 @@ class NetAdapt:
 
     Raises:
       Stopped: as `stop` said.
-      TrainingError: nothing more can be saved, or no proposal has a finite loss.
+      Exhausted: no group alone can save more.
+      TrainingError: no proposal has a finite loss.
     """
     batches = self._batches(state.iteration)
     variables = channels.padded(wiring.of(state.whole), state.variables)
@@ -179,11 +184,7 @@ class NetAdapt:
       if found := proposals.propose(state.network, target, self.gauge.predict):
         return found
       saved /= 2
-    raise TrainingError(
-      f'no group of channels alone can save more: the search ends at '
-      f'{self.gauge.said(state.cost)}, and the budget is '
-      f'{self.gauge.said(self.target)}; ask for more'
-    )
+    raise Exhausted
 
   def _measured(self, network: Network) -> float:
     """The cost of a network that is accepted: rows that were timed too fast add up."""

@@ -75,6 +75,15 @@ def iteration(
   return f'{", ".join(parts)}; {len(lines)} scored, {seconds:.0f} s'
 
 
+def short_of(search: NetAdapt, cost: float) -> str:
+  """What is said of a search that does not come to its budget."""
+  gauge = search.gauge
+  return (
+    f'no group of channels alone can save more: the search ends at {gauge.said(cost)} '
+    f'({cost / gauge.start_cost:.3f}x), and the budget is {gauge.said(search.target)}'
+  )
+
+
 def write(
   folder: pathlib.Path,
   search: NetAdapt,
@@ -112,7 +121,7 @@ def write(
   for row in rows:
     terminal.add_row(shown, *_cells(row, rows[0], search.gauge))
   terminal.show(shown)
-  for line in _verdict(rows, metric):
+  for line in _verdict(search, rows, metric):
     print(line)
   print(f'report: {folder / MARKDOWN_FILE}')
   print('next:')
@@ -188,7 +197,7 @@ def _cells(row: Row, start: Row, gauge: Gauge) -> list[str]:
   ]
 
 
-def _verdict(rows: Sequence[Row], metric: Metric) -> list[str]:
+def _verdict(search: NetAdapt, rows: Sequence[Row], metric: Metric) -> list[str]:
   """What the table says."""
   by_name = {row.name: row for row in rows}
   start, tuned = by_name[START], by_name[TUNED]
@@ -196,6 +205,8 @@ def _verdict(rows: Sequence[Row], metric: Metric) -> list[str]:
     f'what was found costs {tuned.cost / start.cost:.3f}x of the start, and its '
     f'{metric.title.lower()} changes by {_points(tuned.metric - start.metric, metric)}'
   ]
+  if not search.gauge.here and tuned.cost > search.target:
+    lines.insert(0, short_of(search, tuned.cost))
   if UNIFORM in by_name:
     uniform = by_name[UNIFORM]
     line = (
@@ -248,7 +259,9 @@ def _page(search: NetAdapt, rows, accepted, ended, command: Sequence[str]) -> st
     f'# {start.name}, narrowed to {search.budget.text}',
     f'    {shlex.join(command)}',
     markdown.table(heads, [_cells(row, rows[0], gauge) for row in rows]),
-    ' '.join(f'{line[:1].upper()}{line[1:]}.' for line in _verdict(rows, metric)),
+    ' '.join(
+      f'{line[:1].upper()}{line[1:]}.' for line in _verdict(search, rows, metric)
+    ),
     f'![Cost, {metric.title.lower()} and channels]({FIGURE_FILE})',
     '## Iterations',
     f'{metric.title} and loss are those of photos that were held out of the training '

@@ -29,7 +29,7 @@ class State:
   iteration: how many. network, variables: accepted last, its channels sorted. cost: of
   it, in the unit of the search. whole: the network that is compiled, inside of which
   all others are; whole_cost: of it. start_cost, wholes: of the gauge. within: whether
-  the budget is reached.
+  the budget is reached. exhausted: it is not, and nothing more can be saved.
   """
 
   iteration: int
@@ -41,6 +41,11 @@ class State:
   start_cost: float
   wholes: tuple[tuple[str, float], ...]
   within: bool = False
+  exhausted: bool = False
+
+  @property
+  def ended(self) -> bool:
+    return self.within or self.exhausted
 
 
 _SHAPE = {
@@ -51,6 +56,7 @@ _SHAPE = {
   'start_cost': json_file.NUMBER,
   'wholes': [list],
   'within': bool,
+  'exhausted': bool,
 }
 
 _LINE = {
@@ -87,6 +93,7 @@ def save(folder: pathlib.Path, state: State, start: Start, name: str) -> None:
     'start_cost': state.start_cost,
     'wholes': state.wholes,
     'within': state.within,
+    'exhausted': state.exhausted,
   }
   text = json.dumps(said, indent=2) + '\n'
   files.replace_file(folder / FILE, text.encode())
