@@ -211,10 +211,11 @@ class Report:
       lines, self.remarks, environment, sections=sections, grown=self.grown
     )
     files.replace_file(self.out / 'bench.md', text.encode())
-    tables = {'lowerings.csv': self.convolutions, 'roofline.csv': self.parts}
-    for name, own in tables.items():
-      if own:
-        csv_file.write_records(self.out / name, [each | environment for each in own])
+    if self.convolutions:
+      records = [record | environment for record in self.convolutions]
+      csv_file.write_records(self.out / 'lowerings.csv', records)
+    if self.parts:  # thousands, and the page says where they were timed
+      csv_file.write_records(self.out / 'roofline.csv', self.parts)
     if not lines:
       return
     records = [page.record(line, environment) for line in lines]
