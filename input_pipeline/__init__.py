@@ -32,6 +32,7 @@ __all__ = [
   'parse_ops',
   'part_of',
   'prepare_in_graph',
+  'quiet',
   'tensorflow',
   'train_batches',
 ]
@@ -68,7 +69,7 @@ def tensorflow():
     return importlib.import_module('tensorflow')
   sys.modules['keras.src'] = None
   try:
-    with _quiet():
+    with quiet():
       return importlib.import_module('tensorflow')
   except ModuleNotFoundError as error:
     if error.name != 'tensorflow':
@@ -82,9 +83,10 @@ def tensorflow():
 
 
 @contextlib.contextmanager
-def _quiet():
-  """TensorFlow, imported here, prints nothing of its own for the rest of the process.
+def quiet():
+  """TensorFlow, or what is made of it, imported here, prints nothing of its own.
 
+  That lasts for the rest of the process.
   Its lines on starting and on each photo that cannot be read say less than the errors
   that it raises as well. '1' is what JAX's import leaves behind; any other setting is a
   person's own and stays.

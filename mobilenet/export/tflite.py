@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
+import input_pipeline
 from mobilenet.export import adapted, fake_quantisation, tflite_file
 from mobilenet.export import graph as graphs
 from mobilenet.export.errors import ExportError, missing
@@ -101,8 +102,9 @@ def convert(
     ExportError: the converter is not installed or fails.
   """
   try:
-    from litert_converter.mlir import ir, passmanager
-    from litert_converter.mlir._mlir_libs import converter_api_ext as converter
+    with input_pipeline.quiet():  # it holds a part of TensorFlow
+      from litert_converter.mlir import ir, passmanager
+      from litert_converter.mlir._mlir_libs import converter_api_ext as converter
   except ImportError as error:
     needed_for = 'writing TFLite files, on Linux (x86-64) or macOS (arm64),'
     raise missing('litert-converter', needed_for) from error

@@ -49,6 +49,13 @@ def to_text(network: Network) -> str:
       f'a network of width {network.width:g} is no table: write its channels into its '
       'rows, and give it width 1'
     )
+  whole = style_text(network)
+  first = [whole] if whole else []
+  return SEPARATOR.join([*first, *map(row_text, (*network.rows, network.head))])
+
+
+def style_text(network: Network) -> str:
+  """What no row says, "Network(divisor=4, padding='torch')"; '' of the defaults."""
   said = {
     field: value
     for field, value in _differing(network.style, Style()).items()
@@ -56,8 +63,7 @@ def to_text(network: Network) -> str:
   }
   if network.divisor != _default(Network, 'divisor'):
     said = {'divisor': network.divisor, **said}
-  first = [_call(WHOLE, (), said)] if said else []
-  return SEPARATOR.join([*first, *map(row_text, (*network.rows, network.head))])
+  return _call(WHOLE, (), said) if said else ''
 
 
 def row_text(row) -> str:

@@ -16,7 +16,7 @@ def test_remarks_are_left_out_and_all_else_is_written(monkeypatch, capfd, level)
   monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
   if level:
     monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', level)
-  with pytest.raises(KeyError), input_pipeline._quiet():  # noqa: PT012
+  with pytest.raises(KeyError), input_pipeline.quiet():  # noqa: PT012
     assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'
     os.write(2, REMARKS + b'E0000 00:00:1 a.cc:1] a mistake\n')
     raise KeyError
@@ -27,6 +27,6 @@ def test_remarks_are_left_out_and_all_else_is_written(monkeypatch, capfd, level)
 
 def test_who_asks_for_more_is_told_all(monkeypatch, capfd):
   monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '0')
-  with input_pipeline._quiet():
+  with input_pipeline.quiet():
     os.write(2, REMARKS)
   assert capfd.readouterr().err == REMARKS.decode()

@@ -9,7 +9,7 @@ costs.parse_budget('0.7x', cost.unit).of(cost.measure([start])[0])
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mobilenet.models import lowering
@@ -64,6 +64,7 @@ def make(
   *,
   folder: pathlib.Path | None = None,
   table: pathlib.Path | None = None,
+  networks: Sequence[str] = (),
   say: Callable[[str], None] = print,
   **style: Any,
 ) -> Cost:
@@ -75,6 +76,8 @@ def make(
     num_classes: of the classifier.
     folder: where a table that is measured here and a correction are kept.
     table: of kind 'csv', the CSV.
+    networks: of kind 'csv', the flags by which `costs.check` knows the networks: what a
+      person is told to type where the table lacks something.
     say: is told what takes time.
     **style: fields of `rows.Style` that all networks are given, whatever their own.
 
@@ -90,9 +93,10 @@ def make(
   _check(style)
   require(
     (table is not None) == (kind == 'csv'),
-    f'the cost {kind} takes no table: only csv does'
+    f'the cost {kind} takes no --table: only csv does'
     if table
-    else 'the cost csv needs table=, the path of the CSV',
+    else 'the cost csv needs the CSV of what was measured on the device: '
+    '--table=phone.csv (docs/search_costs.md says how to make one)',
   )
   shared = {'resolution': resolution, 'num_classes': num_classes}
   if hardware is not None:
@@ -116,7 +120,7 @@ def make(
       **shared,
     )
   if kind == 'csv':
-    device = Device(pathlib.Path(table), folder)
+    device = Device(pathlib.Path(table), folder, networks)
     return Cost(
       MS,
       of_parts=device.of_parts,

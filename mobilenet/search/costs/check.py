@@ -2,9 +2,11 @@
 
     python -m mobilenet.search.costs.check --network=mobilenet_v3_small --resolution=160
 
-Networks of random widths are measured row by row and as wholes. For a device,
---wanted=phone.csv --files=phone writes what is to be measured there, and
---kind=csv --table=phone.csv says how it came out.
+Networks of random widths are measured row by row and as wholes; --start=runs/flowers
+takes those of a run in place of a network of the tables. For a device,
+--wanted=phone.csv --files=phone writes what is to be measured there,
+--lacking=runs/faster/wanted.csv adds what a search lacked, and --kind=csv
+--table=phone.csv says how it came out. docs/search_costs.md says more.
 """
 
 import argparse
@@ -12,16 +14,72 @@ import os
 import pathlib
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 from mobilenet.models import zoo
 from mobilenet.models.rows import ModelError, Network, make_divisible
 from mobilenet.search import channels, costs, wiring
-from mobilenet.search.costs import correction
+from mobilenet.search.costs import correction, latency_table, wanted
+from mobilenet.search.strategies import proposals
+from mobilenet.search.strategies import start as starts
+from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError, require
 
 TIMED = ('milliseconds', 'tflite', 'csv')
+# Flags that a run says by itself -> (type, default without a run, help).
+OF_RUN = {
+  'network': (str, 'mobilenet_v3_small', 'a name of the tables'),
+  'width': (float, 1.0, 'its width multiplier'),
+  'resolution': (int, 160, 'px'),
+  'num_classes': (int, 5, 'of its classifier'),
+}
+
+
+class Subject(NamedTuple):
+  """What networks are made from.
+
+  name: for people. network: as the tables have it. flags: by which it was asked for.
+  """
+
+  name: str
+  network: Network
+  resolution: int
+  num_classes: int
+  flags: list[str]
+
+
+def subject(asked: argparse.Namespace) -> Subject:
+  """The network of a run, or of the tables.
+
+  Raises:
+    TrainingError, ModelError: there is none, or a search cannot change it.
+  """
+  given = {n: getattr(asked, n) for n in OF_RUN if getattr(asked, n) is not None}
+  if asked.start:
+    require(
+      not given,
+      f'--start={asked.start} says what {", ".join(f"--{n}" for n in given)} would say: '
+      'give the run alone',
+    )
+    run = starts.opened(workdir.local_path(asked.start))
+    sizes = run.config.resolution, run.model.num_classes
+    return Subject(asked.start, run.model.network, *sizes, [f'--start={asked.start}'])
+  said = {n: given.get(n, default) for n, (_, default, _) in OF_RUN.items()}
+  return Subject(
+    said['network'],
+    zoo.create(said['network'], width=said['width']).network,
+    said['resolution'],
+    said['num_classes'],
+    [f'--{name}={value}' for name, value in said.items()],
+  )
+
+
+def first_asked(network: Network) -> list[Network]:
+  """The networks that a search from this one asks for before all others."""
+  whole = channels.resized(network, wiring.of(network).sizes)
+  return [whole, proposals.least(whole)]
 
 
 def random_widths(network: Network, count: int, seed: int) -> list[Network]:
@@ -57,26 +115,37 @@ def check(asked: argparse.Namespace) -> list[str]:
   """
   require(
     asked.kind in TIMED,
-    f'--kind={asked.kind}: what is checked are milliseconds, {", ".join(TIMED)}',
+    f'--kind={asked.kind}: only costs that are measured can be checked, '
+    f'{", ".join(TIMED)}; others are counted or computed',
   )
   require(
     asked.networks >= correction.FEWEST,
     f'--networks={asked.networks}: a line needs {correction.FEWEST} or more',
   )
-  start = zoo.create(asked.network, width=asked.width).network
-  networks = random_widths(start, asked.networks, asked.seed)
-  of = {'resolution': asked.resolution, 'num_classes': asked.num_classes}
-  exact = costs.make('multiply_adds', **of)
+  require(
+    bool(asked.wanted) or not (asked.files or asked.lacking),
+    '--files and --lacking belong to a table that is to be filled: --wanted=phone.csv',
+  )
+  if asked.lacking:
+    lines = latency_table.records(asked.lacking)
+    return [_to_measure(asked, wanted.add(lines, asked.wanted, asked.files))]
+  of = subject(asked)
+  networks = random_widths(of.network, asked.networks, asked.seed)
+  sizes = {'resolution': of.resolution, 'num_classes': of.num_classes}
+  exact = costs.make('multiply_adds', **sizes)
   if asked.wanted:
-    count = exact.write_wanted(networks, asked.wanted, networks, asked.files)
-    return [f'{asked.wanted} has {count} lines to be measured']
-  cost = costs.make(asked.kind, folder=asked.folder, table=asked.table, **of)
+    rows = [*first_asked(of.network), *networks]
+    count = exact.write_wanted(rows, asked.wanted, networks, asked.files)
+    return [_to_measure(asked, count)]
+  cost = costs.make(
+    asked.kind, folder=asked.folder, table=asked.table, networks=of.flags, **sizes
+  )
   load, began = _load(), time.perf_counter()
   sums = cost.sums(networks)
   seconds = time.perf_counter() - began
   measured = cost.measure(networks)
   lines = [
-    f'{asked.network} at {asked.resolution} px, {asked.kind}: {len(networks)} networks '
+    f'{of.name} at {of.resolution} px, {asked.kind}: {len(networks)} networks '
     f'of random widths, {min(measured):.3g} to {max(measured):.3g} ms; load {load}',
     f'sums of rows: {seconds:.0f} s; on the mean '
     f'{100 * (np.array(sums) / measured - 1).mean():+.1f} % of what was measured',
@@ -96,6 +165,11 @@ def check(asked: argparse.Namespace) -> list[str]:
   return lines
 
 
+def _to_measure(asked: argparse.Namespace, count: int) -> str:
+  made = f', and {asked.files} has their TFLite files' if asked.files and count else ''
+  return f'{asked.wanted} has {count} lines to be measured{made}'
+
+
 def _load() -> str:
   """How many programs want a core of this machine, over the last minute."""
   return f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else 'unknown'
@@ -103,27 +177,44 @@ def _load() -> str:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
   parser = argparse.ArgumentParser(
-    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    prog=wanted.CHECK,
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
   )
-  parser.add_argument('--kind', default='milliseconds', help=', '.join(TIMED))
-  parser.add_argument('--network', default='mobilenet_v3_small')
-  parser.add_argument('--width', type=float, default=1.0)
-  parser.add_argument('--resolution', type=int, default=160, help='px')
-  parser.add_argument('--num_classes', type=int, default=5)
-  parser.add_argument('--networks', type=int, default=20, help='how many are made')
-  parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument(
-    '--folder',
-    type=pathlib.Path,
-    default=pathlib.Path('runs/costs'),
-    help='of latency.csv and correction.json',
+
+  def flag(name, said, default=None, kind=str):
+    said += '' if default is None else f' (default: {default})'
+    parser.add_argument(f'--{name}', type=kind, help=said)
+    parser.set_defaults(**{name: None if name in OF_RUN else default})
+
+  flag(
+    'kind',
+    f'which of the costs that are measured: {", ".join(TIMED)}; the others of '
+    '--job=search are counted or computed, and there is nothing to check',
+    'milliseconds',
   )
-  parser.add_argument('--table', type=pathlib.Path, help='of --kind=csv')
-  parser.add_argument(
-    '--wanted', type=pathlib.Path, help='only write a CSV to be filled on a device'
+  flag('start', 'a finished run, which says the next four by itself')
+  for name, (kind, default, said) in OF_RUN.items():
+    flag(name, said, default, kind)
+  flag('networks', 'how many of random widths are made', 20, int)
+  flag('seed', 'of the random widths', 0, int)
+  path = pathlib.Path
+  flag('folder', 'of latency.csv and correction.json', path('runs/costs'), path)
+  flag('table', 'with --kind=csv: the filled table', kind=path)
+  flag(
+    'wanted',
+    'only write this CSV, to be filled on a device; lines that it has already stay',
+    kind=path,
   )
-  parser.add_argument(
-    '--files', type=pathlib.Path, help='with --wanted: folder for their TFLite files'
+  flag(
+    'lacking',
+    'with --wanted: add the lines of this CSV, the wanted.csv of a search, instead',
+    kind=path,
+  )
+  flag(
+    'files',
+    'with --wanted: folder for the TFLite files of lines without milliseconds',
+    kind=path,
   )
   return parser.parse_args(argv)
 

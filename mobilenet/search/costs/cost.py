@@ -103,23 +103,24 @@ class Cost:
     wholes: Sequence[Network] = (),
     files: pathlib.Path | None = None,
   ) -> int:
-    """Writes the CSV of rows that are to be measured on a device, ms left empty.
+    """Adds to a CSV rows that are to be measured on a device, ms left empty.
 
     Args:
       networks: whose rows are wanted.
-      path: of the CSV.
+      path: of the CSV; what it has already stays.
       wholes: networks that are wanted as wholes, for a correction.
-      files: a folder, where each line gets its TFLite file; None writes none.
+      files: a folder, where each line that is not measured gets its TFLite file; None
+        writes none.
 
     Returns:
-      The number of lines; without any, nothing is written.
+      The number of lines to be measured; without any, nothing is written.
 
     Raises:
       TrainingError, ExportError: a file cannot be written.
     """
     asked = [part for each in networks for part in self.parts_of(each)]
     asked += [self._whole(each) for each in wholes]
-    return wanted.write(filter(self.lacks, asked), path, files)
+    return wanted.add(wanted.records_of(filter(self.lacks, asked)), path, files)
 
   def parts_of(self, network: Network) -> tuple[Part, ...]:
     """The rows of a network and its head, as this cost has them."""

@@ -4,12 +4,14 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from mobilenet.reports import csv_file
 from mobilenet.search.costs import latency_table, wanted
-from mobilenet.search.costs.latency_table import Key
+from mobilenet.search.costs.latency_table import MS, Key
 from mobilenet.search.costs.parts import Part
-from mobilenet.training.errors import require
+from mobilenet.training.errors import TrainingError, require
 
 WANTED = 'wanted.csv'
+_FOLDER = 'phone'  # of TFLite files, in what a person is told to type
 
 
 class Device:
@@ -18,19 +20,31 @@ class Device:
   table: path of the CSV. folder: for `wanted.csv`, where lines are missing; or None.
   """
 
-  def __init__(self, table: pathlib.Path, folder: pathlib.Path | None):
+  def __init__(
+    self,
+    table: pathlib.Path,
+    folder: pathlib.Path | None,
+    networks: Sequence[str] = (),
+  ):
     """Reads the table.
+
+    Args:
+      table: path of the CSV.
+      folder: see above.
+      networks: the flags by which `check` knows the networks, for messages.
 
     Raises:
       TrainingError: it is not there, or is no such table; see `latency_table.read`.
     """
+    typed = [*(networks or ['--start=RUN']), f'--wanted={table}', f'--files={_FOLDER}']
     require(
       table.exists(),
-      f'{table} does not exist: `python -m mobilenet.search.costs.check '
-      f'--wanted={table}` writes one whose milliseconds are to be filled in',
+      f'{table} does not exist: {wanted.command(*typed)} writes it, its milliseconds '
+      'to be filled in',
     )
     self.path, self.folder = table, folder
     self.lines = latency_table.read(table)
+    self.empty = latency_table.records(table).keys() - self.lines.keys()
 
   def belongs(self) -> dict[str, Any]:
     """What a correction is fitted to."""
@@ -51,13 +65,28 @@ class Device:
     return [self.lines[Key.of(part)].median_ms for part in parts]
 
   def _refuse(self, lacking: Sequence[Part]) -> None:
-    where = 'Cost.write_wanted writes them all'
+    """Tells lines that are not there from those that are not filled in."""
+    lines = wanted.records_of(lacking)
+    absent = {key: line for key, line in lines.items() if key not in self.empty}
+    unfilled = [key for key in lines if key in self.empty]
+    if not absent:
+      raise TrainingError(
+        f'{self.path} has no {MS} yet of {_named(unfilled)}: measure what is empty '
+        'there on the device, and fill it in'
+      )
+    also = f' ({len(unfilled)} others are there, their {MS} empty)' if unfilled else ''
+    how = 'Cost.write_wanted adds them'
     if self.folder is not None:
-      wanted.write(lacking, self.folder / WANTED)
-      where = f'{self.folder / WANTED} has them all'
-    more = f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''
-    require(
-      False,
-      f'{self.path} lacks {Key.of(lacking[0]).said()}{more}: {where}; measure them on '
-      f'the device and add them to {self.path}',
+      path = self.folder / WANTED
+      csv_file.write_records(path, list(absent.values()))
+      typed = [f'--lacking={path}', f'--wanted={self.path}', f'--files={_FOLDER}']
+      how = f'{wanted.command(*typed)} adds them and writes their TFLite files'
+    raise TrainingError(
+      f'{self.path} lacks {_named(list(absent))}{also}: {how}; measure these on the '
+      f'device, fill in {MS}, and run this command again'
     )
+
+
+def _named(keys: Sequence[Key]) -> str:
+  more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
+  return keys[0].said() + more

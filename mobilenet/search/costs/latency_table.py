@@ -191,22 +191,36 @@ def read(path: pathlib.Path, columns: Sequence[str] = (*KEY, MS)) -> dict[Key, L
     TrainingError: it cannot be read, has no such columns, has them in another unit, or
       a cell is no number above zero.
   """
-  records = csv_file.read_records(path)
-  require(bool(records), f'{path} has no lines')
-  for name in columns:
-    require(name in records[0], _missing(path, name, list(records[0])))
   found = {}
-  for number, record in enumerate(records, 2):
+  for number, (key, record) in enumerate(records(path, columns).items(), 2):
     if not record[MS].strip():
       continue
-    key = _key(path, number, record)
-    require(key not in found, f'{path}, line {number}: {key.said()} is there twice')
     times = [
       _number(path, number, record, name)
       for name in (MS, 'reference_ms')
       if name in columns
     ]
     found[key] = Line(*times, *[0.0] * (2 - len(times)), record)
+  return found
+
+
+def records(
+  path: pathlib.Path, columns: Sequence[str] = (*KEY, MS)
+) -> dict[Key, dict[str, str]]:
+  """All lines of a CSV, measured or not, as text by column.
+
+  Raises:
+    TrainingError: it cannot be read, or has no such columns.
+  """
+  lines = csv_file.read_records(path)
+  require(bool(lines), f'{path} has no lines')
+  for name in columns:
+    require(name in lines[0], _missing(path, name, list(lines[0])))
+  found = {}
+  for number, record in enumerate(lines, 2):
+    key = _key(path, number, record)
+    require(key not in found, f'{path}, line {number}: {key.said()} is there twice')
+    found[key] = record
   return found
 
 

@@ -182,6 +182,7 @@ def _gauge(folder: pathlib.Path, request: Request, start: Start) -> Gauge:
     start.model.num_classes,
     folder=folder,
     table=request.table,
+    networks=[f'--start={request.start}'],
     lowering=network.style.lowering,
     say=lambda line: None,  # each iteration times a few rows
   )

@@ -118,13 +118,7 @@ def load(folder: pathlib.Path, data_dir: str | None, mesh: Mesh) -> Start:
     TrainingError, ModelError, DataError: no run, a run that cannot be searched from, or
       no photos.
   """
-  stored = workdir.read_config(folder)
-  require(
-    stored is not None,
-    f'--start={folder} holds no {workdir.CONFIG_FILE}: name the folder of a run',
-  )
-  _check(folder, ConfigDict(stored))
-  run = trained.load_run(folder, mesh)
+  run = opened(folder, mesh)
   config, model = run.config, run.model
   if data_dir is not None:
     config.data.dir = data_dir
@@ -143,6 +137,21 @@ def load(folder: pathlib.Path, data_dir: str | None, mesh: Mesh) -> Start:
     trained.to_weights(run),
     data,
   )
+
+
+def opened(folder: pathlib.Path, mesh: Mesh | None = None) -> trained.Run:
+  """A run that can be searched from, without its photos.
+
+  Raises:
+    TrainingError, ModelError: as `load`.
+  """
+  stored = workdir.read_config(folder)
+  require(
+    stored is not None,
+    f'--start={folder} holds no {workdir.CONFIG_FILE}: name the folder of a run',
+  )
+  _check(folder, ConfigDict(stored))
+  return trained.load_run(folder, mesh)
 
 
 def sorted_by_norm(model: Classifier, variables: Tree) -> Tree:

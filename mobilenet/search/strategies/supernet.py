@@ -258,13 +258,20 @@ def _check_split(setup: Setup, request: Request) -> None:
 
 def cost_of(folder: pathlib.Path, request: Request, setup: Setup) -> Cost:
   """The cost of the search, fitted to whole networks where that is to be done."""
-  style = setup.space.network.style
+  style, config = setup.space.network.style, setup.config
+  classes = len(setup.photos.outputs)
   cost = costs.make(
     request.cost,
-    setup.config.resolution,
-    len(setup.photos.outputs),
+    config.resolution,
+    classes,
     folder=folder,
     table=request.table,
+    networks=[
+      f'--network={config.model.name}',
+      f'--width={config.model.width:g}',
+      f'--resolution={config.resolution}',
+      f'--num_classes={classes}',
+    ],
     dtype=style.dtype,
   )
   if cost.known is None and cost.correction is None and request.cost != 'csv':
