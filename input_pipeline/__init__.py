@@ -86,10 +86,9 @@ def tensorflow():
 def quiet():
   """TensorFlow, or what is made of it, imported here, prints nothing of its own.
 
-  That lasts for the rest of the process.
-  Its lines on starting and on each photo that cannot be read say less than the errors
-  that it raises as well. '1' is what JAX's import leaves behind; any other setting is a
-  person's own and stays.
+  That lasts for the rest of the process. Its lines on starting and on each photo that
+  cannot be read say less than the errors that it raises as well. '1' is what JAX's
+  import leaves behind; any other setting is a person's own and stays.
   """
   name = 'TF_CPP_MIN_LOG_LEVEL'
   before = os.environ.get(name)

@@ -1,11 +1,12 @@
 """Tables that were measured on a device: what must be in them, and what is told."""
 
 import csv
+import dataclasses
 
 import pytest
 
 from mobilenet.search import costs
-from mobilenet.search.costs import parts
+from mobilenet.search.costs import parts, wanted
 from mobilenet.search.costs.latency_table import KEY, Key
 from mobilenet.training.errors import TrainingError
 from tests.search.conftest import NETWORKS
@@ -39,7 +40,7 @@ def made(path, **given):
 def test_wanted_lines_are_filled_and_looked_up(tmp_path):
   path = tmp_path / 'phone.csv'
   records = filled(path, wholes=[NETWORK])
-  assert tuple(records[0]) == (*KEY, 'median_ms')
+  assert tuple(records[0]) == (*KEY, 'median_ms', 'style', 'file')
   asked = parts.of(NETWORK, SIDE, CLASSES)
   assert len(records) == len(set(asked)) + 1
   cost = made(path)
@@ -56,19 +57,33 @@ def test_what_is_lacking_is_named_counted_and_written(tmp_path):
   path = tmp_path / 'phone.csv'
   records = filled(path)
   records[1]['median_ms'] = ''  # not measured yet
+  more = tmp_path / 'search' / 'wanted.csv'
   write(path, [records[1], *records[4:]])
   with pytest.raises(TrainingError) as found:
     made(path, folder=tmp_path / 'search').predict([NETWORK])
   said = str(found.value)
   assert said.startswith(
-    f'{path} lacks {records[0]["row"]} at 32 x 32 x 3 to 16 and 3 '
+    f'{path} lacks {records[0]["row"]} at 32 x 32 x 3 to 16 and 2 more (1 others are '
+    f'there, their median_ms empty): `python -m mobilenet.search.costs.check '
+    f'--lacking={more} --wanted={path} --files=phone` adds them and writes'
   )
-  assert str(tmp_path / 'search' / 'wanted.csv') in said
-  with open(tmp_path / 'search' / 'wanted.csv', newline='') as file:
+  with open(more, newline='') as file:
     rows = [record['row'] for record in csv.DictReader(file)]
-  assert rows == [record['row'] for record in records[:4]]
-  with pytest.raises(TrainingError, match=r'Cost\.write_wanted writes them all'):
+  assert rows == [record['row'] for record in (records[0], *records[2:4])]
+  with pytest.raises(TrainingError, match=r'Cost\.write_wanted adds them'):
     made(path).measure([NETWORK])
+
+
+def test_what_is_not_filled_in_is_not_called_lacking(tmp_path):
+  path = tmp_path / 'phone.csv'
+  records = filled(path, ms=lambda number: '')
+  with pytest.raises(TrainingError) as found:
+    made(path, folder=tmp_path / 'search').predict([NETWORK])
+  assert str(found.value).startswith(
+    f'{path} has no median_ms yet of {records[0]["row"]} at 32 x 32 x 3 to 16 and '
+    f'{len(records) - 1} more: measure'
+  )
+  assert not (tmp_path / 'search').exists()
 
 
 @pytest.mark.parametrize(
@@ -104,11 +119,29 @@ def test_what_is_wrong_with_a_table_is_one_line(tmp_path, change, said):
 
 
 def test_no_table_says_how_to_get_one(tmp_path):
-  with pytest.raises(TrainingError, match=r'does not exist: `python -m .*--wanted='):
-    made(tmp_path / 'phone.csv')
+  said = r'does not exist: `python -m \S+ --start=runs/a --wanted=\S+ --files=phone`'
+  with pytest.raises(TrainingError, match=said):
+    made(tmp_path / 'phone.csv', networks=['--start=runs/a'])
   (tmp_path / 'phone.csv').write_text('row,height\n')
   with pytest.raises(TrainingError, match='has no lines'):
     made(tmp_path / 'phone.csv')
+
+
+@pytest.mark.parametrize('kind', list(NETWORKS))
+def test_a_line_says_all_that_its_program_needs(tmp_path, kind):
+  style = dataclasses.replace(NETWORKS[kind].style, padding='torch')
+  network = dataclasses.replace(NETWORKS[kind], style=style)
+  asked = [*parts.of(network, SIDE, CLASSES), parts.whole(network, SIDE, CLASSES)]
+  for key, line in wanted.records_of(asked).items():
+    part = wanted.part_of(tmp_path / 'phone.csv', line)
+    assert part in asked
+    assert Key.of(part) == key
+
+
+def test_a_row_that_is_none_is_one_line(tmp_path):
+  line = {**wanted.records_of(parts.of(NETWORK, SIDE, CLASSES)).popitem()[1]}
+  with pytest.raises(TrainingError, match=r'phone\.csv: the row .* does not exist'):
+    wanted.part_of(tmp_path / 'phone.csv', {**line, 'row': 'Konv(3, 8)'})
 
 
 def test_files_of_the_wanted_lines(tmp_path):

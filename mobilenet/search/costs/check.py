@@ -60,7 +60,7 @@ def subject(asked: argparse.Namespace) -> Subject:
   if asked.start:
     require(
       not given,
-      f'--start={asked.start} says what {", ".join(f"--{n}" for n in given)} would say: '
+      f'--start={asked.start} says what {", ".join(f"--{n}" for n in given)} would: '
       'give the run alone',
     )
     run = starts.opened(workdir.local_path(asked.start))
