@@ -63,8 +63,9 @@ def test_what_is_lacking_is_named_counted_and_written(tmp_path):
     made(path, folder=tmp_path / 'search').predict([NETWORK])
   said = str(found.value)
   assert said.startswith(
-    f'{path} lacks {records[0]["row"]} at 32 x 32 x 3 to 16 and 2 more (1 others are '
-    f'there, their median_ms empty): `python -m mobilenet.search.costs.check '
+    f'{path} lacks {records[0]["row"]} at 32 x 32 x 3 to 16 and 2 more (and has no '
+    f'median_ms yet of {Key.of(parts.of(NETWORK, SIDE, CLASSES)[1]).said()}): '
+    '`python -m mobilenet.search.costs.check '
     f'--lacking={more} --wanted={path} --files=phone` adds them and writes'
   )
   with open(more, newline='') as file:

@@ -74,7 +74,7 @@ class Device:
         f'{self.path} has no {MS} yet of {_named(unfilled)}: measure what is empty '
         'there on the device, and fill it in'
       )
-    also = f' ({len(unfilled)} others are there, their {MS} empty)' if unfilled else ''
+    also = f' (and has no {MS} yet of {_named(unfilled)})' if unfilled else ''
     how = 'Cost.write_wanted adds them'
     if self.folder is not None:
       path = self.folder / WANTED
