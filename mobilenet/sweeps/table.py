@@ -92,8 +92,9 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
   The keys are index, item, status (one of `items.STATUSES`), the swept fields,
   metric (the name of what counts for the task, such as top1), it and raw_<metric> in
   percent, loss, parameters, multiply_adds, seconds (of training), images_per_second,
-  steps, seed and reason. A network is told by its name, not by its rows. A number that is missing is None. The first is that of the
-  averaged or the raw weights, whichever count.
+  steps, seed and reason. A number that is missing is None. The first is that of the
+  averaged or the raw weights, whichever count. A network is told by its name, not by
+  its rows.
   """
   fields = [field for field in swept_fields(items) if field not in REPEATS]
   networks = _network_names(items) if TABLE in fields else None
