@@ -142,7 +142,7 @@ def _narrow(given: Given) -> int:
     folder,
     request,
     compiled=given.compiled and given.compiled / 'programs',
-    command=_command(flags),
+    command=_command(given),
   )
 
 
@@ -161,7 +161,7 @@ def _in_a_space(given: Given) -> int:
     config=config,
     argument=given.argument,
     overrides=given.overrides,
-    command=_command(flags),
+    command=_command(given),
     strategy=flags.strategy,
     cost=flags.cost,
     table=flags.table and pathlib.Path(flags.table).expanduser(),
@@ -175,13 +175,16 @@ def _in_a_space(given: Given) -> int:
 STRATEGIES = {'netadapt': _narrow, 'supernet': _in_a_space, 'tunas': _in_a_space}
 
 
-def _command(flags) -> list[str]:
+def _command(given: Given) -> list[str]:
   """What a person types for this search."""
-  typed = ['python', 'main.py', '--job=search']
+  flags, typed = given.flags, ['python', 'main.py', '--job=search']
   for flag in FLAGS:
     value = getattr(flags, flag.name)
     if flag.kind is bool and value != flag.default:
       typed.append(f'--{"" if value else "no"}{flag.name}')
     elif value != flag.default and flag.name != 'index':
       typed.append(f'--{flag.name}={value}')
+  if given.argument:
+    typed.append(f'--config={given.argument}')
+  typed += config_files.override_flags(given.overrides)
   return typed + ([f'--workdir={flags.workdir}'] if flags.workdir else [])

@@ -11,11 +11,14 @@ _COLOURS = ('#1b6e53', '#c1611f', '#3b6ea5', '#8a4f9e', '#a08a1d', '#b2405a', '#
 _SCORE = 'score'  # of a point: its number of the metric
 _MOST_FIELDS = 2  # of more, the values would take more room than the figure
 _LONGEST = 60  # letters of a name; more would leave no room for the dots
+_LONGEST_OF_LINE = 40  # letters in a legend, which stands beside the lines
+_MOST_LINES = 24  # in a legend; more would be taller than the figure
 _MOST_LABELS = 24  # numbers next to points; more would overlap
 _MARKERS = 'osD^vPX'
 _NAMES = {
   'model.width': 'width multiplier',
   'model.name': 'network',
+  'model.table': 'network',
   'resolution': 'resolution (px)',
   'schedule.learning_rate': 'learning rate',
 }
@@ -28,7 +31,7 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   standard deviation. With two or more fields the horizontal axis is multiply-adds if
   these differ, else the last numeric field, with a line for each setting of the others.
   With one numeric field it is that field. Otherwise, and where the sweep sets more than
-  two fields, there is a dot per item.
+  two fields or a legend would leave no room, there is a dot per item.
 
   Args:
     rows: as `table.collect` returns them.
@@ -47,7 +50,7 @@ def draw(rows: Sequence[dict], fields: Sequence[str], *, title: str = ''):
   points = _points(done, others)
   numeric = [f for f in others if all(_is_number(row[f]) for row in done)]
   adds = {point['multiply_adds'] for point in points}
-  if len(others) > _MOST_FIELDS:
+  if len(others) > _MOST_FIELDS or not _has_room(points, others, numeric[-1:]):
     figure = _dots(done, points, others)
   elif len(others) >= 2 and numeric and None not in adds and len(adds) > 1:
     figure = _over_multiply_adds(points, others, numeric[-1])
@@ -76,6 +79,13 @@ def _points(done: Sequence[dict], others: Sequence[str]) -> list[dict]:
       dict(group[0]) | {_SCORE: statistics.fmean(values), 'std': std, 'n': len(values)}
     )
   return points
+
+
+def _has_room(points, others, last) -> bool:
+  """Whether a legend of all fields but the last one can stand beside the lines."""
+  groups = _lines(points, [field for field in others if field not in last])
+  longest = max(len(_line_name(key)) for key in groups)
+  return not last or (len(groups) <= _MOST_LINES and longest <= _LONGEST_OF_LINE)
 
 
 def _over_multiply_adds(points, others, last):
@@ -122,7 +132,7 @@ def _dots(done, points, others):
   axes = figure.subplots()
   names = [', '.join(str(point[f]) for f in others) or 'all runs' for point in points]
   if len(others) > _MOST_FIELDS or max(map(len, names)) > _LONGEST:
-    names = [point['item'] for point in points]
+    names = [_cut(point['item']) for point in points]
   for height, point in enumerate(points):
     same = [row for row in done if all(row[f] == point[f] for f in others)]
     x = [row[_SCORE] for row in same]
@@ -151,6 +161,10 @@ def _dots(done, points, others):
   return figure
 
 
+def _cut(name: str) -> str:
+  return name if len(name) <= _LONGEST else f'{name[: _LONGEST - 1]}…'
+
+
 def _draw_lines(axes, points, line_fields, x) -> None:
   groups = _lines(points, line_fields)
   for n, (key, group) in enumerate(groups.items()):
@@ -164,7 +178,7 @@ def _draw_lines(axes, points, line_fields, x) -> None:
       markersize=4.5,
       linewidth=1.6,
       capsize=3,
-      label=', '.join(f'{v:g}' if _is_number(v) else str(v) for v in key),
+      label=_line_name(key),
     )
   if line_fields:
     legend = axes.legend(
@@ -177,6 +191,10 @@ def _draw_lines(axes, points, line_fields, x) -> None:
     )
     for text in legend.get_texts():
       text.set_parse_math(False)
+
+
+def _line_name(key) -> str:
+  return ', '.join(f'{v:g}' if _is_number(v) else str(v) for v in key)
 
 
 def _lines(points, line_fields) -> dict[tuple, list[dict]]:

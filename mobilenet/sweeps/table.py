@@ -15,6 +15,7 @@ from mobilenet.training import files
 CSV_FILE, MARKDOWN_FILE, FIGURE_FILE = 'sweep.csv', 'sweep.md', 'sweep.png'
 MEANS_FILE = 'sweep_means.csv'
 LOCK_FILE = '.sweep.lock'
+TABLE = 'model.table'  # the field
 
 # Column of the tables -> field of a result.
 _NUMBERS = {
@@ -92,9 +93,11 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
   metric (the name of what counts for the task, such as top1), it and raw_<metric> in
   percent, loss, parameters, multiply_adds, seconds (of training), images_per_second,
   steps, seed and reason. A number that is missing is None. The first is that of the
-  averaged or the raw weights, whichever count.
+  averaged or the raw weights, whichever count. A network is told by its name, not by
+  its rows.
   """
   fields = [field for field in swept_fields(items) if field not in REPEATS]
+  networks = _network_names(items) if TABLE in fields else None
   rows, standings = [], [standing(item, ignore) for item in items]
   metric = scores.metric_of([now.result or {} for now in standings])
   for index, (item, now) in enumerate(zip(items, standings, strict=True)):
@@ -104,7 +107,10 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
         'index': index,
         'item': item.name,
         'status': now.status,
-        **{field: _value(item.config, field) for field in fields},
+        **{
+          field: networks[index] if field == TABLE else _value(item.config, field)
+          for field in fields
+        },
         'metric': metric,
         **{name: ended.get(name) for name in (metric, f'raw_{metric}')},
         **{name: ended.get(source) for name, source in _NUMBERS.items()},
@@ -114,6 +120,27 @@ def collect(items: Sequence[Item], ignore: Sequence[str] = ()) -> list[dict]:
       }
     )
   return rows
+
+
+def _network_names(items: Sequence[Item]) -> list[str]:
+  """Of each item that of its network; where several share a name, their files.
+
+  A config keeps the rows of a network, 300 letters that nobody can tell apart.
+  """
+  networks = [item.config['model'] for item in items]
+  tables: dict[str, list] = {}
+  for network in networks:
+    known = tables.setdefault(network['name'], [])
+    if network['table'] not in known:
+      known.append(network['table'])
+  names = []
+  for item, network in zip(items, networks, strict=True):
+    name, rows, file = network['name'], network['table'], item.overrides.get(TABLE)
+    if rows and len(tables[name]) > 1:
+      is_file = file and '(' not in file
+      name = file if is_file else f'{name} ({tables[name].index(rows) + 1})'
+    names.append(name)
+  return names
 
 
 def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import shutil
 from typing import NamedTuple
 from unittest import mock
@@ -12,13 +13,15 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import ssdlite_v2
-from mobilenet import experiment
+from mobilenet import command_line, experiment
+from mobilenet.jobs import search as search_job
 from mobilenet.runs import preparation
 from mobilenet.search.strategies import (
   netadapt,
   netadapt_report,
   netadapt_runs,
   proposals,
+  supernet,
 )
 from mobilenet.training.preemption import STOPPED, StopRequest
 from mobilenet.weights import loading, own_file, searched
@@ -390,3 +393,22 @@ def test_it_is_told_what_is_missing(tmp_path):
   done = tiny.run('--job=search', f'--start={tmp_path}')
   assert 'say what the network may cost: --budget=0.7x' in done.stderr
   assert netadapt.STRATEGY == 'netadapt'
+
+
+@pytest.mark.parametrize('strategy', ['supernet', 'tunas'])
+def test_the_command_that_is_kept_is_the_one_that_was_typed(
+  strategy, monkeypatch, tmp_path
+):
+  asked = []
+  monkeypatch.setattr(supernet, 'run', lambda folder, request: asked.append(request))
+  typed = [
+    *('python', 'main.py', '--job=search', f'--strategy={strategy}', '--budget=0.7x'),
+    *('--cost=multiply_adds', '--config=configs/search_v3_small.py:width=0.5'),
+    *('--config.search.family=(0.5, 1.0)', '--config.init=', '--config.steps=None'),
+    f'--workdir={tmp_path}',
+  ]
+  search_job.run(command_line.parse(typed[1:])[1])
+  (request,) = asked
+  assert shlex.split(shlex.join(request.command)) == typed
+  again = command_line.parse(request.command[1:])[1]
+  assert again.config.to_dict() == request.config.to_dict()

@@ -1,9 +1,13 @@
 """The table and the figure of a sweep, from rows made by hand."""
 
-import pytest
+import json
 
-from mobilenet.reports import canvas
+import pytest
+from PIL import Image
+
+from mobilenet.reports import canvas, csv_file
 from mobilenet.sweeps import figure as sweep_figure
+from mobilenet.sweeps import items as sweep_items
 from mobilenet.sweeps import table as sweep_table
 
 
@@ -91,3 +95,77 @@ def test_items_that_set_many_fields_are_told_apart_by_their_names():
   figure = sweep_figure.draw(rows, fields)
   assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ['one', 'two']
   assert canvas.png(figure)  # no room for the values: matplotlib would warn
+
+
+ROWS = 'Conv(3, 16, stride=2); ' * 20  # as a config keeps them
+
+
+def networks_swept(folder, networks):
+  """The items of a sweep that have ended; networks: (name, file, rows, width)."""
+  items = []
+  for n, (name, file, rows, width) in enumerate(networks):
+    config = {'model': {'name': name, 'table': rows, 'width': width}, 'seed': 0}
+    overrides = {'model.table': file} if file else {}
+    overrides |= {'model.width': width, 'seed': 0}
+    item = sweep_items.Item(f'item_{n}', overrides, config, folder / f'item_{n}', [])
+    item.folder.mkdir()
+    (item.folder / 'config.json').write_text(json.dumps(config))
+    ended = {'metric': 'top1', 'top1': 40.0 + n, 'raw_top1': 40.0, 'loss': 1.0}
+    ended |= {'parameters': 9, 'multiply_adds': 10**6 * (n + 1), 'train_seconds': 1.0}
+    ended |= {'images_per_second': 5.0, 'steps': 3}
+    (item.folder / 'result.json').write_text(json.dumps(ended))
+    items.append(item)
+  return items
+
+
+@pytest.mark.parametrize('count', [2, 30])
+def test_networks_of_files_are_told_by_their_names(tmp_path, count):
+  networks = [
+    (f'found_{n:02d}', f'networks/found_{n:02d}.json', f'{ROWS}#{n}', 1.0)
+    for n in range(count)
+  ]
+  networks += [('v3_small', None, None, width) for width in (0.5, 1.0)]
+  items = networks_swept(tmp_path, networks)
+  rows = sweep_table.write_tables(items, tmp_path, title='alone', command=['a'])
+  names = [name for name, *_ in networks]
+  assert [row['model.table'] for row in rows] == names
+  written = csv_file.read_records(tmp_path / sweep_table.CSV_FILE)
+  assert [row['model.table'] for row in written] == names
+  page = (tmp_path / sweep_table.MARKDOWN_FILE).read_text()
+  assert '| item_0 | found_00 | 1.0 |' in page
+  assert 'None' not in page
+  assert 'Conv' not in page
+  axes = sweep_figure.draw(rows, ['model.table', 'model.width']).axes[0]
+  if count == 2:  # a line for each network
+    legend = axes.get_legend()
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown == ['found_00', 'found_01', 'v3_small']
+    assert legend.get_title().get_text() == 'network'
+  else:  # more than a legend has room for
+    assert axes.get_legend() is None
+    assert axes.get_yticklabels()[0].get_text() == 'found_00, 1.0'
+  with Image.open(tmp_path / sweep_table.FIGURE_FILE) as picture:
+    assert picture.width > 1000
+
+
+def test_networks_that_share_a_name_stay_apart(tmp_path):
+  networks = [
+    ('mine', 'runs/a/searched.json', f'{ROWS}#1', 1.0),
+    ('mine', 'runs/b/searched.json', f'{ROWS}#2', 1.0),
+    ('v1', 'Conv(3, 16)', f'{ROWS}#3', 1.0),
+    ('v1', None, None, 1.0),
+  ]
+  rows = sweep_table.collect(networks_swept(tmp_path, networks))
+  assert [row['model.table'] for row in rows] == [
+    'runs/a/searched.json',
+    'runs/b/searched.json',
+    'v1 (1)',
+    'v1',
+  ]
+
+
+def test_texts_that_would_push_the_lines_out_are_dots(tmp_path):
+  rows = [row(90.0 + n, item=f'i{n}', ops='crop|' * 60, w=n, adds=n) for n in (1, 2)]
+  figure = sweep_figure.draw(rows, ['ops', 'w'])
+  assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ['i1', 'i2']
+  assert canvas.png(figure)

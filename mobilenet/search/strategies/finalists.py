@@ -66,7 +66,11 @@ _SHAPE = {
   'shared': {str: json_file.NUMBER},
 }
 # Of the file that `choose` makes, as `json_file.check` takes it.
-SHAPE = {'unit': tuple(budget.EXAMPLES), 'networks': [_SHAPE]}
+SHAPE = {
+  'unit': tuple(budget.EXAMPLES),
+  'target': json_file.NUMBER | None,
+  'networks': [_SHAPE],
+}
 
 
 def finalist_of(said: Mapping[str, Any]) -> Finalist:
@@ -154,6 +158,7 @@ def choose(
   *,
   count: int,
   strategy: str,
+  target: float | None,
 ) -> dict[str, Any]:
   """The networks that are trained alone, measured whole; writes their files.
 
@@ -163,9 +168,10 @@ def choose(
     by_search, by_chance: the cost of each network that was found, and drawn.
     count: how many of the front, at most.
     strategy: its name, for the files.
+    target: the budget in the unit of the cost, for the report.
 
   Returns:
-    {'unit', 'networks': the fields of each `Finalist`}.
+    {'unit', 'target', 'networks': the fields of each `Finalist`}.
   """
   points = {arch: (price, scores.of(arch)['loss']) for arch, price in by_search.items()}
   chosen = spread(front(points), by_search, count)
@@ -225,7 +231,11 @@ def choose(
       | {'finalist': best.name, 'predicted': best.predicted, 'measured': best.measured},
     ),
   )
-  return {'unit': cost.unit, 'networks': [dataclasses.asdict(each) for each in found]}
+  return {
+    'unit': cost.unit,
+    'target': target,
+    'networks': [dataclasses.asdict(each) for each in found],
+  }
 
 
 def pairs_of(

@@ -10,7 +10,7 @@ from mobilenet.search.strategies.finalists import FAMILY, FOUND, RANDOM
 _LOOKS = {  # group -> colour, mark, legend
   FAMILY: ('#3b6ea5', 's', 'the base network at its widths'),
   FOUND: ('#1b6e53', 'o', 'found'),
-  RANDOM: ('#9aa1ab', 'o', 'random, at equal cost'),
+  RANDOM: ('#9aa1ab', 'o', 'random'),
 }
 _GRID = '#d8dade'
 
@@ -19,7 +19,7 @@ def pareto(reached: Sequence, metric: str, unit: str):
   """A Figure of what networks reach alone over what they cost, measured whole.
 
   Args:
-    reached: of `space_report.Reached`; those without a run are left out.
+    reached: of `space_verdict.Reached`; those without a run are left out.
     metric: name of the metric, in percent.
     unit: of the cost.
   """
@@ -60,7 +60,7 @@ def rank(reached: Sequence):
   """A Figure: loss alone over the loss with shared weights, and over the size.
 
   Args:
-    reached: networks of the space, trained from all seeds.
+    reached: networks of the space, trained from all seeds; `ranks.FEWEST` at least.
   """
   figure = canvas.new_figure(9.6, 4.2)
   alone = [sum(each.losses) / len(each.losses) for each in reached]
@@ -86,9 +86,8 @@ def rank(reached: Sequence):
         elinewidth=1.0,
         label=label,
       )
-    if len(reached) >= ranks.FEWEST:
-      found = ranks.kendall([sign * value for value in values], alone)
-      panel.set_title(f'Kendall tau {found}', fontsize=8, loc='left')
+    found = ranks.kendall([sign * value for value in values], alone)
+    panel.set_title(f'Kendall tau {found}', fontsize=8, loc='left')
     panel.set_xlabel(title, fontsize=9)
     _plain(panel)
   panels[0].set_ylabel('loss alone, mean and range over seeds', fontsize=9)

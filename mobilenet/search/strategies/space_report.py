@@ -4,43 +4,29 @@ All of it is read from files: of the search, and of the networks that were train
 alone, as far as they have ended.
 """
 
-import dataclasses
 import pathlib
 import shlex
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mobilenet.reports import amounts, canvas, csv_file, markdown
-from mobilenet.search import evolution, json_file, ranks, search_folder
-from mobilenet.search.costs import budget
-from mobilenet.search.strategies import space_figures
-from mobilenet.search.strategies.finalists import FAMILY, FOUND, RANDOM, Finalist
+from mobilenet.search import ranks
+from mobilenet.search.costs import budget as costs
+from mobilenet.search.strategies import space_figures, space_verdict
+from mobilenet.search.strategies.finalists import RANDOM, Finalist
+from mobilenet.search.strategies.space_verdict import Reached
 from mobilenet.training import files
 
 MARKDOWN_FILE, CSV_FILE = 'search.md', 'ranks.csv'
 PARETO_FILE, RANK_FILE = 'pareto.png', 'rank.png'
 SHARED, SIZE = 'shared weights', 'multiply-adds'
-
-
-@dataclasses.dataclass(frozen=True)
-class Reached:
-  """A network and what it reached alone.
-
-  metrics, losses: of the seeds that have ended, on the evaluation split.
-  """
-
-  network: Finalist
-  metrics: tuple[float, ...]
-  losses: tuple[float, ...]
-
-  @property
-  def metric(self) -> float | None:
-    return statistics.fmean(self.metrics) if self.metrics else None
-
-  @property
-  def deviation(self) -> float | None:
-    return statistics.stdev(self.metrics) if len(self.metrics) > 1 else None
+# Strategy -> what the networks of the table are.
+_GROUPS = {
+  'supernet': 'Found ones are the front of evolution; random ones are those of the '
+  'drawn ones that cost nearly as much, and were chosen by nothing else',
+  'tunas': 'The found one is the likeliest network of the controller; the random one '
+  'is that of the drawn ones whose cost is nearest, and was chosen by nothing else',
+}
 
 
 def write(
@@ -48,8 +34,10 @@ def write(
   chosen: Sequence[Finalist],
   results: Mapping[str, Sequence[Mapping[str, Any]]],
   *,
+  strategy: str,
   seeds: int,
   unit: str,
+  budget: tuple[str, float] | None,
   command: Sequence[str],
 ) -> list[str]:
   """Writes the page, the table and the figures; returns the lines that count.
@@ -58,8 +46,10 @@ def write(
     folder: of the search.
     chosen: the networks that are trained alone.
     results: name -> what its runs came to, those that have ended.
-    seeds: from which each is trained.
+    strategy: that found them, supernet or tunas.
+    seeds: from how many each is trained.
     unit: of the costs.
+    budget: as it was typed, and in the unit of the costs; None without one.
     command: what a person types for the search.
 
   Raises:
@@ -79,10 +69,20 @@ def write(
   csv_file.write_records(folder / CSV_FILE, _records(reached, metric, unit, seeds))
   canvas.save_png(space_figures.pareto(reached, metric, unit), folder / PARETO_FILE)
   inside = [each for each in complete if each.network.shared]
-  if inside:
+  has_ranks = len(inside) >= ranks.FEWEST
+  if has_ranks:
     canvas.save_png(space_figures.rank(inside), folder / RANK_FILE)
-  lines = [*_against_family(reached, metric, unit), *found]
-  text = _page(folder, reached, lines, bool(inside), metric, unit, seeds, command)
+  is_tunas = strategy == 'tunas'
+  lines = space_verdict.random_costs(chosen)
+  if budget is not None:
+    lines[:0] = space_verdict.against_budget(chosen, *budget, unit, is_tunas)
+  lines += space_verdict.against_family(reached, _in_words(metric), unit)
+  lines += found
+  searched = space_verdict.with_shared_weights(folder, unit, is_tunas)
+  parts = _page(reached, strategy, searched, lines, metric, unit, seeds, command)
+  if has_ranks:
+    parts.append(f'![shared against alone]({RANK_FILE})')
+  text = '\n\n'.join(parts) + '\n'
   files.replace_file(folder / MARKDOWN_FILE, text.encode())
   return lines
 
@@ -127,40 +127,6 @@ def _of(reached, group):
   return [each for each in reached if each.network.group == group]
 
 
-def _against_family(reached: Sequence[Reached], metric: str, unit: str) -> list[str]:
-  """At each hand-designed network what was found that costs no more.
-
-  That is the most expensive one: which is best would be known from the evaluation
-  split, which chooses nothing.
-  """
-  lines = []
-  shown, factor = budget.written(unit)
-  for hand in _of(reached, FAMILY):
-    for group in (FOUND, RANDOM):
-      within = [
-        each
-        for each in _of(reached, group)
-        if each.network.measured <= hand.network.measured and each.metrics
-      ]
-      if not within or not hand.metrics:
-        continue
-      best = max(within, key=lambda each: each.network.measured)
-      lines.append(
-        f'- {hand.network.name}, {hand.network.measured / factor:.4g} {shown}: '
-        f'{_spread(hand)}; {best.network.name}, '
-        f'{best.network.measured / factor:.4g} {shown}: {_spread(best)}, '
-        f'{best.metric - hand.metric:+.2f}'
-      )
-  return lines
-
-
-def _spread(reached: Reached) -> str:
-  text = amounts.number(reached.metric, 2)
-  if reached.deviation is not None:
-    text += f' ± {reached.deviation:.2f}'
-  return text
-
-
 def _records(reached, metric, unit, seeds) -> list[dict[str, Any]]:
   records = []
   for each in reached:
@@ -168,8 +134,8 @@ def _records(reached, metric, unit, seeds) -> list[dict[str, Any]]:
     record = {
       'network': network.name,
       'group': network.group,
-      budget.field('predicted', unit): network.predicted,
-      budget.field('measured', unit): network.measured,
+      costs.field('predicted', unit): network.predicted,
+      costs.field('measured', unit): network.measured,
       'multiply_adds_of_one_image': network.multiply_adds,
       'parameter_count': network.parameters,
       'shared_loss': network.shared.get('loss'),
@@ -182,14 +148,16 @@ def _records(reached, metric, unit, seeds) -> list[dict[str, Any]]:
   return records
 
 
-def _page(folder, reached, lines, ranked, metric, unit, seeds, command) -> str:
+def _page(
+  reached, strategy, searched, lines, metric, unit, seeds, command
+) -> list[str]:
   done = sum(len(each.metrics) for each in reached)
-  shown, factor = budget.written(unit)
-  parts = [
+  shown, factor = costs.written(unit)
+  return [
     '# Search in a space',
     f'    {shlex.join(command)}',
     f'{done} of {seeds * len(reached)} runs are done.',
-    *_of_search(folder, unit),
+    *searched,
     f'![{_in_words(metric)} over cost]({PARETO_FILE})',
     '## Networks trained alone',
     markdown.table(
@@ -213,50 +181,30 @@ def _page(folder, reached, lines, ranked, metric, unit, seeds, command) -> str:
           amounts.number(each.network.parameters / 1e3, 1),
           amounts.number(each.network.shared.get('loss'), 4),
           amounts.number(each.network.shared.get(metric), 2),
-          _spread(each),
+          each.spread,
           len(each.metrics),
         ]
         for each in reached
       ],
     ),
     'Shared is on the photos that choose, with the shared weights; alone is on the '
-    'evaluation split, mean ± standard deviation over seeds. Found ones are those of '
-    'evolution; random ones cost as much and were not chosen by anything else; the '
+    f'evaluation split, mean ± standard deviation over seeds. {_GROUPS[strategy]}; the '
     'family is the base network at its widths. All are trained by one recipe, on the '
     'same photos, for as many steps.',
+    '## What it comes to',
+    _in_markdown(lines),
   ]
-  parts += ['## What it comes to', '\n'.join(lines)]
-  if ranked:
-    parts.append(f'![shared against alone]({RANK_FILE})')
-  return '\n\n'.join(parts) + '\n'
 
 
-def _of_search(folder: pathlib.Path, unit: str) -> list[str]:
-  """How evolution did beside as many random networks, by the shared weights."""
-  field = budget.field('predicted', unit)
-  number = json_file.NUMBER
-  archive = search_folder.read_archive(
-    folder, {'generation': str, 'loss': number, field: number}
-  )
-  points = {False: [], True: []}
-  for line in archive:
-    points[line['generation'] == 'random'].append((line[field], line['loss']))
-  if not points[True]:
-    return []
-  everything = points[False] + points[True]
-  worst = [1.001 * max(point[n] for point in everything) for n in (0, 1)]
-  least = [min(point[n] for point in everything) for n in (0, 1)]
-  whole = (worst[0] - least[0]) * (worst[1] - least[1])
-  by_evolution, by_chance = (
-    evolution.hypervolume(points[is_random], worst) / whole
-    for is_random in (False, True)
-  )
-  return [
-    f'Evolution scored {len(points[False])} networks and random search '
-    f'{len(points[True])}, with the shared weights. Of the area between the least and '
-    f'the largest cost and loss, {by_evolution:.1%} is dominated by the first and '
-    f'{by_chance:.1%} by the second.'
-  ]
+def _in_markdown(lines: Sequence[str]) -> str:
+  """Lines of a terminal: what is no item of a list becomes a paragraph of its own."""
+  blocks: list[list[str]] = []
+  for line in lines:
+    if line.startswith('- ') and blocks and blocks[-1][-1].startswith('- '):
+      blocks[-1].append(line)
+    else:
+      blocks.append([line])
+  return '\n\n'.join('\n'.join(block) for block in blocks)
 
 
 def _in_words(metric: str) -> str:

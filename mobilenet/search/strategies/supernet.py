@@ -30,6 +30,7 @@ from mobilenet.search.strategies import (
   scoring,
   shared,
   space_report,
+  space_verdict,
 )
 from mobilenet.search.strategies.shared import Setup
 from mobilenet.search.strategies.tunas_guide import Tunas
@@ -192,6 +193,7 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
       by_chance,
       count=request.finalists,
       strategy=request.strategy,
+      target=target,
     ),
   )
   return True
@@ -329,16 +331,25 @@ def _train_alone(folder: pathlib.Path, request: Request) -> int:
     ]
     for each in chosen
   }
+  budget = None
+  if said['target'] is not None:
+    budget = request.budget, said['target']
   with sweep_items.locked(folder / finalists.RUNS / REPORT_LOCK, wait=True):
     lines = space_report.write(
       folder,
       chosen,
       results,
+      strategy=request.strategy,
       seeds=len(seeds),
       unit=said['unit'],
+      budget=budget,
       command=request.command,
     )
   for line in lines:
     print(line)
   print(f'report: {folder / space_report.MARKDOWN_FILE}')
+  done = [name for name, result in ended.items() if result is not None]
+  commands = space_verdict.next_commands(folder, chosen, seeds, done, request.command)
+  for line in ['next:', *(f'  {command}' for command in commands)] if commands else ():
+    print(line)
   return code
