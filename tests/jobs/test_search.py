@@ -349,7 +349,7 @@ def test_what_cannot_be_searched_is_one_line(start, tmp_path):
     (('--budget=2x',), 'which is within it already; ask for less'),
     (('--cost=milli',), "the cost 'milli' is unknown; did you mean milliseconds?"),
     (('--cost=csv', '--budget=5 ms'), 'the cost csv needs'),
-    (('--table=a.csv',), 'the cost multiply_adds takes no table: only csv does'),
+    (('--table=a.csv',), 'the cost multiply_adds takes no --table: only csv does'),
     (('--delta=0',), '--delta=0.0 must be a share of the cost, above 0 and below 1'),
     (('--steps=0',), '--steps=0 must be at least 1'),
     (('--screen=-1',), '--screen=-1 must be 0 for all, or more'),

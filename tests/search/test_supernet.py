@@ -269,7 +269,7 @@ def test_a_table_that_lacks_rows_is_told_before_anything_is_trained(
   monkeypatch.setattr(shared, 'train', None)
   path, wanted = tmp_path / 'phone.csv', tmp_path / 'wanted.csv'
   path.write_text(f'{",".join((*latency_table.KEY, latency_table.MS))}\nx,1,1,1,1,1\n')
-  with pytest.raises(TrainingError, match=f'more: {wanted} has them all'):
+  with pytest.raises(TrainingError, match=f'--lacking={wanted} '):
     supernet.run(tmp_path, request_of(cost='csv', table=path))
   with_all = len(wanted.read_text().splitlines())
   assert with_all > 2 * len(tiny.NETWORK.rows)
