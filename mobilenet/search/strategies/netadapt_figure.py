@@ -10,6 +10,8 @@ from mobilenet.search.strategies.netadapt_runs import START, TUNED, UNIFORM
 from mobilenet.tasks import Metric
 
 _COLOURS = {START: '#3a3f47', TUNED: '#1b6e53', UNIFORM: '#c1611f'}
+# Networks of one cost stand side by side: their intervals would be one line.
+_ALIKE, _APART = 0.01, 0.008  # of the start's cost
 _OTHER, _LINE, _BEFORE = '#3b6ea5', '#6f93b8', '#d8dade'
 
 
@@ -43,12 +45,15 @@ def _scores(panel, rows, accepted, gauge, metric) -> None:
       marker='.',
       color=_LINE,
       linewidth=1.0,
-      label='iterations, on held-out photos',
+      label='iterations, each after its short fine-tune, on held-out\n'
+      'photos; the start was not scored on these',
     )
-  for row in rows:
+  shares = [row.cost / rows[0].cost for row in rows]
+  for n, row in enumerate(rows):
     known = row.low == row.low  # not NaN
+    beside = sum(abs(shares[n] - share) < _ALIKE for share in shares[:n])
     panel.errorbar(
-      row.cost / rows[0].cost,
+      shares[n] + _APART * beside,
       row.metric,
       yerr=[[row.metric - row.low], [row.high - row.metric]] if known else None,
       fmt='o',
