@@ -170,8 +170,8 @@ def test_the_page_of_tunas_is_of_its_controller(tmp_path, target, says, warns):
   assert 'volution' not in page
   assert 'The found one is the likeliest network of the controller' in page
   assert (
-    "the controller's network has a loss of 1.2500. Of 3 random networks that were "
-    'scored, 2 have a lower one, 1 of them at no more cost.'
+    "the controller's network has a loss of 1.2500. Random networks that were scored: "
+    '3; with a lower loss: 2; with a lower loss at no more cost: 1.'
   ) in page
   assert space_report.RANK_FILE not in page
   assert not (tmp_path / space_report.RANK_FILE).exists()

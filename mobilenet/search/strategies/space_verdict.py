@@ -115,7 +115,7 @@ def against_budget(
   if share > 1 + NEAR or (is_tunas and share < 1 - NEAR):
     how = 'above' if share > 1 else 'below'
     lines.append(
-      f'Warning: {largest.name} misses the budget, its cost is {abs(share - 1):.1%} '
+      f'Warning: {largest.name} misses the budget: its cost is {abs(share - 1):.1%} '
       f'{how} it, so compare it with networks of its own cost.'
     )
   return lines
@@ -161,9 +161,9 @@ def with_shared_weights(folder: pathlib.Path, unit: str, is_tunas: bool) -> list
     better = [one for one in points[True] if one[1] < loss]
     within = sum(price <= cost for price, _ in better)
     return [
-      f"With the shared weights, the controller's network has a loss of {loss:.4f}. Of "
-      f'{len(points[True])} random networks that were scored, {len(better)} have a '
-      f'lower one, {within} of them at no more cost.'
+      f"With the shared weights, the controller's network has a loss of {loss:.4f}. "
+      f'Random networks that were scored: {len(points[True])}; with a lower loss: '
+      f'{len(better)}; with a lower loss at no more cost: {within}.'
     ]
   everything = points[False] + points[True]
   worst = [1.001 * max(point[n] for point in everything) for n in (0, 1)]
