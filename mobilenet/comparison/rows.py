@@ -11,6 +11,7 @@ import numpy as np
 from mobilenet.comparison import mcnemar
 from mobilenet.comparison.finished import Finished, check_comparable
 from mobilenet.runs.latency import Latency
+from mobilenet.training import files
 
 SCRATCH = 'scratch'
 
@@ -96,7 +97,7 @@ def _row(run: Finished, name: str, measured: Latency | None, test) -> Row:
   model = run.config['model']
   return Row(
     run=name,
-    folder=_shown(run.folder),
+    folder=str(files.typed(run.folder)),
     network=model['name'],
     width=model['width'],
     resolution=run.config['resolution'],
@@ -133,9 +134,3 @@ def _names(folders: Sequence[pathlib.Path]) -> list[str]:
     return short
   common = os.path.commonpath([folder.parent for folder in folders])
   return [os.path.relpath(folder, common) for folder in folders]
-
-
-def _shown(folder: pathlib.Path) -> str:
-  """The folder as a person types it: relative, if it is below the current one."""
-  here = pathlib.Path.cwd()
-  return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)

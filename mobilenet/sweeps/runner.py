@@ -128,12 +128,10 @@ def command(
   job: str = 'sweep',
 ) -> list[str]:
   """What a person types to run this sweep; folders below this one are relative."""
-  here = pathlib.Path.cwd()
-  shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
   return [
     *('python', 'main.py', f'--config={argument}', f'--job={job}', f'--sweep={name}'),
     *config_files.override_flags(given),
-    f'--workdir={shown}',
+    f'--workdir={files.typed(folder)}',
   ]
 
 

@@ -83,6 +83,12 @@ def reading(path: str | os.PathLike, remedy: str) -> Iterator[None]:
     raise TrainingError(f'{path} is damaged ({error}): {remedy}') from error
 
 
+def typed(path: pathlib.Path) -> pathlib.Path:
+  """As a person types it: relative, if it is below the current folder."""
+  here = pathlib.Path.cwd()
+  return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def replace_file(path: str | os.PathLike, data: bytes) -> pathlib.Path:
   """Puts `data` at `path`, making its folder; a reader sees the old file or the new.
 

@@ -224,9 +224,7 @@ def _points(difference: float, metric: Metric) -> str:
 
 
 def _next(folder: pathlib.Path, search: NetAdapt, ended) -> list[str]:
-  here = pathlib.Path.cwd()
-  shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-  runs = [str(shown / name) for name in ended if name != START]
+  runs = [str(files.typed(folder) / name) for name in ended if name != START]
   commands = [
     ['--job=predict', f'--workdir={runs[0]}', 'photo.jpg'],
     ['--job=export', f'--workdir={runs[0]}', '--format=tflite'],

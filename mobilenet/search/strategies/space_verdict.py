@@ -11,6 +11,7 @@ from mobilenet.search import evolution, json_file, search_folder
 from mobilenet.search.costs import budget
 from mobilenet.search.strategies import finalists
 from mobilenet.search.strategies.finalists import FAMILY, FOUND, RANDOM, Finalist
+from mobilenet.training import files
 
 NEAR = 0.05  # of the budget: a network that costs as much more or less has missed it
 
@@ -206,8 +207,7 @@ def next_commands(
   ]
   if not runs:
     return []
-  here = pathlib.Path.cwd()
-  shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+  shown = files.typed(folder)
   best, name = runs[0]
   run = f'--workdir={shown / finalists.RUNS / name}'
   own = ('--config.model.table=', '--config.model.width=')
