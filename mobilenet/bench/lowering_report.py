@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from mobilenet.bench import measure
 from mobilenet.bench.comparison import spread
-from mobilenet.bench.contenders import OURS, Model
+from mobilenet.bench.contenders import Model
 from mobilenet.bench.measure import Settings
-from mobilenet.bench.processes import WorkerError
 from mobilenet.bench.shapes import DIRECTIONS
 
 LOWERINGS = ('native', 'sliced', 'compiled')
@@ -20,7 +19,7 @@ MARGIN, CLEAR = 1.1, 2.0
 STEP = 'forward + gradients'
 
 
-def measure_lowerings(
+def measured(
   model: Model, settings: Settings, *, start=measure.start
 ) -> tuple[list[dict], list[str], dict]:
   """Times every distinct convolution of a network, all in one process.
@@ -28,23 +27,20 @@ def measure_lowerings(
   Returns:
     Lines of lowerings.csv, a line for each failure, and what the worker says of itself.
   """
-  records, failures, prepared = [], [], {}
-  spec = measure.make_spec(OURS, model, 'train', settings)
-  spec['module'] = 'mobilenet.bench.lowerings'
-  try:
-    with start(spec, settings) as worker:
-      prepared = worker.ask('prepare')
-      for number in range(prepared['parts']):
-        which = f'convolution {number + 1} of {prepared["parts"]}'
-        settings.say(f'{model.label}, lowerings: {which}')
-        part = worker.ask('measure', number=number, rounds=settings.rounds)
-        for direction, told in part['directions'].items():
-          records.append(make_record(model, part, direction, told))
-          where = f'{model.label}, {describe(records[-1])}, {direction}'
-          failures += [f'{where}, {name}: {e}' for name, e in told['errors'].items()]
-  except WorkerError as error:
-    failures.append(f'{model.label}, lowerings: {error}')
-  return records, failures, prepared
+
+  def called(number: int, count: int) -> str:
+    return f'convolution {number + 1} of {count}'
+
+  records, failures = [], []
+  found, failed, prepared = measure.parts(
+    'lowerings', model, settings, called, start=start
+  )
+  for part in found:
+    for direction, told in part['directions'].items():
+      records.append(make_record(model, part, direction, told))
+      where = f'{model.label}, {describe(records[-1])}, {direction}'
+      failures += [f'{where}, {name}: {e}' for name, e in told['errors'].items()]
+  return records, failures + failed, prepared
 
 
 def make_record(model: Model, part: dict, direction: str, told: dict) -> dict:

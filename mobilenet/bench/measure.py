@@ -14,6 +14,7 @@ from mobilenet.bench.contenders import (
   CONTENDERS,
   ENVIRONMENT,
   ONE_IMAGE,
+  OURS,
   Model,
   their_name,
 )
@@ -256,6 +257,40 @@ def fresh(
           old, values=(*old.values, value), prepared=prepared, memory=memory
         )
   return list(found.values())
+
+
+def parts(
+  mode: str,
+  model: Model,
+  settings: Settings,
+  called: Callable[[int, int], str],
+  *,
+  start=start,
+) -> tuple[list[dict], list[str], dict]:
+  """What ours measures part by part, all in one process.
+
+  Args:
+    mode: the worker is the file of this name.
+    model, settings: of the measurements.
+    called: (number of a part, how many there are) -> what a person is told of it.
+    start: (spec, settings) -> Worker.
+
+  Returns:
+    What was measured of each part, a line if the worker failed, and what it says of
+    itself.
+  """
+  found, failures, prepared = [], [], {}
+  spec = make_spec(OURS, model, 'train', settings)
+  spec['module'] = f'mobilenet.bench.{mode}'
+  try:
+    with start(spec, settings) as worker:
+      prepared = worker.ask('prepare')
+      for number in range(prepared['parts']):
+        settings.say(f'{model.label}, {mode}: {called(number, prepared["parts"])}')
+        found.append(worker.ask('measure', number=number, rounds=settings.rounds))
+  except WorkerError as error:
+    failures.append(f'{model.label}, {mode}: {error}')
+  return found, failures, prepared
 
 
 def failed(measurement: Measurement, error: WorkerError) -> Measurement:

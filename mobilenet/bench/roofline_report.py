@@ -9,15 +9,14 @@ it is what a cache held.
 from collections.abc import Sequence
 
 from mobilenet.bench import measure, roofline
-from mobilenet.bench.contenders import OURS, Model
+from mobilenet.bench.contenders import Model
 from mobilenet.bench.measure import Settings
-from mobilenet.bench.processes import WorkerError
 
 LARGEST = 12  # parts that a table shows one by one
 TITLES = {'train': 'a training step', 'infer': 'inference of a batch'}
 
 
-def measure_parts(
+def measured(
   model: Model, settings: Settings, *, start=measure.start
 ) -> tuple[list[dict], list[str], dict]:
   """Times the parts of a network's training step and inference.
@@ -25,18 +24,18 @@ def measure_parts(
   Returns:
     Lines of roofline.csv, a line for each failure, and what the worker says of itself.
   """
-  records, failures, prepared = [], [], {}
-  spec = measure.make_spec(OURS, model, 'train', settings)
-  spec['module'] = 'mobilenet.bench.roofline'
-  try:
-    with start(spec, settings) as worker:
-      prepared = worker.ask('prepare')
-      for number, mode in enumerate(roofline.PARTS):
-        settings.say(f'{model.label}, roofline: {TITLES[mode]}')
-        told = worker.ask('measure', number=number, rounds=settings.rounds)
-        records += [make_record(model, mode, part, told) for part in told['parts']]
-  except WorkerError as error:
-    failures.append(f'{model.label}, roofline: {error}')
+
+  def called(number: int, _) -> str:
+    return TITLES[roofline.PARTS[number]]
+
+  found, failures, prepared = measure.parts(
+    'roofline', model, settings, called, start=start
+  )
+  records = [
+    make_record(model, mode, part, told)
+    for mode, told in zip(roofline.PARTS, found, strict=False)  # it may have failed
+    for part in told['parts']
+  ]
   return records, failures, prepared
 
 

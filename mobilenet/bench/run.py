@@ -31,7 +31,9 @@ MODELS = (
   'mobilenet_v4_conv_small'
 )
 FRESH = ('compile', 'memory')
-ALONE = ('grow', 'lowerings', 'roofline', 'input')  # without comparing contenders
+# Ours alone, part by part in one process.
+BY_PARTS = {'lowerings': lowering_report, 'roofline': roofline_report}
+ALONE = ('grow', *BY_PARTS, 'input')  # without comparing contenders
 
 
 def check(settings: Settings) -> None:
@@ -121,25 +123,16 @@ def run(
       name = grow.write(model, points, settings, out, report.environment())
       report.grown += [name] if name else []
       report.write()
-    if 'lowerings' in modes:
-      records, failures, told = lowering_report.measure_lowerings(
-        model, settings, start=start
-      )
-      report.add_alone(failures, told)
-      report.convolutions += records
-      report.write()
-    if 'roofline' in modes:
-      records, failures, told = roofline_report.measure_parts(
-        model, settings, start=start
-      )
-      report.add_alone(failures, told)
-      report.parts += records
-      report.write()
+    for mode, of_parts in BY_PARTS.items():
+      if mode in modes:
+        records, failures, told = of_parts.measured(model, settings, start=start)
+        report.add_alone(failures, told)
+        report.parts[mode] += records
+        report.write()
   if 'input' in modes:
     input_bench.benchmark(input_arguments(peers, settings, out))
   if show:
-    sections = lowering_report.sections(report.convolutions, each=False)
-    page.show(report.lines, [*sections, *roofline_report.sections(report.parts)])
+    page.show(report.lines, report.sections(each=False))
     for remark in report.remarks:
       print(remark)
     print(f'benchmark: {out}')
@@ -172,8 +165,7 @@ class Report:
     self.sizes: dict[str, str] = {}  # of the batches, by kind of network
     self.failures: list[str] = []  # of ours, in modes that it has alone
     self.grown: list[str] = []
-    self.convolutions: list[dict] = []
-    self.parts: list[dict] = []  # of programs, beside their floors
+    self.parts: dict[str, list[dict]] = {mode: [] for mode in BY_PARTS}
     self.alone: dict = {}  # what the last worker of such a mode says of itself
     self.began = datetime.datetime.now(datetime.UTC).isoformat(timespec='minutes')
     self.load = f'{os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
@@ -203,19 +195,24 @@ class Report:
     self.failures += failures
     self.alone = told or self.alone
 
+  def sections(self, each: bool = True) -> list[tuple]:
+    """Tables of parts, as `page` takes them; `each` with every convolution's."""
+    return [
+      *lowering_report.sections(self.parts['lowerings'], each=each),
+      *roofline_report.sections(self.parts['roofline']),
+    ]
+
   def write(self) -> None:
     environment, lines = self.environment(), self.lines
-    sections = lowering_report.sections(self.convolutions)
-    sections += roofline_report.sections(self.parts)
     text = page.markdown(
-      lines, self.remarks, environment, sections=sections, grown=self.grown
+      lines, self.remarks, environment, sections=self.sections(), grown=self.grown
     )
     files.replace_file(self.out / 'bench.md', text.encode())
-    if self.convolutions:
-      records = [record | environment for record in self.convolutions]
-      csv_file.write_records(self.out / 'lowerings.csv', records)
-    if self.parts:  # thousands, and the page says where they were timed
-      csv_file.write_records(self.out / 'roofline.csv', self.parts)
+    for mode, own in self.parts.items():
+      # Parts of programs are thousands; the page says where they were timed.
+      records = own if mode == 'roofline' else [each | environment for each in own]
+      if records:
+        csv_file.write_records(self.out / f'{mode}.csv', records)
     if not lines:
       return
     records = [page.record(line, environment) for line in lines]

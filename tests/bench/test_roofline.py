@@ -115,5 +115,5 @@ def test_a_worker_that_dies_is_told(settings, tmp_path):
   def start(spec, settings):
     raise processes.WorkerError('its process was killed by signal 9')
 
-  found = roofline_report.measure_parts(Model('short'), settings, start=start)
+  found = roofline_report.measured(Model('short'), settings, start=start)
   assert found == ([], ['short, roofline: its process was killed by signal 9'], {})
