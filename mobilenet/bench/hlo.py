@@ -105,9 +105,8 @@ def _computations(text: str) -> Iterator[tuple[str, dict[str, _Line]]]:
 def _instruction(line, lines, computations) -> Instruction:
   said = re.search(r'op_name="([^"]*)"', line.rest)
   path = said[1] if said else ''
-  target = re.search(r'custom_call_target="mobilenet_(\w+)"', line.rest)
   return Instruction(
-    kind=target[1] if target else _kind(line, computations),
+    kind=_target(line) or _kind(line, computations),
     layer=_layer(path),
     direction=_direction(path),
     operations=_operations(line, lines, computations),
@@ -156,6 +155,12 @@ def _written(line, computations) -> int:
   return sum(map(_bytes, line.arrays))
 
 
+def _target(line) -> str | None:
+  """The accelerator's kernel, if it is one."""
+  found = re.search(r'custom_call_target="mobilenet_(\w+)"', line.rest)
+  return found and found[1]
+
+
 def _kind(line, computations) -> str:
   """A product or a convolution if there is one in it."""
   inside = {other.opcode for other in _called(line, computations).values()}
@@ -188,9 +193,8 @@ def _bytes(array) -> int:
 
 
 def _operations(line, lines, computations) -> int:
-  target = re.search(r'custom_call_target="mobilenet_(\w+)"', line.rest)
-  if target:
-    return _of_kernel(target[1], line, lines)
+  if target := _target(line):
+    return _of_kernel(target, line, lines)
   if line.opcode in ('dot', 'convolution'):
     return 2 * math.prod(line.arrays[0][1]) * _depth(line, lines)
   inside = _called(line, computations)

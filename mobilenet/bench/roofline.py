@@ -11,13 +11,13 @@ import json
 import pathlib
 import statistics
 import tempfile
-import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mobilenet.bench import hlo, ours, recipe
+from mobilenet.bench.lowerings import call_ms
 from mobilenet.bench.worker import Prepared
 from mobilenet.models.accelerator import kernels
 from mobilenet.models.initial import init_variables
@@ -75,7 +75,7 @@ def timed(run, text: str, rounds: int) -> dict:
   """
   for _ in range(2):
     run()
-  whole = statistics.median(seconds(run) for _ in range(rounds))
+  whole = statistics.median(call_ms(run, (), 1) for _ in range(rounds))
   with tempfile.TemporaryDirectory() as folder:
     with jax.profiler.trace(folder):
       for _ in range(rounds):
@@ -87,7 +87,7 @@ def timed(run, text: str, rounds: int) -> dict:
     for name, ms in times.items()
     if name in known
   ]
-  return {'whole_ms': 1e3 * whole, 'parts': parts}
+  return {'whole_ms': whole, 'parts': parts}
 
 
 def times_by_name(folder: pathlib.Path, rounds: int) -> dict[str, float]:
@@ -115,15 +115,21 @@ def rates(rounds: int) -> dict[str, float]:
   """gigabytes: a second, read and written by a copy; gflops: of the fastest product."""
   copied = jnp.ones(COPIED, jnp.float32)
   copy = jax.jit(lambda x: x + 1)
-  least = least_seconds(lambda: copy(copied), rounds)
+  least = least_ms(copy, (copied,), rounds)
   rng, fastest = np.random.default_rng(0), 0.0
   for rows, depth, columns in PRODUCTS:
     x = jnp.asarray(rng.standard_normal((rows, depth), np.float32))
     w = jnp.asarray(rng.standard_normal((depth, columns), np.float32))
     for product in products():
-      took = least_seconds(lambda product=product, x=x, w=w: product(x, w), rounds)
-      fastest = max(fastest, 2e-9 * rows * depth * columns / took)
-  return {'gigabytes': 2 * copied.nbytes / least / 1e9, 'gflops': fastest}
+      took = least_ms(product, (x, w), rounds)
+      fastest = max(fastest, 2e-6 * rows * depth * columns / took)
+  return {'gigabytes': 2e-6 * copied.nbytes / least, 'gflops': fastest}
+
+
+def least_ms(program, arguments, rounds: int) -> float:
+  """Of some calls, after one that compiles."""
+  call_ms(program, arguments, 1)
+  return min(call_ms(program, arguments, 1) for _ in range(max(5, rounds)))
 
 
 def products():
@@ -131,16 +137,3 @@ def products():
   yield jax.jit(jnp.matmul)
   if jax.default_backend() == 'cpu' and kernels.is_built():
     yield jax.jit(lambda x, w: kernels.pointwise(x, w, jnp.zeros(0), 'linear'))
-
-
-def least_seconds(function, rounds: int) -> float:
-  jax.block_until_ready(function())
-  return min(
-    seconds(lambda: jax.block_until_ready(function())) for _ in range(max(5, rounds))
-  )
-
-
-def seconds(function) -> float:
-  began = time.perf_counter()
-  function()
-  return time.perf_counter() - began

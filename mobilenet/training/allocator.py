@@ -25,9 +25,8 @@ def keep_freed_memory() -> bool:
   Returns:
     Whether this process has such an allocator and took the settings.
   """
-  try:
-    mallopt = ctypes.CDLL(None).mallopt
-  except (OSError, AttributeError, TypeError):  # not glibc: macOS, musl, Windows
+  mallopt = _of_glibc('mallopt')
+  if mallopt is None:
     return False
   taken = (
     mallopt(_M_MMAP_MAX, 0)
@@ -50,8 +49,13 @@ def give_back_freed_memory() -> bool:
   Returns:
     Whether this process's allocator can do so and had something to give.
   """
+  trim = _of_glibc('malloc_trim')
+  return trim is not None and bool(trim(0))
+
+
+def _of_glibc(name: str):
+  """A function of the C library; None where it is another: macOS, musl, Windows."""
   try:
-    trim = ctypes.CDLL(None).malloc_trim
+    return getattr(ctypes.CDLL(None), name)
   except (OSError, AttributeError, TypeError):
-    return False
-  return bool(trim(0))
+    return None
