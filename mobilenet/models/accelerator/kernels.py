@@ -102,23 +102,24 @@ def output(
 
   A bias of no elements is none; no activation without a bias.
   """
-  images = x.shape[0]
-  if window.is_depthwise:
-    if not has_depthwise(window, images, x.dtype):
-      return None
-    name = 'depthwise'
-  elif window.is_pointwise:
-    if not has_pointwise(window, images, x.dtype):
-      return None
+  name = _name(window, x.shape[0], x.dtype)
+  if name is None:
+    return None
+  if name == 'pointwise':
     flat, shape = sliced.pixels(x, window.stride)
     y = pointwise(flat, kernel.reshape(kernel.shape[2:]), bias, act)
     return y.reshape(*shape, window.features)
-  elif has_conv(window, images, x.dtype):
-    name = 'conv'
-  else:
-    return None
-  out = _like(window.shape('output', images))
+  out = _like(window.shape('output', x.shape[0]))
   return _call(name, out, x, kernel, bias, **_geometry(window), act=act)
+
+
+def _name(window: Window, images: int, dtype) -> str | None:
+  """Of the kernel that computes a convolution; None if there is none."""
+  if window.is_depthwise:
+    return 'depthwise' if has_depthwise(window, images, dtype) else None
+  if window.is_pointwise:
+    return 'pointwise' if has_pointwise(window, images, dtype) else None
+  return 'conv' if has_conv(window, images, dtype) else None
 
 
 def convolve(
@@ -213,17 +214,13 @@ def normalized(
 
   None if it is not compiled.
   """
-  name = _unit_name(x, kernel, window, act)
-  if name is None:
+  unit = _unit(x, kernel, window, epsilon, act)
+  if unit is None:
     return None
+  name, images, how = unit
   out = _like(window.shape('output', x.shape[0]))
   outs = (out, _like(scale.shape), _like(scale.shape), out)
-  how = {'act': act, 'epsilon': np.float32(epsilon)}
-  if name == 'pointwise':
-    x, kernel = _flat(x), kernel.reshape(kernel.shape[2:])
-  else:
-    how |= _geometry(window)
-  return _call(f'{name}_norm', outs, x, kernel, scale, bias, **how)
+  return _call(f'{name}_norm', outs, *images, scale, bias, **how)
 
 
 def normalized_gradients(
@@ -233,38 +230,32 @@ def normalized_gradients(
 
   None if they are not compiled, or not all of them are wanted.
   """
-  name = _unit_name(x, kernel, window, act)
-  if name in (None, 'conv') or len(wanted) < 4:
+  unit = _unit(x, kernel, window, epsilon, act)
+  if unit is None or unit[0] == 'conv' or len(wanted) < 4:
     return None
-  how = {'act': act, 'epsilon': np.float32(epsilon)}
-  if name != 'pointwise':
-    how |= _geometry(window)
+  name, images, how = unit
   outs = tuple(_like(array.shape) for array in (x, kernel, scale, bias))
-  arrays = (x, kernel, scale, bias, mean, variance, before, g)
-  if name == 'pointwise':
-    arrays = (_flat(x), kernel.reshape(kernel.shape[2:]), *arrays[2:])
+  arrays = (*images, scale, bias, mean, variance, before, g)
   found = _call(f'{name}_norm_gradients', outs, *arrays, **how)
   return dict(zip(('images', 'kernel', 'scale', 'bias'), found, strict=True))
 
 
-def _unit_name(x, kernel, window, act) -> str | None:
-  """Of the kernels for a convolution and the norm after it; None if there are none."""
-  images = x.shape[0]
-  if not (
-    {x.ndim, kernel.ndim} == {4}
-    and act in COMPILED_ACTIVATIONS
-    and _is_plain(x.dtype, window.features)
-  ):
+def _unit(x, kernel, window, epsilon, act) -> tuple[str, tuple, dict] | None:
+  """(name, (x, kernel), attributes) of the kernels for a convolution and its norm.
+
+  None if they are not compiled.
+  """
+  four = {x.ndim, kernel.ndim} == {4}
+  name = _name(window, x.shape[0], x.dtype) if four else None
+  is_sliced = name == 'pointwise' and window.stride > 1
+  has = act in COMPILED_ACTIVATIONS and _is_plain(x.dtype, window.features)
+  if name is None or is_sliced or not has:
     return None
-  if window.is_depthwise:
-    return 'depthwise' if has_depthwise(window, images, x.dtype) else None
-  if window.is_pointwise and window.stride == 1:
-    return 'pointwise' if has_pointwise(window, images, x.dtype) else None
-  return 'conv' if has_conv(window, images, x.dtype) else None
-
-
-def _flat(x):
-  return x.reshape(-1, x.shape[-1])
+  how = {'act': act, 'epsilon': np.float32(epsilon)}
+  if name == 'pointwise':
+    flat, _ = sliced.pixels(x, 1)
+    return name, (flat, kernel.reshape(kernel.shape[2:])), how
+  return name, (x, kernel), how | _geometry(window)
 
 
 def _like(shape):

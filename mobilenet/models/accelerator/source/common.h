@@ -46,8 +46,6 @@ constexpr int kWide = kVector;
 typedef Vector Wide;
 inline Wide half_at(const float*) { return Wide{}; }  // no vector is half full
 #endif
-inline Wide& wide_at(float* p) { return *reinterpret_cast<Wide*>(p); }
-inline Wide wide_at(const float* p) { return *reinterpret_cast<const Wide*>(p); }
 
 // The two widths as types: a template's argument would lose a vector's alignment.
 struct Narrow {
@@ -57,8 +55,8 @@ struct Narrow {
 };
 struct Broad {
   typedef Wide V;
-  static V& at(float* p) { return wide_at(p); }
-  static V at(const float* p) { return wide_at(p); }
+  static V& at(float* p) { return *reinterpret_cast<V*>(p); }
+  static V at(const float* p) { return *reinterpret_cast<const V*>(p); }
 };
 
 // Calls f(first channel, Broad or Narrow) for all channels, multiples of eight.

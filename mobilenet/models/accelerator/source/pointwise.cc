@@ -14,6 +14,18 @@ int64_t rows_of_item(int64_t rows, int64_t depth, int64_t columns) {
   return std::max<int64_t>(1, step / kRows) * kRows;
 }
 
+// Act(x w + bias), w packed; finish(item, its output, rows) is called for each item.
+template <typename Act, typename Finish>
+void run_pointwise(ffi::ThreadPool& pool, const float* x, const Packed& w, float* out,
+                   int64_t rows, int64_t step, const Finish& finish) {
+  parallel(pool, (rows + step - 1) / step, [&](int64_t item) {
+    int64_t begin = item * step, count = std::min(step, rows - begin);
+    float* to = out + begin * w.columns;
+    product_block<Act>(x + begin * w.depth, w, to, count);
+    finish(item, to, count);
+  });
+}
+
 // A kernel gradient is summed by so many items, each with sums of its own.
 int64_t summing_items(int64_t size) {
   int64_t items = 32;
@@ -26,35 +38,45 @@ int64_t rows_of_sum(int64_t depth, int64_t columns) {
   return std::max(kChunk, 2 * depth * columns) / (depth + columns) / 8 * 8 + 48;
 }
 
+// total = x^T g; g_rows(first row, rows, buffer) returns rows of g, which it may make in
+// the buffer.
+template <typename Rows>
+void run_kernel_gradient(ffi::ThreadPool& pool, const float* x, float* total, int64_t rows,
+                         int64_t depth, int64_t columns, const Rows& g_rows) {
+  int64_t size = depth * columns, items = summing_items(size);
+  int64_t block = rows_of_sum(depth, columns);
+  std::vector<float> sums(items * size);
+  parallel(pool, items, [&](int64_t item) {
+    std::vector<float> buffer;
+    int64_t end = rows * (item + 1) / items;
+    for (int64_t m = rows * item / items; m < end; m += block) {
+      int64_t count = std::min(block, end - m);
+      const float* g = g_rows(m, count, buffer);
+      outer_block(x + m * depth, g, sums.data() + item * size, count, depth, columns);
+    }
+  });
+  add_up(pool, sums.data(), items, size, total);
+}
+
 ffi::Error pointwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
                      std::string_view act) {
   int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
   int64_t rows = x.element_count() / depth;
   Packed packed(kernel.typed_data(), data_or_null(bias), depth, columns);
-  int64_t step = rows_of_item(rows, depth, columns);
   bool known = with_activation(act, [&](auto a) {
-    parallel(pool, (rows + step - 1) / step, [&](int64_t item) {
-      int64_t begin = item * step;
-      product_block<decltype(a)>(x.typed_data() + begin * depth, packed,
-                                 out->typed_data() + begin * columns,
-                                 std::min(step, rows - begin));
-    });
+    run_pointwise<decltype(a)>(pool, x.typed_data(), packed, out->typed_data(), rows,
+                               rows_of_item(rows, depth, columns),
+                               [](int64_t, float*, int64_t) {});
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");
 }
 
 ffi::Error pointwise_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Result out) {
   int64_t depth = out->dimensions()[0], columns = out->dimensions()[1];
-  int64_t rows = x.element_count() / depth, size = depth * columns;
-  int64_t block = rows_of_sum(depth, columns), items = summing_items(size);
-  std::vector<float> sums(items * size);
-  parallel(pool, items, [&](int64_t item) {
-    int64_t end = rows * (item + 1) / items;
-    for (int64_t m = rows * item / items; m < end; m += block)
-      outer_block(x.typed_data() + m * depth, g.typed_data() + m * columns,
-                  sums.data() + item * size, std::min(block, end - m), depth, columns);
-  });
-  add_up(pool, sums.data(), items, size, out->typed_data());
+  run_kernel_gradient(pool, x.typed_data(), out->typed_data(), x.element_count() / depth,
+                      depth, columns, [&](int64_t m, int64_t, std::vector<float>&) {
+                        return g.typed_data() + m * columns;
+                      });
   return ffi::Error::Success();
 }
 
@@ -64,14 +86,12 @@ ffi::Error pointwise_norm(ffi::ThreadPool pool, Array x, Array kernel, Array sca
   int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
   int64_t rows = x.element_count() / depth;
   Packed packed(kernel.typed_data(), nullptr, depth, columns);
-  int64_t step = rows_of_item(rows, depth, columns), items = (rows + step - 1) / step;
-  Sums sums(items, columns);
-  parallel(pool, items, [&](int64_t item) {
-    int64_t begin = item * step, count = std::min(step, rows - begin);
-    float* to = before->typed_data() + begin * columns;
-    product_block<Linear>(x.typed_data() + begin * depth, packed, to, count);
-    sums.add_moments(item, to, count);
-  });
+  int64_t step = rows_of_item(rows, depth, columns);
+  Sums sums((rows + step - 1) / step, columns);
+  run_pointwise<Linear>(pool, x.typed_data(), packed, before->typed_data(), rows, step,
+                        [&](int64_t item, float* out, int64_t count) {
+                          sums.add_moments(item, out, count);
+                        });
   return finish_norm(pool, sums, before->typed_data(), rows, scale, bias, y, mean, variance,
                      act, epsilon);
 }
@@ -83,29 +103,24 @@ ffi::Error pointwise_norm_gradients(ffi::ThreadPool pool, Array x, Array kernel,
                                     Array g, Result dx, Result d_kernel, Result d_scale,
                                     Result d_bias, std::string_view act, float epsilon) {
   int64_t depth = kernel.dimensions()[0], columns = kernel.dimensions()[1];
-  int64_t rows = x.element_count() / depth, size = depth * columns;
+  int64_t rows = x.element_count() / depth;
   Norm norm(scale.typed_data(), bias.typed_data(), mean.typed_data(),
             variance.typed_data(), epsilon, columns);
   Packed packed = Packed::transposed(kernel.typed_data(), columns, depth);
-  int64_t block = rows_of_sum(depth, columns), items = summing_items(size);
-  std::vector<float> sums(items * size);
   bool known = with_activation(act, [&](auto a) {
     NormGradient<decltype(a)> gradient(pool, norm, mean.typed_data(), before.typed_data(),
                                        g.typed_data(), rows, d_scale->typed_data(),
                                        d_bias->typed_data());
-    parallel(pool, items, [&](int64_t item) {
-      int64_t begin = rows * item / items, end = rows * (item + 1) / items;
-      std::vector<float> d(std::min(block, end - begin) * columns);
-      for (int64_t m = begin; m < end; m += block) {
-        int64_t count = std::min(block, end - m), i = m * columns;
-        gradient.rows(before.typed_data() + i, g.typed_data() + i, d.data(), count);
-        product_block<Linear>(d.data(), packed, dx->typed_data() + m * depth, count);
-        outer_block(x.typed_data() + m * depth, d.data(), sums.data() + item * size, count,
-                    depth, columns);
-      }
-    });
+    run_kernel_gradient(
+        pool, x.typed_data(), d_kernel->typed_data(), rows, depth, columns,
+        [&](int64_t m, int64_t count, std::vector<float>& d) {
+          d.resize(count * columns);
+          int64_t i = m * columns;
+          gradient.rows(before.typed_data() + i, g.typed_data() + i, d.data(), count);
+          product_block<Linear>(d.data(), packed, dx->typed_data() + m * depth, count);
+          return static_cast<const float*>(d.data());
+        });
   });
-  add_up(pool, sums.data(), items, size, d_kernel->typed_data());
   return known ? ffi::Error::Success() : unknown("unknown activation");
 }
 

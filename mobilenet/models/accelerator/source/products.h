@@ -39,12 +39,12 @@ void each_panel(int64_t columns, const F& f) {
 
 template <bool Half>
 inline Wide load(const float* p) {
-  return Half ? half_at(p) : wide_at(p);
+  return Half ? half_at(p) : Broad::at(p);
 }
 
 template <bool Half>
 inline void store(float* p, Wide value) {
-  if constexpr (!Half) wide_at(p) = value;
+  if constexpr (!Half) Broad::at(p) = value;
   else std::memcpy(p, &value, 4 * kVector);
 }
 
@@ -92,10 +92,10 @@ inline void product_tile(const float* x, const float* panel, const float* bias, 
                          int64_t depth, int64_t columns) {
   Wide sum[R][V];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) sum[r][v] = wide_at(bias + v * kWide);
+    for (int v = 0; v < V; ++v) sum[r][v] = Broad::at(bias + v * kWide);
   for (int64_t k = 0; k < depth; ++k) {
     Wide w[V];
-    for (int v = 0; v < V; ++v) w[v] = wide_at(panel + (k * V + v) * kWide);
+    for (int v = 0; v < V; ++v) w[v] = Broad::at(panel + (k * V + v) * kWide);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -103,7 +103,7 @@ inline void product_tile(const float* x, const float* panel, const float* bias, 
   }
   for (int r = 0; r < R; ++r) {
     float* to = out + r * columns;
-    for (int v = 0; v < V - 1; ++v) wide_at(to + v * kWide) = Act::value(sum[r][v]);
+    for (int v = 0; v < V - 1; ++v) Broad::at(to + v * kWide) = Act::value(sum[r][v]);
     store<Half>(to + (V - 1) * kWide, Act::value(sum[r][V - 1]));
   }
 }
@@ -130,13 +130,13 @@ inline void outer_tile(const float* x, const float* g, float* sums, int64_t rows
   Wide sum[R][V];
   for (int r = 0; r < R; ++r) {
     const float* from = sums + r * columns;
-    for (int v = 0; v < V - 1; ++v) sum[r][v] = wide_at(from + v * kWide);
+    for (int v = 0; v < V - 1; ++v) sum[r][v] = Broad::at(from + v * kWide);
     sum[r][V - 1] = load<Half>(from + (V - 1) * kWide);
   }
   for (int64_t m = 0; m < rows; ++m) {
     const float* from = g + m * columns;
     Wide w[V];
-    for (int v = 0; v < V - 1; ++v) w[v] = wide_at(from + v * kWide);
+    for (int v = 0; v < V - 1; ++v) w[v] = Broad::at(from + v * kWide);
     w[V - 1] = load<Half>(from + (V - 1) * kWide);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
@@ -145,7 +145,7 @@ inline void outer_tile(const float* x, const float* g, float* sums, int64_t rows
   }
   for (int r = 0; r < R; ++r) {
     float* to = sums + r * columns;
-    for (int v = 0; v < V - 1; ++v) wide_at(to + v * kWide) = sum[r][v];
+    for (int v = 0; v < V - 1; ++v) Broad::at(to + v * kWide) = sum[r][v];
     store<Half>(to + (V - 1) * kWide, sum[r][V - 1]);
   }
 }
