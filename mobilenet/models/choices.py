@@ -2,6 +2,7 @@
 
 from mobilenet.models.initializers import SCHEMES
 from mobilenet.models.lowering import LOWERINGS, RULES
+from mobilenet.models.rows import Universal
 
 # Fields of a `Style`.
 OF_STYLE = {
@@ -30,3 +31,11 @@ MOST_STRIDE = {
   **dict.fromkeys(('Attention', 'Fire', 'LocalNorm', 'Inception'), 1),
   **dict.fromkeys(('Unit', 'UnitV2'), 2),
 }
+
+
+def carries_stride(row) -> bool:
+  """Whether something in a row has its stride: else the map would stay as it is."""
+  stride = getattr(row, 'stride', 1)
+  if isinstance(row, Universal) and not (row.start or row.middle):
+    return stride == 1
+  return stride <= MOST_STRIDE.get(type(row).__name__, stride)

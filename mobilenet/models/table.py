@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from mobilenet.models import choices
 from mobilenet.models.activations import ACTIVATIONS
 from mobilenet.models.classifier import BLOCKS, HEADS
-from mobilenet.models.rows import PRELU, ModelError, Network, Style, Universal
+from mobilenet.models.rows import PRELU, ModelError, Network, Style
 
 _EXAMPLE = 'in front of the rows it is written Network(divisor=4)'
 # In front of the rows, where it differs from the defaults: divisor, and the style's.
@@ -136,7 +136,10 @@ def row_of(text: str):
       raise ModelError(
         f'the row {_shown(text)} is wrong: {field.name} cannot be {_short(repr(value))}'
       )
-  _check_stride(row, text)
+  if not choices.carries_stride(row):
+    raise ModelError(
+      f'the row {_shown(text)} is wrong: nothing in it carries a stride of {row.stride}'
+    )
   return row
 
 
@@ -149,18 +152,6 @@ def _whole_of(text: str) -> dict[str, typing.Any]:
     if not _fits(value, field, OF_WHOLE[field], choices.OF_STYLE.get(field)):
       raise ModelError(f'{_shown(text)}: {field} cannot be {_short(repr(value))}')
   return said
-
-
-def _check_stride(row, text: str) -> None:
-  """Refuses a stride that nothing in the row carries: the map would stay as it is."""
-  stride = getattr(row, 'stride', 1)
-  most = choices.MOST_STRIDE.get(type(row).__name__, stride)
-  if isinstance(row, Universal) and not (row.start or row.middle):
-    most = 1
-  if stride > most:
-    raise ModelError(
-      f'the row {_shown(text)} is wrong: nothing in it carries a stride of {stride}'
-    )
 
 
 def to_python(network: Network, name: str = 'SEARCHED') -> str:

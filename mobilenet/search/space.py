@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from mobilenet.models import rows as row_kinds
+from mobilenet.models.choices import carries_stride
 from mobilenet.models.rows import Head, Network, make_divisible
 from mobilenet.models.zoo import MAX_WIDTH
 from mobilenet.search import channels, masks, wiring
@@ -202,9 +203,7 @@ def _largest(base: Network, given: Mapping[str, tuple], widths) -> Network:
   network = dataclasses.replace(base, rows=rows)
   for at in wiring.of(network).rows:
     require(
-      type(at.row) is not row_kinds.Universal
-      or at.row.stride == 1
-      or bool(at.row.start or at.row.middle),
+      carries_stride(at.row),
       f'the space leaves {at.name} neither start nor middle, one of which carries its '
       f'stride of {getattr(at.row, "stride", 1)}: give one of them more than 0',
     )
