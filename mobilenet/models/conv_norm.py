@@ -23,17 +23,18 @@ INPUTS = ('images', 'kernel', 'scale', 'bias')
 class Pending(NamedTuple):
   """A convolution that waits for its norm, a `norm.Waiting`.
 
-  how: what `convolution.conv` takes besides, without bias and activation.
+  how: stride, padding, dilation and groups, as `convolution.conv` takes them. lowering:
+  of both.
   """
 
   x: jax.Array
   kernel: jax.Array
   how: dict[str, Any]
+  lowering: str = 'auto'
 
   @property
   def window(self) -> Window:
-    how = {name: value for name, value in self.how.items() if name != 'lowering'}
-    return Window.of(self.x, self.kernel, **how)
+    return Window.of(self.x, self.kernel, **self.how)
 
   @property
   def shape(self) -> tuple[int, ...]:
@@ -41,10 +42,10 @@ class Pending(NamedTuple):
 
   def now(self) -> jax.Array:
     """Its output (N, H, W, O)."""
-    return convolution.conv(self.x, self.kernel, **self.how)
+    return convolution.conv(self.x, self.kernel, **self.how, lowering=self.lowering)
 
   def normalized(
-    self, scale: jax.Array, bias: jax.Array, epsilon: float, act: str, lowering: str
+    self, scale: jax.Array, bias: jax.Array, epsilon: float, act: str
   ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """`norm.batch_norm` of its output.
 
@@ -52,9 +53,9 @@ class Pending(NamedTuple):
       ValueError: there is no such lowering.
       AcceleratorError: 'compiled' where the accelerator is not built.
     """
-    if 'native' in (lowering, self.how['lowering']):
-      return norm.batch_norm(self.now(), scale, bias, epsilon, act, lowering)
-    how = {'window': self.window, 'lowering': check(lowering)}
+    if self.lowering == 'native':
+      return norm.batch_norm(self.now(), scale, bias, epsilon, act, self.lowering)
+    how = {'window': self.window, 'lowering': check(self.lowering)}
     arrays = operations.alike(self.x, self.kernel, scale, bias)
     y, mean, variance, _ = UNIT.bind(*arrays, epsilon=epsilon, act=act, **how)
     return y, mean, variance

@@ -66,11 +66,10 @@ class Conv(nn.Module):
       'padding': pads,
       'dilation': self.dilation,
       'groups': self.groups,
-      'lowering': self.style.lowering,
     }
     if wait:
-      return Pending(*arrays, how)
-    return conv(*arrays, bias=bias, act=self.act, **how)
+      return Pending(*arrays, how, self.style.lowering)
+    return conv(*arrays, bias=bias, act=self.act, **how, lowering=self.style.lowering)
 
 
 class ConvNorm(nn.Module):

@@ -166,7 +166,7 @@ class Waiting(Protocol):
     """Makes it."""
 
   def normalized(
-    self, scale: jax.Array, bias: jax.Array, epsilon: float, act: str, lowering: str
+    self, scale: jax.Array, bias: jax.Array, epsilon: float, act: str
   ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Makes what `batch_norm` would make of it."""
 
@@ -220,12 +220,11 @@ class BatchNorm(nn.Module):
     """(activated, mean, variance, how many numbers these are of)."""
     how = (self.epsilon, self.act, self.lowering)
     group, size = self.group, x.shape[0]
-    waits = not isinstance(x, jax.Array)
-    if not group or group == size:
-      found = (
-        x.normalized(scale, bias, *how) if waits else batch_norm(x, scale, bias, *how)
-      )
-      return *found, _count(x)
+    is_whole, waits = not group or group == size, not isinstance(x, jax.Array)
+    if is_whole and waits:
+      return *x.normalized(scale, bias, self.epsilon, self.act), _count(x)
+    if is_whole:
+      return *batch_norm(x, scale, bias, *how), _count(x)
     if waits:
       x = x.now()
     if size % group:

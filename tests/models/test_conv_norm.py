@@ -44,8 +44,8 @@ def value_and_gradients(case, act, lowering, of=(0, 1, 2, 3)):
   how = {'stride': stride, 'padding': (pad, pad), 'dilation': 1, 'groups': groups}
 
   def loss(x, kernel, scale, bias):
-    waiting = Pending(x, kernel, how | {'lowering': lowering})
-    found = waiting.normalized(scale, bias, 1e-3, act, lowering)
+    waiting = Pending(x, kernel, how, lowering)
+    found = waiting.normalized(scale, bias, 1e-3, act)
     assert waiting.shape == found[0].shape
     return jnp.sum(jnp.sin(found[0])), found
 
