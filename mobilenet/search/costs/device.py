@@ -44,7 +44,6 @@ class Device:
     )
     self.path, self.folder = table, folder
     self.lines = latency_table.read(table)
-    self.empty = latency_table.records(table).keys() - self.lines.keys()
 
   def belongs(self) -> dict[str, Any]:
     """What a correction is fitted to."""
@@ -66,9 +65,9 @@ class Device:
 
   def _refuse(self, lacking: Sequence[Part]) -> None:
     """Tells lines that are not there from those that are not filled in."""
-    lines = wanted.records_of(lacking)
-    absent = {key: line for key, line in lines.items() if key not in self.empty}
-    unfilled = [key for key in lines if key in self.empty]
+    lines, there = wanted.records_of(lacking), latency_table.records(self.path)
+    absent = {key: line for key, line in lines.items() if key not in there}
+    unfilled = [key for key in lines if key in there]
     if not absent:
       raise TrainingError(
         f'{self.path} has no {MS} yet of {_named(unfilled)}: measure what is empty '

@@ -69,7 +69,8 @@ def add(
   for key in open_lines if folder else ():
     line = merged[key]
     name = f'part_{array_sums.crc32_of([*key, line[STYLE]])}.tflite'
-    files.replace_file(folder / name, programs.tflite_bytes(part_of(path, line)))
+    if not (folder / name).exists():  # its name says what is in it
+      files.replace_file(folder / name, programs.tflite_bytes(part_of(path, line)))
     line[FILE] = name
   if merged:
     csv_file.write(

@@ -41,7 +41,6 @@ from mobilenet.training.preemption import STOPPED, StopRequest
 STRATEGY, TUNAS = 'supernet', 'tunas'
 TRAINING = 'supernet'  # the folder
 FINALISTS_FILE = 'finalists.json'
-CONTROL = 'random'  # the generation that is drawn at random
 FITTED = 12  # networks measured whole, to fit predictions to
 REPORT_LOCK = '.report.lock'
 _LOOKED_UP = 64  # networks that a table of a device is tried with at the start
@@ -169,7 +168,7 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
   else:
     found = generations.evolve(scored)
   by_chance = found and scored.add(
-    CONTROL, lambda: generations.drawn_at_random(setup, len(found))
+    finalists.RANDOM, lambda: generations.drawn_at_random(setup, len(found))
   )
   if not by_chance:
     return False
