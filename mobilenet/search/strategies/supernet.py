@@ -20,15 +20,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from mobilenet import experiment
-from mobilenet.search import costs, json_file, search_folder
+from mobilenet.search import json_file, search_folder
 from mobilenet.search import space as spaces
-from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
 from mobilenet.search.strategies import (
   finalists,
   generations,
   scoring,
   shared,
+  space_cost,
   space_report,
   space_verdict,
 )
@@ -41,11 +41,8 @@ from mobilenet.training.preemption import STOPPED, StopRequest
 STRATEGY, TUNAS = 'supernet', 'tunas'
 TRAINING = 'supernet'  # the folder
 FINALISTS_FILE = 'finalists.json'
-FITTED = 12  # networks measured whole, to fit predictions to
 REPORT_LOCK = '.report.lock'
-_LOOKED_UP = 64  # networks that a table of a device is tried with at the start
 _LOOKS_AGAIN = 0.5  # seconds
-FIT = 4  # of what a seed is folded with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,9 +146,11 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
   """Everything that needs the device; False where it was stopped."""
   setup = shared.prepare(request.config)
   _check_split(setup, request)
-  cost = cost_of(folder, request, setup)
+  cost = space_cost.make(folder, setup, request.cost, request.table)
   is_tunas = request.strategy == TUNAS
-  target = _target(cost, request, setup)
+  target = space_cost.target(
+    cost, setup, request.cost, request.budget, is_exact=is_tunas
+  )
   masked = shared.masked_of(setup)
   guide = Tunas(setup, cost, target) if is_tunas else shared.Sandwich(setup)
   with _waited_for(folder / TRAINING / '.lock', stop) as is_held:
@@ -216,36 +215,6 @@ def _waited_for(path: pathlib.Path, stop: StopRequest) -> Iterator[bool]:
   yield False
 
 
-def _target(cost: Cost, request: Request, setup: Setup) -> float | None:
-  """The budget in the unit of the cost, if there is one.
-
-  Raises:
-    TrainingError: no network of the space can cost so much, or the table of a device
-      lacks rows; all before anything is trained.
-  """
-  space, unit = setup.space, cost.unit
-  budget = None
-  if request.budget is not None:
-    budget = costs.parse_budget(request.budget, unit)
-  count = _LOOKED_UP if request.cost == 'csv' else 2
-  ends = spaces.spread(space, setup.config.seed, count)
-  low, high, *_ = cost.predict([spaces.network_of(space, arch) for arch in ends])
-  if budget is None:
-    return None
-  target = budget.of(cost.predict([setup.base.network])[0])
-  require(
-    low <= target,
-    f'--budget={request.budget} cannot be reached: the smallest network of the space '
-    f'costs {low:.4g} {unit}; ask for more, or give the space smaller choices',
-  )
-  require(
-    request.strategy != TUNAS or target <= high,
-    f'--budget={request.budget}: the largest network of the space costs {high:.4g} '
-    f'{unit}, which is less; ask for less, or give the space larger choices',
-  )
-  return target
-
-
 def _check_split(setup: Setup, request: Request) -> None:
   """Another seed must not evaluate on photos that the search has seen."""
   source = setup.photos.learned
@@ -255,33 +224,6 @@ def _check_split(setup: Setup, request: Request) -> None:
     f'from {setup.config.search.seeds} seeds, each with other photos to be evaluated '
     'on: put the photos into train/ and val/, or set --config.search.seeds=1',
   )
-
-
-def cost_of(folder: pathlib.Path, request: Request, setup: Setup) -> Cost:
-  """The cost of the search, fitted to whole networks where that is to be done."""
-  style, config = setup.space.network.style, setup.config
-  classes = len(setup.photos.outputs)
-  cost = costs.make(
-    request.cost,
-    config.resolution,
-    classes,
-    folder=folder,
-    table=request.table,
-    networks=[
-      f'--network={config.model.name}',
-      f'--width={config.model.width:g}',
-      f'--resolution={config.resolution}',
-      f'--num_classes={classes}',
-    ],
-    dtype=style.dtype,
-  )
-  if cost.known is None and cost.correction is None and request.cost != 'csv':
-    count = min(FITTED, spaces.size(setup.space))
-    drawn = spaces.sample(setup.space, (setup.config.seed, FIT), count)
-    print(f'measuring {count} whole networks and their rows')
-    fitted = cost.fit([spaces.network_of(setup.space, arch) for arch in drawn])
-    print(f'cost: {fitted.said(cost.unit)}')
-  return cost
 
 
 def scorer(setup: Setup, masked, variables):
