@@ -5,9 +5,11 @@ import dataclasses
 
 import pytest
 
+from mobilenet.models import table
 from mobilenet.search import costs
-from mobilenet.search.costs import parts, wanted
+from mobilenet.search.costs import check, parts, wanted
 from mobilenet.search.costs.latency_table import KEY, Key
+from mobilenet.search.strategies.gauge import Gauge
 from mobilenet.training.errors import TrainingError
 from tests.search.conftest import NETWORKS
 
@@ -71,8 +73,51 @@ def test_what_is_lacking_is_named_counted_and_written(tmp_path):
   with open(more, newline='') as file:
     rows = [record['row'] for record in csv.DictReader(file)]
   assert rows == [record['row'] for record in (records[0], *records[2:4])]
-  with pytest.raises(TrainingError, match=r'Cost\.write_wanted adds them'):
+  with pytest.raises(TrainingError, match=r'check --start=RUN --wanted=\S+ --files'):
     made(path).measure([NETWORK])
+
+
+def test_whole_networks_in_the_table_give_the_line(tmp_path):
+  """Three are too few; those of another resolution or of lacking rows do not count."""
+  path, networks = tmp_path / 'phone.csv', check.random_widths(NETWORK, 5, seed=0)
+  others = costs.make('bytes', 2 * SIDE, CLASSES)
+  others.write_wanted(networks, path, networks)
+  costs.make('bytes', SIDE, CLASSES).write_wanted(networks[1:], path, networks)
+  with open(path, newline='') as file:
+    records = list(csv.DictReader(file))
+  counted = costs.make('multiply_adds', SIDE, CLASSES)
+  for record in records:
+    part = wanted.part_of(path, record)
+    adds = counted.measure([part.network])[0] if '|' in record['row'] else 0
+    record['median_ms'] = 3 * adds + 5 if adds else parts.count(part).multiply_adds
+  write(path, records)
+  found = made(path).correction
+  assert (found.a, found.b, found.networks) == (pytest.approx(3), pytest.approx(5), 4)
+  (more,) = made(path).predict(networks[1:2])
+  assert more == pytest.approx(3 * counted.predict(networks[1:2])[0] + 5)
+  here = [r for r in records if '|' in r['row'] and r['height'] == str(SIDE)]
+  write(path, [r for r in records if r is not here[-1]])
+  assert made(path).correction is None
+  for record, ms in zip(here, (4, 3, 2, 1, 1), strict=True):
+    record['median_ms'] = (
+      ms / counted.measure([wanted.part_of(path, record).network])[0]
+    )
+  write(path, records)
+  with pytest.raises(TrainingError, match='do not take longer where') as error:
+    made(path)
+  assert str(error.value).startswith(f'{path}: ')
+
+
+def test_a_table_that_has_changed_stops_a_search_that_goes_on(tmp_path):
+  path = tmp_path / 'phone.csv'
+  records = filled(path)
+  gauge = Gauge(made(path), here=False, start=NETWORK, like=table.from_text)
+  gauge.begin(NETWORK, seed=0)
+  began = gauge.start_cost
+  gauge.resume(began, [])
+  write(path, [{**records[0], 'median_ms': 2.5}, *records[1:]])
+  with pytest.raises(TrainingError, match='the start costs .* and .* began with: give'):
+    Gauge(made(path), False, NETWORK, table.from_text).resume(began, [])
 
 
 def test_what_is_not_filled_in_is_not_called_lacking(tmp_path):

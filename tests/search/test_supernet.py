@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import threading
@@ -10,8 +11,10 @@ import threading
 import pytest
 
 from mobilenet.models.rows import ModelError
-from mobilenet.search import search_folder
-from mobilenet.search.costs import latency_table
+from mobilenet.reports import csv_file
+from mobilenet.search import costs, search_folder
+from mobilenet.search.costs import latency_table, parts, wanted
+from mobilenet.search.costs.correction import FEWEST
 from mobilenet.search.steps import Masked
 from mobilenet.search.strategies import finalists, shared, supernet
 from mobilenet.sweeps import items as sweep_items
@@ -267,12 +270,57 @@ def test_a_table_that_lacks_rows_is_told_before_anything_is_trained(
   request_of, tmp_path, monkeypatch
 ):
   monkeypatch.setattr(shared, 'train', None)
-  path, wanted = tmp_path / 'phone.csv', tmp_path / 'wanted.csv'
+  path, lacking = tmp_path / 'phone.csv', tmp_path / 'wanted.csv'
   path.write_text(f'{",".join((*latency_table.KEY, latency_table.MS))}\nx,1,1,1,1,1\n')
-  with pytest.raises(TrainingError, match=f'--lacking={wanted} '):
+  with pytest.raises(TrainingError, match=f'--lacking={lacking} '):
     supernet.run(tmp_path, request_of(cost='csv', table=path))
-  with_all = len(wanted.read_text().splitlines())
+  with_all = len(lacking.read_text().splitlines())
   assert with_all > 2 * len(tiny.NETWORK.rows)
+
+
+def test_a_search_by_a_table_asks_twice(whole, request_of, tmp_path, capsys):
+  """For all rows at once, before training; and for the networks that are trained."""
+  ended(whole, request_of())
+  folder, table = tmp_path / 'search', tmp_path / 'phone.csv'
+  shutil.copytree(whole, folder)
+  shutil.rmtree(folder / 'generations')
+  (folder / supernet.FINALISTS_FILE).unlink()
+  asked = json.loads((folder / 'search.json').read_text())
+  asked |= {'cost': 'csv', 'table': str(table)}
+  (folder / 'search.json').write_text(json.dumps(asked))
+  lines = [dict.fromkeys((*latency_table.KEY, latency_table.MS), '1')]
+  for are_wholes in (False, True):
+    csv_file.write_records(table, lines)
+    with pytest.raises(TrainingError, match='--lacking=') as error:
+      search(folder, request_of(cost='csv', table=table))
+    assert f'--lacking={folder / "wanted.csv"} ' in str(error.value)
+    lacking = csv_file.read_records(folder / 'wanted.csv')
+    assert {'|' in line['row'] for line in lacking} == {are_wholes}
+    lines += [
+      {**{name: line[name] for name in lines[0]}, latency_table.MS: _made_ms(line)}
+      for line in lacking
+    ]
+  csv_file.write_records(table, lines)
+  assert len(lacking) >= FEWEST
+  said = capsys.readouterr().out
+  assert 'cost: the bare sums of rows: no whole networks were measured' in said
+  assert search(folder, request_of(cost='csv', table=table))
+  assert 'cost: a whole network takes 2.000 x sum of rows' in capsys.readouterr().out
+  # Predictions are those by which the search chose, before there was that line.
+  found = found_in(folder)['finalists']
+  assert found['unit'] == 'ms'
+  for each in found['networks']:
+    if each['group'] != 'family':
+      assert each['measured'] == pytest.approx(2 * each['predicted'])
+
+
+def _made_ms(line):
+  """Of a made phone, on which a network takes twice what its rows do."""
+  part = wanted.part_of(pathlib.Path('phone.csv'), line)
+  if '|' not in line['row']:
+    return parts.count(part).multiply_adds
+  made = costs.make('multiply_adds', int(line['height']), int(line['channels_out']))
+  return 2 * made.measure([part.network])[0]
 
 
 def test_fields_that_a_config_lacks_are_named(request_of, tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 from mobilenet.models import lowering
 from mobilenet.models.choices import OF_STYLE
 from mobilenet.models.rows import Style
-from mobilenet.search.costs import parts, programs, roofline
+from mobilenet.search.costs import correction, parts, programs, roofline
 from mobilenet.search.costs.budget import (
   BYTES,
   MS,
@@ -28,7 +28,7 @@ from mobilenet.search.costs.correction import Correction
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.costs.device import Device
 from mobilenet.search.costs.measured import Measured
-from mobilenet.training.errors import require, unknown_name
+from mobilenet.training.errors import TrainingError, require, unknown_name
 
 __all__ = ['KINDS', 'Budget', 'Correction', 'Cost', 'make', 'parse_budget']
 
@@ -74,8 +74,8 @@ def make(
     kind: of `KINDS`.
     resolution: px.
     num_classes: of the classifier.
-    folder: where a table that is measured here and a correction are kept.
-    table: of kind 'csv', the CSV.
+    folder: where a table that is measured here and its correction are kept.
+    table: of kind 'csv', the CSV. Whole networks in it give the correction.
     networks: of kind 'csv', the flags by which `costs.check` knows the networks: what a
       person is told to type where the table lacks something.
     say: is told what takes time.
@@ -121,16 +121,25 @@ def make(
     )
   if kind == 'csv':
     device = Device(pathlib.Path(table), folder, networks)
-    return Cost(
+    cost = Cost(
       MS,
       of_parts=device.of_parts,
       of_wholes=device.of_parts,
       lacks=device.lacks,
-      belongs=device.belongs,
-      folder=folder,
       style=style,
       **shared,
     )
+    wholes = [
+      (network, milliseconds)
+      for network, milliseconds in device.wholes(**shared)
+      if not any(map(device.lacks, cost.parts_of(network)))
+    ]
+    if len(wholes) >= correction.FEWEST:
+      try:
+        cost.fit(*zip(*wholes, strict=True))
+      except TrainingError as error:
+        raise TrainingError(f'{device.path}: {error}') from error
+    return cost
   require(folder is not None, f'the cost {kind} needs a folder to keep its table in')
   if kind == 'tflite':
     runtime, how = programs.litert(), 'tflite'

@@ -137,8 +137,9 @@ def check(asked: argparse.Namespace) -> list[str]:
     rows = [*first_asked(of.network), *networks]
     count = exact.write_wanted(rows, asked.wanted, networks, asked.files)
     return [_to_measure(asked, count)]
+  folder = None if asked.kind == 'csv' else asked.folder
   cost = costs.make(
-    asked.kind, folder=asked.folder, table=asked.table, networks=of.flags, **sizes
+    asked.kind, folder=folder, table=asked.table, networks=of.flags, **sizes
   )
   load, began = _load(), time.perf_counter()
   sums = cost.sums(networks)
@@ -199,7 +200,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
   flag('networks', 'how many of random widths are made', 20, int)
   flag('seed', 'of the random widths', 0, int)
   path = pathlib.Path
-  flag('folder', 'of latency.csv and correction.json', path('runs/costs'), path)
+  flag('folder', 'of what is measured here, and of its line', path('runs/costs'), path)
   flag('table', 'with --kind=csv: the filled table', kind=path)
   flag(
     'wanted',

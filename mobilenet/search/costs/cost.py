@@ -96,6 +96,12 @@ class Cost:
     value_of = dict(zip(distinct, values, strict=True))
     return [self.plus + sum(value_of[part] for part in own) for own in of_each]
 
+  def said(self) -> str:
+    """How predictions are made of sums of rows, in a line for people."""
+    if self.correction is None:
+      return 'the bare sums of rows: no whole networks were measured'
+    return f'a whole network takes {self.correction.said(self.unit)}'
+
   def write_wanted(
     self,
     networks: Sequence[Network],

@@ -2,8 +2,9 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
+from mobilenet.models import table as rows
+from mobilenet.models.rows import Network
 from mobilenet.reports import csv_file
 from mobilenet.search.costs import latency_table, wanted
 from mobilenet.search.costs.latency_table import MS, Key
@@ -37,17 +38,31 @@ class Device:
       TrainingError: it is not there, or is no such table; see `latency_table.read`.
     """
     typed = [*(networks or ['--start=RUN']), f'--wanted={table}', f'--files={_FOLDER}']
+    self._writes = wanted.command(*typed)
     require(
       table.exists(),
-      f'{table} does not exist: {wanted.command(*typed)} writes it, its milliseconds '
-      'to be filled in',
+      f'{table} does not exist: {self._writes} writes it, its milliseconds to be '
+      'filled in',
     )
     self.path, self.folder = table, folder
     self.lines = latency_table.read(table)
 
-  def belongs(self) -> dict[str, Any]:
-    """What a correction is fitted to."""
-    return {'table': str(self.path)}
+  def wholes(self, resolution: int, num_classes: int) -> list[tuple[Network, float]]:
+    """Networks that were measured whole, and their ms.
+
+    Args:
+      resolution: px, and num_classes: of those that are wanted.
+
+    Raises:
+      TrainingError: a line's row or style is none.
+    """
+    return [
+      (wanted.part_of(self.path, line.record).network, line.median_ms)
+      for key, line in self.lines.items()
+      if rows.SEPARATOR in key.row
+      and (key.height, key.width, key.channels_out)
+      == (resolution, resolution, num_classes)
+    ]
 
   def lacks(self, part: Part) -> bool:
     return Key.of(part) not in self.lines
@@ -74,15 +89,16 @@ class Device:
         'there on the device, and fill it in'
       )
     also = f' (and has no {MS} yet of {_named(unfilled)})' if unfilled else ''
-    how = 'Cost.write_wanted adds them'
+    writes = self._writes
     if self.folder is not None:
       path = self.folder / WANTED
       csv_file.write_records(path, list(absent.values()))
       typed = [f'--lacking={path}', f'--wanted={self.path}', f'--files={_FOLDER}']
-      how = f'{wanted.command(*typed)} adds them and writes their TFLite files'
+      writes = wanted.command(*typed)
     raise TrainingError(
-      f'{self.path} lacks {_named(list(absent))}{also}: {how}; measure these on the '
-      f'device, fill in {MS}, and run this command again'
+      f'{self.path} lacks {_named(list(absent))}{also}: {writes} adds them and writes '
+      f'their TFLite files; measure these on the device, fill in {MS}, and run this '
+      'command again'
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from mobilenet import experiment
 from mobilenet.models import table
 from mobilenet.models.rows import Network
 from mobilenet.runs import teaching
@@ -21,6 +20,7 @@ from mobilenet.search import space as spaces
 from mobilenet.search.costs import budget
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
+from mobilenet.search.strategies import shared
 from mobilenet.search.strategies.scoring import Scores
 from mobilenet.search.strategies.shared import Setup
 from mobilenet.training.errors import require
@@ -121,13 +121,9 @@ def family(
   Raises:
     ModelError: the base has no such width.
   """
-  found = {}
-  for width in sorted(setup.config.search.family):
-    config = setup.config.copy_and_resolve_references()
-    config.model.width = width
-    found[width] = experiment.make_model(config, setup.photos.outputs).network
+  found = shared.family(setup)
   costs = dict(zip(found, predict([*found.values()]), strict=True))
-  widths = sorted(found)
+  widths = [*found]
   kept = [width for width in widths if lowest <= costs[width] <= highest]
   below = [width for width in widths if costs[width] < lowest][-1:]
   above = [width for width in widths if costs[width] > highest][:1]
@@ -186,7 +182,9 @@ def choose(
   networks = [spaces.network_of(setup.space, arch) for _, _, arch in named]
   networks += own.values()
   measured = cost.measure(networks)
-  predicted = cost.predict(networks)
+  # Not anew: a table of a device may have these very networks, and be fitted to them.
+  told = {**by_chance, **by_search}
+  predicted = [told[arch] for _, _, arch in named] + cost.predict([*own.values()])
   counts = [
     costs.make(kind, setup.config.resolution, len(setup.photos.outputs)).measure(
       networks

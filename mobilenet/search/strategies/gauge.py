@@ -1,6 +1,7 @@
 """What the networks of a search cost: predicted from their rows, or measured whole."""
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -11,6 +12,7 @@ from mobilenet.search.costs.correction import Correction
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.strategies import proposals
 from mobilenet.training import units
+from mobilenet.training.errors import require
 
 HERE = ('milliseconds', 'tflite')  # kinds that are measured on this machine
 _TURNS = 3  # of a whole network: a program alone may be 5 % off
@@ -22,7 +24,7 @@ class Gauge:
   """A cost, and what is known of it in a search.
 
   cost: of `costs.make`. here: whether it is measured on this machine; other costs of
-  networks are the sums of their rows. start: the network that the search starts from.
+  networks are told from their rows. start: the network that the search starts from.
   like: rows as text -> a network that is computed as the start is. start_cost: of the
   start. wholes: (rows, cost) of what was measured, the latest last.
   """
@@ -54,10 +56,22 @@ class Gauge:
     return smallest
 
   def resume(self, start_cost: float, wholes: Sequence[tuple[str, float]]) -> None:
-    """Takes over what was known when a state was saved."""
+    """Takes over what was known when a state was saved.
+
+    Raises:
+      TrainingError: a table that was measured elsewhere is another now.
+    """
     self.start_cost, self.wholes = start_cost, list(wholes)
     if self.here:
       self.fit()
+      return
+    (now,) = self.cost.predict([self.start])
+    require(
+      math.isclose(now, start_cost, rel_tol=1e-9),
+      f'the start costs {self.said(now)} by the table that is here, and '
+      f'{self.said(start_cost)} by the one that the search began with: give that back '
+      '(lines may be added, but not of whole networks), or choose another --workdir',
+    )
 
   def measure(self, network: Network) -> float:
     """The cost of a whole network, beside the start: so it is one of the same machine.

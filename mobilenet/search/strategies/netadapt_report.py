@@ -44,7 +44,7 @@ class Row(NamedTuple):
 def beginning(search: NetAdapt) -> list[str]:
   """What is told before the first iteration."""
   gauge, asked, photos = search.gauge, search.asked, search.photos
-  how = 'measured here' if gauge.here else 'as the sum of its rows'
+  how = 'measured here' if gauge.here else 'from its rows'
   held_out = min(photos.held_out.num_examples, photos.most_held_out)
   lines = [
     f'{search.start.name} of {search.start.folder}: {gauge.said(gauge.start_cost)}, '
@@ -52,8 +52,8 @@ def beginning(search: NetAdapt) -> list[str]:
     f'short fine-tunes: {asked.steps} steps at rate {asked.learning_rate:.3g} on '
     f'{photos.learned.num_examples:,} photos, chosen by {held_out:,} others',
   ]
-  if gauge.here:
-    lines.insert(1, f'a whole network takes {gauge.fit().said(gauge.cost.unit)}')
+  if gauge.cost.known is None:
+    lines.insert(1, gauge.cost.said())
   elif gauge.cost.note:
     lines.insert(1, gauge.cost.note)
   return lines

@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from mobilenet import experiment
 from mobilenet.models.classifier import Classifier
 from mobilenet.models.initial import init_variables
+from mobilenet.models.rows import Network
 from mobilenet.runs import preparation
 from mobilenet.search import data, json_file, masks
 from mobilenet.search import space as spaces
@@ -161,6 +162,20 @@ def prepare(config: ConfigDict) -> Setup:
     plan=plan,
     schedule=preparation.schedule_of(shared, plan),
   )
+
+
+def family(setup: Setup) -> dict[float, Network]:
+  """The base network at each width of the config, ascending.
+
+  Raises:
+    ModelError: it has no such width.
+  """
+  found = {}
+  for width in sorted(setup.config.search.family):
+    config = setup.config.copy_and_resolve_references()
+    config.model.width = width
+    found[width] = experiment.make_model(config, setup.photos.outputs).network
+  return found
 
 
 def masked_of(setup: Setup) -> Masked:

@@ -148,9 +148,7 @@ def _search(folder: pathlib.Path, request: Request, stop: StopRequest) -> bool:
   _check_split(setup, request)
   cost = space_cost.make(folder, setup, request.cost, request.table)
   is_tunas = request.strategy == TUNAS
-  target = space_cost.target(
-    cost, setup, request.cost, request.budget, is_exact=is_tunas
-  )
+  target = space_cost.target(cost, setup, request.budget, is_exact=is_tunas)
   masked = shared.masked_of(setup)
   guide = Tunas(setup, cost, target) if is_tunas else shared.Sandwich(setup)
   with _waited_for(folder / TRAINING / '.lock', stop) as is_held:
