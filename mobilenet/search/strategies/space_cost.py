@@ -12,8 +12,8 @@ from mobilenet.training.errors import require
 CSV = 'csv'  # the kind that is looked up
 FITTED = 12  # networks measured whole, to fit predictions to
 FIT = 4  # of what a seed is folded with
-# Networks that a table of a device is tried with at the start: enough for all 622 and 698
-# rows of the two shipped spaces.
+# Networks that a table of a device is tried with at the start: enough for all rows of
+# the two shipped spaces, 622 and 698.
 _LOOKED_UP = 2048
 
 
