@@ -10,7 +10,7 @@ compiled twice.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import flax.struct
@@ -28,7 +28,8 @@ from mobilenet.training import sharding
 from mobilenet.training.step import DROPOUT, all_finite
 
 Tree = dict[str, Any]
-Batches = Sequence[dict[str, np.ndarray]]
+Batch = Mapping[str, np.ndarray | jax.Array]  # this process's, or from `Masked.put`
+Batches = Sequence[Batch]
 
 
 @flax.struct.dataclass
@@ -82,6 +83,12 @@ class Masked:
     self._sums = jax.jit(
       self._eval_sums, in_shardings=(here, here, split), out_shardings=here
     )
+    # Each one program: hundreds of small arrays, one by one, take longer than a batch.
+    self._pool, self._total = jax.jit(_pooled), jax.jit(_summed)
+
+  def put(self, batches: Iterable[Batch]) -> Batches:
+    """Batches on the devices, for those that are used by many networks."""
+    return [sharding.put(self.mesh, batch) for batch in batches]
 
   def start(self, variables: Tree) -> State:
     """The state before the first step, with a fresh optimizer; copies `variables`."""
@@ -98,7 +105,7 @@ class Masked:
     Args:
       state: before.
       choices: from `masks.choose`, at least one.
-      batch: as training batches are, NumPy arrays of this process.
+      batch: as training batches are.
 
     Returns:
       The state after, and the loss of the first choice.
@@ -121,12 +128,11 @@ class Masked:
       held_out: as evaluation batches are.
     """
     variables = self.recalibrated(variables, choice, recalibration)
-    total = None
-    for batch in held_out:
-      batch = sharding.put(self.mesh, batch)
-      sums = self._sums(variables, choice, batch)
-      total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-    return self._task.metrics(jax.device_get(total))
+    sums = [
+      self._sums(variables, choice, sharding.put(self.mesh, batch))
+      for batch in held_out
+    ]
+    return self._task.metrics(jax.device_get(self._total(sums)))
 
   def recalibrated(self, variables: Tree, choice: Tree, batches: Batches) -> Tree:
     """The shared variables with the statistics of a smaller network's norms.
@@ -138,7 +144,7 @@ class Masked:
     for batch in batches:
       batch = sharding.put(self.mesh, {'image': batch['image']})
       found.append(self._statistics(variables, choice, batch))
-    return {**variables, wiring.STATISTICS: _pooled(found)}
+    return {**variables, wiring.STATISTICS: self._pool(found)}
 
   def _first_state(self, variables):
     return State(
@@ -222,16 +228,23 @@ class Masked:
     return self._task.sums(logits, batch)
 
 
+def _summed(found: list[Tree]) -> Tree:
+  return jax.tree.map(lambda *each: sum(each), *found)
+
+
 def _pooled(found: list[Tree]) -> Tree:
   """Of statistics of batches of one size: those of all of them together."""
-  mean = jax.tree.map(lambda *each: sum(each) / len(each), *found)
+  mean = _mean(found)
   if len(found) == 1:
     return mean
   away = [
     jax.tree.map(lambda one, all_: jnp.square(one - all_), each, mean) for each in found
   ]
-  away = jax.tree.map(lambda *each: sum(each) / len(each), *away)
-  return _with_variances(mean, away)
+  return _with_variances(mean, _mean(away))
+
+
+def _mean(found: list[Tree]) -> Tree:
+  return jax.tree.map(lambda total: total / len(found), _summed(found))
 
 
 def _with_variances(mean: Tree, away: Tree) -> Tree:

@@ -124,10 +124,15 @@ def local_batch_size(
   return batch_size * len(mesh.local_devices) // devices
 
 
-def put(mesh: Mesh, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-  """This process's share of a batch as part of the global, split arrays."""
+def put(mesh: Mesh, batch: dict[str, np.ndarray | jax.Array]) -> dict[str, jax.Array]:
+  """This process's share of a batch as part of the global, split arrays.
+
+  What has been put stays as it is: who uses a batch often, puts it once.
+  """
   sharding = split(mesh)
   return {
-    name: jax.make_array_from_process_local_data(sharding, values)
+    name: values
+    if isinstance(values, jax.Array)
+    else jax.make_array_from_process_local_data(sharding, values)
     for name, values in batch.items()
   }

@@ -23,6 +23,7 @@ from mobilenet.search.strategies.gauge import Gauge
 from mobilenet.search.strategies.netadapt_state import State
 from mobilenet.search.strategies.proposals import Proposal
 from mobilenet.search.strategies.start import Start, sorted_by_norm
+from mobilenet.training import sharding
 from mobilenet.training.errors import require
 
 Tree = dict[str, Any]
@@ -205,13 +206,15 @@ class NetAdapt:
       first = next(endless)
       room = MOST_BYTES // sum(array.nbytes for array in first.values())
       number = min(max(self.asked.steps, RECALIBRATION), max(room, 1))
-      return [first, *itertools.islice(endless, number - 1)]
+      batches = [first, *itertools.islice(endless, number - 1)]
+      return [sharding.put(self.mesh, batch) for batch in batches]
 
   def _program(self, whole: Network, variables, choice, batches: Batches) -> Masked:
     """The compiled programs of a network."""
     if self._held_out is None:
       with self.clock.part('photos'):
-        self._held_out = self.photos.held_out_batches()
+        batches = self.photos.held_out_batches()
+        self._held_out = [sharding.put(self.mesh, batch) for batch in batches]
     if self._compiled is None or self._compiled[0] != whole:
       self._compiled = None  # frees the memory of the one before
       model = self.start.model_of(whole)

@@ -228,8 +228,8 @@ def scorer(setup: Setup, masked, variables):
   """A network -> its metrics on the photos that choose."""
   batches = setup.photos.train_batches(0)
   count = -(-setup.config.search.recalibration_images // setup.config.batch_size)
-  recalibration = [next(batches) for _ in range(max(1, count))]
-  held_out = setup.photos.held_out_batches()
+  recalibration = masked.put(next(batches) for _ in range(max(1, count)))
+  held_out = masked.put(setup.photos.held_out_batches())
 
   def score(arch: Arch) -> dict[str, float]:
     metrics = masked.score(variables, setup.choice(arch), recalibration, held_out)

@@ -6,6 +6,7 @@ Afterwards, each step, some networks are drawn and scored on held-out photos, an
 controller learns from their rewards (`search.tunas`).
 """
 
+import itertools
 import json
 import pathlib
 
@@ -15,7 +16,7 @@ from mobilenet.search import json_file, tunas
 from mobilenet.search import space as spaces
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.space import Arch
-from mobilenet.search.steps import Masked
+from mobilenet.search.steps import Batches, Masked
 from mobilenet.search.strategies.shared import Setup, Tree
 from mobilenet.search.tunas import Controller
 from mobilenet.training import files
@@ -45,8 +46,8 @@ class Tunas:
     self._setup, self._cost, self._target = setup, cost, target
     self._seed, self._total = setup.config.seed, setup.plan.total_steps
     self.controller = Controller.of([len(c.values) for c in setup.space.choices])
-    self._held_out: list | None = None
-    self._recalibration: list | None = None
+    self._held_out: Batches | None = None
+    self._recalibration: Batches | None = None
 
   def archs(self, step: int) -> list[Arch]:
     rng = np.random.default_rng((self._seed, DRAWN, step))
@@ -63,11 +64,10 @@ class Tunas:
     networks = [spaces.network_of(self._setup.space, arch) for arch in archs]
     ratios = [cost / self._target for cost in self._cost.predict(networks)]
     metric = self._setup.photos.task.metric.name
-    rewards = []
+    rewards, for_norms = [], self._for_norms(masked)
+    choosing = self._choosing(step, masked)
     for arch, ratio in zip(archs, ratios, strict=True):
-      found = masked.score(
-        variables, self._setup.choice(arch), self._for_norms(), self._choosing(step)
-      )
+      found = masked.score(variables, self._setup.choice(arch), for_norms, choosing)
       rewards.append(tunas.reward(found[metric] / 100, ratio))
     self.controller = tunas.updated(self.controller, archs, rewards, rate)
     return {'reward': float(np.mean(rewards)), 'cost_ratio': float(np.mean(ratios))}
@@ -89,16 +89,16 @@ class Tunas:
     drawn = tunas.sample(self.controller, rng, count)
     return [spaces.canonical(self._setup.space, arch) for arch in drawn]
 
-  def _for_norms(self) -> list:
+  def _for_norms(self, masked: Masked) -> Batches:
     if self._recalibration is None:
       batches = self._setup.photos.train_batches(0)
-      self._recalibration = [next(batches) for _ in range(RECALIBRATION)]
+      self._recalibration = masked.put(itertools.islice(batches, RECALIBRATION))
     return self._recalibration
 
-  def _choosing(self, step: int) -> list:
+  def _choosing(self, step: int, masked: Masked) -> Batches:
     """One batch of the photos that choose, another one each step."""
     if self._held_out is None:
-      self._held_out = self._setup.photos.held_out_batches()
+      self._held_out = masked.put(self._setup.photos.held_out_batches())
     return [self._held_out[step % len(self._held_out)]]
 
 
