@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from input_pipeline.one_pass import one_pass
+
 
 def project(image, matrix, fill, interpolation):
   """Moves pixels by a 3 x 3 matrix given as its first eight entries.
@@ -15,6 +17,8 @@ def project(image, matrix, fill, interpolation):
     fill: value for what comes from outside.
     interpolation: 'NEAREST' or 'BILINEAR'.
   """
+  if (interpolation, image.dtype) == ('NEAREST', tf.uint8) and image.shape[-1] == 3:
+    return _nearest(image, matrix, tf.cast(fill, tf.int32))
   moved = tf.raw_ops.ImageProjectiveTransformV3(
     images=image[None],
     transforms=tf.cast(matrix, tf.float32)[None],
@@ -25,6 +29,30 @@ def project(image, matrix, fill, interpolation):
   )[0]
   moved.set_shape(image.shape)
   return moved
+
+
+@one_pass
+def _nearest(image, matrix, fill):
+  """As the op of TensorFlow has it, but for pixels that lie between two."""
+  shape = tf.shape(image)
+  height, width = tf.unstack(shape[:2])
+  x = tf.cast(tf.range(width), tf.float32)
+  y = tf.cast(tf.range(height), tf.float32)[:, None]
+  from_x = matrix[0] * x + matrix[1] * y + matrix[2]
+  from_y = matrix[3] * x + matrix[4] * y + matrix[5]
+  column, row = _rounded(from_x), _rounded(from_y)
+  inside = (from_x > -0.5) & (from_y > -0.5) & (column < width) & (row < height)
+  # The bytes of a pixel are moved as one number.
+  pixels = tf.bitcast(tf.pad(image, [[0, 0], [0, 0], [0, 1]]), tf.int32)
+  moved = tf.gather(tf.reshape(pixels, [-1]), tf.where(inside, row * width + column, 0))
+  moved = tf.where(inside, moved, fill * 0x010101)
+  return tf.reshape(tf.bitcast(moved, tf.uint8)[..., :3], shape)
+
+
+def _rounded(values):
+  """To whole numbers, halves up."""
+  below = tf.floor(values)
+  return tf.cast(below, tf.int32) + tf.cast(values - below >= 0.5, tf.int32)
 
 
 def rotate(image, degrees, fill, interpolation):

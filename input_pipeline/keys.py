@@ -40,6 +40,15 @@ def normal(key, draw: int, shape=()):
   return tf.random.stateless_normal(shape, _shifted(key, draw))
 
 
+def random_bytes(key, draw: int, shape):
+  """The `draw`-th draw of an op, uint8 of a shape: four of them are one of int32."""
+  number = tf.reduce_prod(shape)
+  drawn = tf.random.stateless_uniform(
+    [(number + 3) // 4], _shifted(key, draw), None, None, tf.int32
+  )
+  return tf.reshape(tf.reshape(tf.bitcast(drawn, tf.uint8), [-1])[:number], shape)
+
+
 def _shifted(key, by):
   """Without an op where there is nothing to add: every op costs about a microsecond."""
   return key + tf.constant([0, by], tf.int64) if by else key

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from input_pipeline import DataError, decoding, image_ops, keys, parse_ops
+from input_pipeline import (
+  DataError,
+  decoding,
+  image_ops,
+  keys,
+  parse_ops,
+  transforms,
+)
 
 
 def _key(position, seed=0):
@@ -279,3 +286,32 @@ def test_formats_and_channels():
     decoding.three_channels(image[..., :1]), np.repeat(image[..., :1], 3, -1)
   )
   np.testing.assert_array_equal(decoding.three_channels(alpha), image)
+
+
+def test_random_bytes_are_all_as_likely_and_of_their_key():
+  shape, key = [64, 65, 3], tf.constant([3, 4], tf.int64)
+  drawn = keys.random_bytes(key, 5, shape).numpy()
+  assert drawn.shape == tuple(shape)
+  counts = np.bincount(drawn.ravel(), minlength=256)
+  # 255 degrees of freedom: below 340 but once in five thousand.
+  expected = drawn.size / 256
+  assert ((counts - expected) ** 2 / expected).sum() < 340
+  np.testing.assert_array_equal(drawn, keys.random_bytes(key, 5, shape))
+  assert (drawn != keys.random_bytes(key, 6, shape).numpy()).mean() > 0.98
+
+
+def test_changes_of_pixels_are_the_same_where_the_size_is_unknown():
+  """Then they are computed op by op, and else by one program."""
+  image = np.random.default_rng(0).integers(0, 256, (20, 24, 3)).astype(np.uint8)
+  key = tf.constant([1, 2], tf.int64)
+  any_size = tf.TensorSpec([None, None, 3], tf.uint8)
+  for name, change in transforms.TRANSFORMS.items():
+
+    def run(image, change=change):
+      return change(image, tf.constant(6.3), key)
+
+    traced = tf.function(run, autograph=False).get_concrete_function(any_size)
+    expected, found = traced(tf.constant(image)), run(tf.constant(image))
+    away = np.abs(found.numpy().astype(int) - expected.numpy())
+    assert away.max() <= 1, name
+    assert (away > 0).mean() < 0.01, name
