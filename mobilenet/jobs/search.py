@@ -50,7 +50,8 @@ FLAGS = (
     'learning_rate',
     float,
     None,
-    "Of short fine-tunes; a tenth of the run's if not given.",
+    "Of short fine-tunes; a tenth of the run's if not given, and of AdamW 0.0003 at "
+    'least.',
   ),
   Flag('seed', int, 0, 'Of the search: which photos choose, and their order.'),
   Flag('tune_epochs', float, None, "Of the long fine-tune; the run's if not given."),

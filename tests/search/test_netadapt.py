@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import v3_small
+from configs import common, v3_small
 from mobilenet.models import table, zoo
 from mobilenet.models.rows import Conv, Head, Inverted, Network
 from mobilenet.search import channels, costs, masks, search_folder, wiring
@@ -19,6 +19,7 @@ from mobilenet.search.costs.cost import Cost
 from mobilenet.search.strategies import (
   choosing,
   ladders,
+  netadapt,
   netadapt_iteration,
   netadapt_state,
   proposals,
@@ -496,3 +497,19 @@ def test_a_folder_holds_one_search(tmp_path):
     search_folder.claim(
       tmp_path, {**asked, 'seed': 1}, begun=True, changed={'seed': 'it is another'}
     )
+
+
+@pytest.mark.parametrize(
+  ('optimizer', 'own', 'expected'),
+  [
+    ('adamw', 0.003, 0.0003),
+    ('adamw', 0.0005, 0.0003),
+    ('adamw', 0.0001, 0.0001),
+    ('adamw', 0.02, 0.002),
+    ('sgd', 0.002, 0.0002),
+  ],
+)
+def test_the_rate_of_short_fine_tunes(optimizer, own, expected):
+  config = common.base()
+  config.optimizer.name, config.schedule.learning_rate = optimizer, own
+  assert netadapt._rate(config) == pytest.approx(expected)
