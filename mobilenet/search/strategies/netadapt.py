@@ -47,8 +47,8 @@ from mobilenet.weights import own_file, searched
 
 STRATEGY = 'netadapt'
 RATE_SHARE = 0.1  # of the run's own learning rate, for short fine-tunes
-# AdamW moves a weight by about its rate in a step, wherever training has come to: a tenth
-# of a fine-tuning's own rate repairs nothing in so few steps.
+# AdamW moves a weight by about its rate in a step, however far it has been trained: a
+# tenth of a fine-tuning's own rate repairs nothing in so few steps.
 ADAMW_RATE = 3e-4
 # Fields of `search.json` that say where something is.
 _ELSEWHERE = ('start', 'table', 'data_dir')
