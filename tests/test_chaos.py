@@ -27,7 +27,7 @@ def told(tmp_path, *texts):
 
 
 LINES = (
-  'step 0/6 epoch 0.0 | compiling the first step\n',
+  'step 0/6 epoch 0.0 | preparing the first step\n',
   'step 1/6 epoch 0.3 | loss 2.3 | lr 0.1\nstep 2/6 epoch 0.7 | loss 2.3 | lr 0.1\n',
   'step 6/6 epoch 2.0 | loss 2.3 | lr 0.1\n',
   'step 6/6 epoch 2.0 | evaluation | loss 2.3\n',

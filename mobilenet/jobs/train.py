@@ -12,6 +12,7 @@ docs/watching.md.
 from mobilenet import watching
 from mobilenet.command_line import Flag, Given
 from mobilenet.runs.training import train
+from mobilenet.training import compile_cache
 from mobilenet.training.preemption import STOPPED
 
 FLAGS = (
@@ -21,7 +22,7 @@ INSTEAD = {'data_dir': '--config.data.dir', 'init': '--config.init'}
 
 
 def run(given: Given) -> int:
-  programs = given.compiled and given.compiled / 'programs'
+  programs = given.compiled and given.compiled / compile_cache.PROGRAMS
   outcome = train(
     given.needed_config(),
     given.run_folder(),

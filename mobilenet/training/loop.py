@@ -19,7 +19,7 @@ from mobilenet.training.evaluation import Evaluation, evaluate
 from mobilenet.training.plan import Plan
 from mobilenet.training.preemption import StopRequest
 from mobilenet.training.programs import Programs
-from mobilenet.training.progress import Progress
+from mobilenet.training.progress import COMPILING, PREPARING, Progress
 from mobilenet.training.state import TrainState, create, described, restore
 from mobilenet.training.state import layout as state_layout
 from mobilenet.training.step import first_non_finite, make_eval_step, make_train_step
@@ -165,8 +165,10 @@ def train(
         steps_per_epoch=plan.steps_per_epoch,
         start_step=start,
         enabled=first_process,
+        begins=PREPARING if programs.keeps else COMPILING,
       )
     )
+    programs.told = progress.compiling
     stop = stack.enter_context(StopRequest(start))
     log = StepLog(
       task,

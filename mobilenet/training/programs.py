@@ -43,10 +43,15 @@ class Programs:
     mesh: of the devices that they run on.
     alike: everything that decides what is traced, besides code and machine; compared
       by `repr`.
+
+  Attributes:
+    keeps: whether programs are kept.
+    told: is called with the name of a program before that is compiled.
   """
 
   def __init__(self, folder: pathlib.Path | None, mesh: Mesh, *alike: Any):
     self._folder = None
+    self.told: Callable[[str], object] = lambda name: None
     is_known = jax.default_backend() == 'cpu' and jax.process_count() == 1
     if folder is None or not is_known:
       return
@@ -64,6 +69,10 @@ class Programs:
       for name, file in self._files.items()
     }
 
+  @property
+  def keeps(self) -> bool:
+    return self._folder is not None
+
   def kept(self, name: str, function: Callable) -> Callable:
     """A jitted function, or the program that an earlier start compiled from it.
 
@@ -73,7 +82,7 @@ class Programs:
       name: which of the run's programs it is.
       function: from `jax.jit`; always called with arrays of the same shapes.
     """
-    if self._folder is None:
+    if not self.keeps:
       return function
     program = None
 
@@ -88,7 +97,7 @@ class Programs:
 
   def close(self) -> None:
     """Waits for what is being written."""
-    if self._folder is not None:
+    if self.keeps:
       self._background.shutdown()
 
   def _find(self, name: str, function: Callable, args) -> jax.stages.Compiled:
@@ -101,6 +110,7 @@ class Programs:
     file = _digest(self._machine, trees, lowered.as_text())
     program = _load(self._folder / file, self._devices)
     if program is None:
+      self.told(name)
       program = compile_anew(lowered)
       self._background.submit(_store, self._folder / file, program)
     self._files[name] = file
@@ -148,6 +158,7 @@ def _load(path: pathlib.Path, devices: list[jax.Device]):
   """The program in a file; None if there is none."""
   try:
     parts = pickle.loads(path.read_bytes())
+    path.touch()  # used: the last to be removed
     if kernels.is_built():  # else a program that calls it does not load
       kernels.register()
     return serialize_executable.deserialize_and_load(

@@ -22,6 +22,8 @@ import rich.text
 from mobilenet.training.units import decimal, in_percent
 
 _RATES = ('lr', 'learning_rate')
+# What a run does before its first step: the latter where its programs may be kept.
+COMPILING, PREPARING = 'compiling the first step', 'preparing the first step'
 
 
 def format_metric(name: str, value: float) -> str:
@@ -58,6 +60,7 @@ class Progress:
     enabled: False on all processes but the first: nothing is shown, rates are kept.
     console: where to show it; standard output by default.
     clock: seconds from any origin.
+    begins: with what, in words.
   """
 
   def __init__(
@@ -70,6 +73,7 @@ class Progress:
     enabled: bool = True,
     console: rich.console.Console | None = None,
     clock: collections.abc.Callable[[], float] = time.monotonic,
+    begins: str = COMPILING,
   ):
     self._total_steps = total_steps
     self._batch_size = batch_size
@@ -91,7 +95,7 @@ class Progress:
     self._waiting: float | None = None
     self._shown: dict = {}
     self._evaluated: dict = {}
-    self._doing = 'compiling the first step'
+    self._doing = begins
     self._live = None
 
   @property
@@ -131,6 +135,12 @@ class Progress:
     self._done += steps
     self._steps += steps
     self._waited += waited
+
+  def compiling(self, name: str) -> None:
+    """Tells that a program is compiled, which takes a while."""
+    self._doing = f'compiling ({name})'
+    if self._enabled and self._live is None:
+      self._print(f'{self._where(self._step)} | {self._doing}')
 
   def update(self, step: int, shown: collections.abc.Mapping) -> None:
     """Shows metrics as of `step` and closes the interval the rates are taken over.

@@ -1,12 +1,15 @@
 """The cache of compiled programs: on by default, and JAX's own settings win."""
 
+import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
 from mobilenet.models import user_cache
+from mobilenet.training.compile_cache import tidy
 
 SCRIPT = """
 import jax
@@ -66,3 +69,30 @@ def test_processors_have_names_of_their_own(monkeypatch, tmp_path):
   told.unlink()
   names.add(user_cache.processor())
   assert len(names) == 3
+
+
+def test_what_is_old_and_the_oldest_of_too_much_is_removed(tmp_path):
+  now = time.time()
+  (tmp_path / 'folder').mkdir()
+  for name, days, size in (('a', 1, 60), ('b', 2, 30), ('c', 3, 20), ('d', 90, 1)):
+    path = tmp_path / name
+    path.write_bytes(bytes(size))
+    os.utime(path, (now - 86_400 * days,) * 2)
+
+  def left():
+    return sorted(path.name for path in tmp_path.iterdir())
+
+  tidy(tmp_path, most_bytes=1000, most_days=60)
+  assert left() == ['a', 'b', 'c', 'folder']
+  tidy(tmp_path, most_bytes=100, most_days=60)
+  assert left() == ['a', 'b', 'folder']
+  tidy(tmp_path / 'missing', most_bytes=0, most_days=0)
+
+
+def test_what_was_read_counts_as_used(tmp_path):
+  now = time.time()
+  for name, read in (('read', now), ('forgotten', now - 86_400 * 90)):
+    (tmp_path / name).write_bytes(b'x')
+    os.utime(tmp_path / name, (read, now - 86_400 * 90))
+  tidy(tmp_path, most_bytes=1000, most_days=60)
+  assert [path.name for path in tmp_path.iterdir()] == ['read']

@@ -48,6 +48,15 @@ def test_the_next_start_traces_nothing(tmp_path):
   assert (first.traces, second.traces) == (1, 0)
 
 
+def test_what_is_compiled_is_told_and_what_is_found_is_not(tmp_path):
+  for expected in (['scaling'], []):
+    programs, told = Programs(tmp_path, MESH, 'run'), []
+    programs.told = told.append
+    programs.kept('scaling', Counted().function)({'a': jnp.ones(2)})
+    programs.close()
+    assert told == expected
+
+
 def test_what_is_called_again_is_not_looked_for_again(tmp_path):
   counted = Counted()
   kept = Programs(tmp_path, MESH).kept('scaling', counted.function)

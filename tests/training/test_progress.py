@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from mobilenet.training.progress import Progress, format_metric
+from mobilenet.training.progress import PREPARING, Progress, format_metric
 
 
 class Clock:
@@ -53,6 +53,17 @@ def test_line_where_there_is_no_terminal(clock):
     'step 400/4000 epoch 3.2 | loss 1.234 top1 67.1 % | lr 0.0123 | 800 img/s | '
     'waiting for data 3 % | eta 0:07:30'
   )
+
+
+def test_what_is_compiled_is_a_line(clock):
+  file = io.StringIO()
+  with make(clock, file, begins=PREPARING) as progress:
+    progress.compiling('training')
+    progress.advance()
+  assert file.getvalue().splitlines() == [
+    'step 0/4000 epoch 0.0 | preparing the first step',
+    'step 0/4000 epoch 0.0 | compiling (training)',
+  ]
 
 
 def test_first_step_is_in_no_rate(clock):
