@@ -56,11 +56,12 @@ def eval_batches(batch_size=8):
 _TRACED = {}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Traced:
   """As `Programs`: those of equal runs of this process, which are traced once."""
 
   alike: tuple
+  keeps: bool = True
 
   def kept(self, name, function):
     return _TRACED.setdefault((*self.alike, name), function)
