@@ -451,11 +451,18 @@ def test_a_network_within_the_budget_is_measured_twice(start, tmp_path):
   search = search_of(start, tmp_path, '0.5x')
   for values, expected in (([7.0], 7.0), ([4.0, 7.0], 5.5), ([4.0, 5.0], 4.5)):
     left = list(values)
-    search.gauge = types.SimpleNamespace(
-      start_cost=10.0, here=True, measure=lambda network, left=left: left.pop(0)
+    cost = types.SimpleNamespace(
+      measure=lambda networks, left=left: [10.0, left.pop(0)] * (len(networks) // 2),
+      predict=lambda networks: [3.0] * len(networks),
+      fit=lambda networks, measured: None,
     )
+    gauge = Gauge(cost, True, FEW, like=lambda text: FEW, start_cost=10.0)
+    gauge.wholes.append(('another', 9.0))
+    search.gauge = gauge
     assert search._measured(FEW) == expected
     assert not left
+    # What is predicted next is told by the very same number.
+    assert gauge.predict([FEW]) == [expected]
 
 
 def test_budgets_out_of_reach_are_refused(start, tmp_path):

@@ -191,8 +191,8 @@ class NetAdapt:
     """The cost of a network that is accepted: rows that were timed too fast add up."""
     cost = self.gauge.measure(network)
     if cost <= self.target and self.gauge.here:
-      # One of many measurements is low by chance.
-      cost = (cost + self.gauge.measure(network)) / 2
+      # One of many measurements is low by chance: the mean of two.
+      cost = self.gauge.measure(network)
     return cost
 
   def _rank(self, state, each: Proposal, metrics: Metrics, before: Metrics) -> float:
