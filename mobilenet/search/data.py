@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -19,6 +20,7 @@ import input_pipeline
 from mobilenet import experiment
 from mobilenet.runs import run_data
 from mobilenet.tasks import Task
+from mobilenet.training import sharding
 from mobilenet.training.errors import require
 
 HELD_OUT = 2  # of what the seed is folded with
@@ -45,11 +47,14 @@ class SearchData:
     """Endless; from step k it yields what that from step 0 yields after k batches."""
     return experiment.train_batches(self.config, self.learned, self.mesh, start_step)
 
-  def held_out_batches(self) -> list[dict[str, np.ndarray]]:
-    """The photos to choose by, as evaluation prepares them: at most `most_held_out`."""
+  def held_out_batches(self) -> list[dict[str, jax.Array]]:
+    """The photos to choose by, as evaluation prepares them: at most `most_held_out`.
+
+    On the devices, for every network that is scored uses them.
+    """
     batches = experiment.eval_batches(self.config, self.held_out, self.mesh)
     number = -(-self.most_held_out // self.config.eval_batch_size)
-    return list(itertools.islice(batches, number))
+    return sharding.put_all(self.mesh, itertools.islice(batches, number))
 
 
 def open_data(

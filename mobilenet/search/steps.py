@@ -10,7 +10,7 @@ compiled twice.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.struct
@@ -28,7 +28,7 @@ from mobilenet.training import sharding
 from mobilenet.training.step import DROPOUT, all_finite
 
 Tree = dict[str, Any]
-Batch = Mapping[str, np.ndarray | jax.Array]  # this process's, or from `Masked.put`
+Batch = Mapping[str, np.ndarray | jax.Array]  # this process's, or on the devices
 Batches = Sequence[Batch]
 
 
@@ -85,10 +85,6 @@ class Masked:
     )
     # Each one program: hundreds of small arrays, one by one, take longer than a batch.
     self._pool, self._total = jax.jit(_pooled), jax.jit(_summed)
-
-  def put(self, batches: Iterable[Batch]) -> Batches:
-    """Batches on the devices, for those that are used by many networks."""
-    return [sharding.put(self.mesh, batch) for batch in batches]
 
   def start(self, variables: Tree) -> State:
     """The state before the first step, with a fresh optimizer; copies `variables`."""

@@ -7,6 +7,7 @@ and each device keeps and updates its part of parameters, optimizer state and av
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -124,10 +125,15 @@ def local_batch_size(
   return batch_size * len(mesh.local_devices) // devices
 
 
+def put_all(mesh: Mesh, batches: Iterable[dict]) -> list[dict[str, jax.Array]]:
+  """`put` of each: for batches that are used often."""
+  return [put(mesh, batch) for batch in batches]
+
+
 def put(mesh: Mesh, batch: dict[str, np.ndarray | jax.Array]) -> dict[str, jax.Array]:
   """This process's share of a batch as part of the global, split arrays.
 
-  What has been put stays as it is: who uses a batch often, puts it once.
+  What has been put stays as it is.
   """
   sharding = split(mesh)
   return {

@@ -436,6 +436,15 @@ def test_stopped_within_an_iteration_nothing_is_kept(start, went, tmp_path):
     again.next(states[-2])
 
 
+def test_what_is_compiled_first_is_what_runs(start, tmp_path):
+  search = search_of(start, tmp_path)
+  state, batches = search.first(), search._batches(0)
+  now = masks.choose(state.whole, state.network.rows, state.network.head)
+  masked = search._program(state.whole, state.variables, now, batches)
+  search._tuned(masked, state.variables, now, batches)
+  assert masked._step._cache_size() == 1
+
+
 def test_few_batches_are_kept_and_come_again(start, tmp_path, monkeypatch):
   again = search_of(start, tmp_path, asked=ASKED._replace(steps=20))
   assert len(again._batches(0)) == 20

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from mobilenet.models import table
 from mobilenet.models.rows import Network
 from mobilenet.search.costs import budget
-from mobilenet.search.costs.correction import Correction
 from mobilenet.search.costs.cost import Cost
 from mobilenet.search.strategies import proposals
 from mobilenet.training import units
@@ -101,10 +100,10 @@ class Gauge:
     factor = self._factor() if self.here else 1.0
     return [factor * value for value in self.cost.predict(networks)]
 
-  def fit(self) -> Correction:
+  def fit(self) -> None:
     """Fits sums of rows to `wholes`."""
     networks = [self.like(text) for text, _ in self.wholes]
-    return self.cost.fit(networks, [value for _, value in self.wholes])
+    self.cost.fit(networks, [value for _, value in self.wholes])
 
   def said(self, value: float) -> str:
     """'3.21 ms', '41.5 M multiply-adds'."""

@@ -206,15 +206,14 @@ class NetAdapt:
       first = next(endless)
       room = MOST_BYTES // sum(array.nbytes for array in first.values())
       number = min(max(self.asked.steps, RECALIBRATION), max(room, 1))
-      batches = [first, *itertools.islice(endless, number - 1)]
-      return [sharding.put(self.mesh, batch) for batch in batches]
+      others = itertools.islice(endless, number - 1)
+      return sharding.put_all(self.mesh, [first, *others])
 
   def _program(self, whole: Network, variables, choice, batches: Batches) -> Masked:
     """The compiled programs of a network."""
     if self._held_out is None:
       with self.clock.part('photos'):
-        batches = self.photos.held_out_batches()
-        self._held_out = [sharding.put(self.mesh, batch) for batch in batches]
+        self._held_out = self.photos.held_out_batches()
     if self._compiled is None or self._compiled[0] != whole:
       self._compiled = None  # frees the memory of the one before
       model = self.start.model_of(whole)

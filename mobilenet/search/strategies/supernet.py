@@ -11,6 +11,7 @@ first three need the device; training alone is done in processes of its own.
 
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 import time
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ from mobilenet.search.strategies import (
 )
 from mobilenet.search.strategies.shared import Setup
 from mobilenet.search.strategies.tunas_guide import Tunas
-from mobilenet.training import workdir
+from mobilenet.training import sharding, workdir
 from mobilenet.training.errors import require
 from mobilenet.training.preemption import STOPPED, StopRequest
 
@@ -226,10 +227,10 @@ def _check_split(setup: Setup, request: Request) -> None:
 
 def scorer(setup: Setup, masked, variables):
   """A network -> its metrics on the photos that choose."""
-  batches = setup.photos.train_batches(0)
+  mesh, batches = setup.photos.mesh, setup.photos.train_batches(0)
   count = -(-setup.config.search.recalibration_images // setup.config.batch_size)
-  recalibration = masked.put(next(batches) for _ in range(max(1, count)))
-  held_out = masked.put(setup.photos.held_out_batches())
+  recalibration = sharding.put_all(mesh, itertools.islice(batches, max(1, count)))
+  held_out = setup.photos.held_out_batches()
 
   def score(arch: Arch) -> dict[str, float]:
     metrics = masked.score(variables, setup.choice(arch), recalibration, held_out)

@@ -19,7 +19,7 @@ from mobilenet.search.space import Arch
 from mobilenet.search.steps import Batches, Masked
 from mobilenet.search.strategies.shared import Setup, Tree
 from mobilenet.search.tunas import Controller
-from mobilenet.training import files
+from mobilenet.training import files, sharding
 
 SCORED = 2  # networks that the controller learns from in a step
 RECALIBRATION = 1  # batches by which their norms are measured
@@ -64,10 +64,11 @@ class Tunas:
     networks = [spaces.network_of(self._setup.space, arch) for arch in archs]
     ratios = [cost / self._target for cost in self._cost.predict(networks)]
     metric = self._setup.photos.task.metric.name
-    rewards, for_norms = [], self._for_norms(masked)
-    choosing = self._choosing(step, masked)
+    rewards = []
     for arch, ratio in zip(archs, ratios, strict=True):
-      found = masked.score(variables, self._setup.choice(arch), for_norms, choosing)
+      found = masked.score(
+        variables, self._setup.choice(arch), self._for_norms(), self._choosing(step)
+      )
       rewards.append(tunas.reward(found[metric] / 100, ratio))
     self.controller = tunas.updated(self.controller, archs, rewards, rate)
     return {'reward': float(np.mean(rewards)), 'cost_ratio': float(np.mean(ratios))}
@@ -89,16 +90,17 @@ class Tunas:
     drawn = tunas.sample(self.controller, rng, count)
     return [spaces.canonical(self._setup.space, arch) for arch in drawn]
 
-  def _for_norms(self, masked: Masked) -> Batches:
+  def _for_norms(self) -> Batches:
     if self._recalibration is None:
-      batches = self._setup.photos.train_batches(0)
-      self._recalibration = masked.put(itertools.islice(batches, RECALIBRATION))
+      photos = self._setup.photos
+      batches = itertools.islice(photos.train_batches(0), RECALIBRATION)
+      self._recalibration = sharding.put_all(photos.mesh, batches)
     return self._recalibration
 
-  def _choosing(self, step: int, masked: Masked) -> Batches:
+  def _choosing(self, step: int) -> Batches:
     """One batch of the photos that choose, another one each step."""
     if self._held_out is None:
-      self._held_out = masked.put(self._setup.photos.held_out_batches())
+      self._held_out = self._setup.photos.held_out_batches()
     return [self._held_out[step % len(self._held_out)]]
 
 
