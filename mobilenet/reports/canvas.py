@@ -8,6 +8,8 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+import numpy as np
+
 from mobilenet.training import files
 
 _DPI = 160
@@ -36,15 +38,23 @@ def save_png(figure, path: str | os.PathLike) -> pathlib.Path:
 def png(figure, dpi: int = _DPI) -> bytes:
   """A Figure as PNG; a letter that no installed font has becomes '?'."""
   from matplotlib import text
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from PIL import Image
 
   for artist in figure.findobj(text.Text):
     letters = _unusual(artist.get_text())
     artist.set_fontfamily(list(_fonts(letters)))
     for letter in letters - _written(letters):
       artist.set_text(artist.get_text().replace(letter, '?'))
-  data = io.BytesIO()
+  # `savefig` draws twice and keeps the alpha channel, which is 255 everywhere; without
+  # it the least compression makes smaller files than the most.
+  figure.set_dpi(dpi)
+  drawn = FigureCanvasAgg(figure)
   with _quiet():
-    figure.savefig(data, format='png', dpi=dpi)
+    drawn.draw()
+  pixels = np.asarray(drawn.buffer_rgba())[..., :3]
+  data = io.BytesIO()
+  Image.fromarray(pixels).save(data, 'PNG', compress_level=1, dpi=(dpi, dpi))
   return data.getvalue()
 
 
@@ -92,7 +102,7 @@ def _fonts(letters: frozenset[str]) -> tuple[str, ...]:
 
 def _written(letters: frozenset[str]) -> frozenset[str]:
   """Those of the letters that some font has."""
-  return letters & {c for font in _fonts(letters) for c in _letters(font)}
+  return frozenset().union(*(letters & _letters(font) for font in _fonts(letters)))
 
 
 @functools.cache

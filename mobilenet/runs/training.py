@@ -3,6 +3,7 @@
 train(config, pathlib.Path('runs/flowers'))
 """
 
+import contextlib
 import copy
 import functools
 import pathlib
@@ -83,7 +84,7 @@ def train(
   workdir.check_classes(folder, outputs, config.data.train_split)
   notes = what_to_know(config, folder, held, plan, schedule)
   processes.meet('data and network')
-  with workdir.alone(folder):
+  with workdir.alone(folder), contextlib.closing(programs):
     workdir.write_config(folder, config.to_dict())
     workdir.write_classes(folder, outputs)
     run_data.write(folder, data.record)
@@ -153,6 +154,7 @@ def train(
           trained_on=summary.copies,
           decide=True,
           classes=eval_source.class_names,
+          kept=programs.kept,
         ),
         plan=plan,
         size=size,

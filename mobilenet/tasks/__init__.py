@@ -8,7 +8,7 @@ other, but `places` is classification with a distance.
 import importlib
 import pathlib
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import flax.linen as nn
@@ -90,6 +90,7 @@ class Evaluated(NamedTuple):
   decide: whether to choose from it how the run's predictions are to be read.
   card: the run that the page describes; None: `run`. An exported file answers for one.
   classes: of the examples, in the order of their labels, for a task with `own_classes`.
+  kept: (name, jitted function) -> the function, or a program that was kept of it.
   """
 
   folder: pathlib.Path
@@ -108,6 +109,7 @@ class Evaluated(NamedTuple):
   decide: bool = False
   card: Any = None
   classes: tuple[str, ...] = ()
+  kept: Callable[[str, Callable], Callable] = lambda name, function: function
 
   def unreadable(self) -> list[str]:
     """The names of the examples that were left out."""

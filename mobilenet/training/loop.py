@@ -93,7 +93,7 @@ def train(
 
   A batch is computed in `accumulate` parts, one after the other.
 
-  `programs` are those of runs with the same arguments; closed at the end. `unshown`
+  `programs` are those of runs with the same arguments. `unshown`
   are metrics that say nothing about this data; they are written but not shown.
   `watchers` are told of every log line besides (`logs.Writer`).
 
@@ -109,7 +109,6 @@ def train(
     stack.enter_context(memory.told(memory.OF_TRAINING))
     checkpointer = stack.enter_context(Checkpointer(workdir))
     programs = programs or Programs(None, mesh)
-    stack.callback(programs.close)
     start = checkpointer.latest_step() or 0
     best = None
     if keep_best:
@@ -168,7 +167,7 @@ def train(
         begins=PREPARING if programs.keeps else COMPILING,
       )
     )
-    programs.told = progress.compiling
+    stack.enter_context(programs.telling(progress.compiling))
     stop = stack.enter_context(StopRequest(start))
     log = StepLog(
       task,

@@ -14,7 +14,7 @@ import json
 import os
 import pathlib
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import flax
@@ -46,12 +46,11 @@ class Programs:
 
   Attributes:
     keeps: whether programs are kept.
-    told: is called with the name of a program before that is compiled.
   """
 
   def __init__(self, folder: pathlib.Path | None, mesh: Mesh, *alike: Any):
     self._folder = None
-    self.told: Callable[[str], object] = lambda name: None
+    self._told: Callable[[str], object] | None = None
     is_known = jax.default_backend() == 'cpu' and jax.process_count() == 1
     if folder is None or not is_known:
       return
@@ -95,6 +94,15 @@ class Programs:
 
     return call
 
+  @contextlib.contextmanager
+  def telling(self, told: Callable[[str], object]) -> Iterator[None]:
+    """Meanwhile `told` is called with the name of each program that is compiled."""
+    self._told = told
+    try:
+      yield
+    finally:
+      self._told = None
+
   def close(self) -> None:
     """Waits for what is being written."""
     if self.keeps:
@@ -110,7 +118,8 @@ class Programs:
     file = _digest(self._machine, trees, lowered.as_text())
     program = _load(self._folder / file, self._devices)
     if program is None:
-      self.told(name)
+      if self._told:
+        self._told(name)
       program = compile_anew(lowered)
       self._background.submit(_store, self._folder / file, program)
     self._files[name] = file

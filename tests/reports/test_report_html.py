@@ -117,10 +117,11 @@ def no_network(monkeypatch):
   from mobilenet.tasks.classification import activation_map
 
   monkeypatch.setattr(activation_map, 'on_one_device', lambda variables: variables)
+  monkeypatch.setattr(activation_map, 'heat_of', lambda model: None)
   monkeypatch.setattr(
     activation_map,
     'activation_maps',
-    lambda model, variables, images, classes: np.ones((len(images), 3, 3)),
+    lambda model, variables, images, *_: np.ones((len(images), 3, 3)),
   )
 
 

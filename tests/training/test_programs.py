@@ -51,8 +51,8 @@ def test_the_next_start_traces_nothing(tmp_path):
 def test_what_is_compiled_is_told_and_what_is_found_is_not(tmp_path):
   for expected in (['scaling'], []):
     programs, told = Programs(tmp_path, MESH, 'run'), []
-    programs.told = told.append
-    programs.kept('scaling', Counted().function)({'a': jnp.ones(2)})
+    with programs.telling(told.append):
+      programs.kept('scaling', Counted().function)({'a': jnp.ones(2)})
     programs.close()
     assert told == expected
 

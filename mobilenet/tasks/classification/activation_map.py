@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import pathlib
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -25,7 +26,9 @@ _COLOURS = 'turbo'
 _OPAQUE = 0.55
 
 
-def activation_maps(model: nn.Module, variables, images, classes) -> np.ndarray:
+def activation_maps(
+  model: nn.Module, variables, images, classes, compute: Callable | None = None
+) -> np.ndarray:
   """Grad-CAM at the last feature map of a `mobilenet.models.classifier.Classifier`.
 
   Each channel of the map is weighted by the gradient of the class's logit, averaged
@@ -37,6 +40,7 @@ def activation_maps(model: nn.Module, variables, images, classes) -> np.ndarray:
     variables: of the model.
     images: (N, H, W, 3), prepared for the model.
     classes: (N,) whole numbers, the class asked about in each image.
+    compute: `heat_of` the model or its program; None compiles it.
 
   Returns:
     float32 (N, h, w) of the size of the last feature map; the largest value of each
@@ -50,13 +54,19 @@ def activation_maps(model: nn.Module, variables, images, classes) -> np.ndarray:
     raise ValueError(f'one class for each of {len(images)} images, not {classes.shape}')
   for label in classes[(classes < 0) | (classes >= model.num_classes)]:
     raise ValueError(f'class {label} is not one of {model.num_classes}')
-  heat = np.asarray(_maps(model, variables, jnp.asarray(images), classes))
+  compute = compute or heat_of(model)
+  heat = np.asarray(compute(variables, jnp.asarray(images), classes))
   largest = heat.max(axis=(1, 2), keepdims=True)
   return heat / np.where(largest > 0, largest, 1)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _maps(model, variables, images, classes):
+@functools.cache
+def heat_of(model: nn.Module) -> Callable:
+  """The jitted (variables, images, classes) -> heat, not brought to 1."""
+  return jax.jit(functools.partial(_heat, model))
+
+
+def _heat(model, variables, images, classes):
   features, _ = model.apply(variables, images, method='features')
   features = features.astype(jnp.float32)
 

@@ -8,7 +8,7 @@ import numpy as np
 import rich.console
 
 from mobilenet.reports import amounts, csv_file, terminal
-from mobilenet.tasks.classification import calibration, intervals
+from mobilenet.tasks.classification import calibration, intervals, thresholds
 from mobilenet.training import files, logs
 
 _COLUMNS = ('name', 'support', 'precision', 'recall', 'f1')
@@ -64,24 +64,25 @@ def per_class(
   Raises:
     ValueError: no examples, or a label or prediction that is not a class.
   """
-  import sklearn.metrics
-
   labels, predictions = np.asarray(labels), np.asarray(predictions)
   if not labels.size:
     raise ValueError('a per-class report needs at least one example')
   matrix = confusion_matrix(labels, predictions, len(class_names))
-  scores = sklearn.metrics.precision_recall_fscore_support(
-    labels, predictions, labels=np.arange(len(class_names)), zero_division=0
-  )
   rows = []
-  for name, precision, recall, f1, support in zip(class_names, *scores, strict=True):
-    row = {'name': str(name), 'support': int(support), 'precision': float(precision)}
-    row['recall'], row['f1'] = (float(recall), float(f1)) if support else (None, None)
-    if not support and not (predictions == len(rows)).any():
-      row['precision'] = None
-    rows.append(row)
-  for row, more in zip(rows, _intervals(matrix), strict=True):
-    row.update(more)
+  for name, right, support, predicted, more in zip(
+    class_names,
+    np.diag(matrix).tolist(),
+    matrix.sum(axis=1).tolist(),
+    matrix.sum(axis=0).tolist(),
+    _intervals(matrix),
+    strict=True,
+  ):
+    row = {'name': str(name), 'support': support, 'precision': None}
+    if support or predicted:
+      row['precision'] = right / max(predicted, 1)
+    row['recall'] = right / support if support else None
+    row['f1'] = 2 * right / (support + predicted) if support else None
+    rows.append(row | more)
 
   occurring = [row for row in rows if row['support']]
   support = np.array([row['support'] for row in occurring])
@@ -110,9 +111,7 @@ def per_class(
     if probabilities is not None:
       both = len(occurring) == 2 and np.isfinite(probabilities).all()
       overall['roc_auc'] = (
-        float(
-          sklearn.metrics.roc_auc_score(labels == positive, probabilities[:, positive])
-        )
+        thresholds.area(labels == positive, probabilities[:, positive])
         if both
         else None
       )

@@ -11,6 +11,7 @@ from mobilenet.reports import pictures
 from mobilenet.tasks import Evaluated
 from mobilenet.tasks.classification import activation_map
 
+WORST = 20  # pictures, at most
 SIDE = 320  # px of a kept picture
 
 
@@ -45,12 +46,16 @@ def collect(
   ordered = [seen[int(index)] for index in indexes]
   if evaluated.run is None or not ordered:
     return [Mistake(photo, None) for photo, _, _ in ordered]
+  model = evaluated.run.model
+  # As many as there can be: one program serves every number of mistakes.
+  filled = (ordered * WORST)[:WORST]
   heat = activation_map.activation_maps(
-    evaluated.run.model,
+    model,
     activation_map.on_one_device(evaluated.run.variables),
-    np.stack([image for _, _, image in ordered]),
-    predicted,
-  )
+    np.stack([image for _, _, image in filled]),
+    np.resize(predicted, WORST),
+    evaluated.kept('heat', activation_map.heat_of(model)),
+  )[: len(ordered)]
   return [
     Mistake(photo, activation_map.heat_over(photo, window, each))
     for (photo, window, _), each in zip(ordered, heat, strict=True)

@@ -26,8 +26,6 @@ from mobilenet.tasks.classification import (
 )
 from mobilenet.training import files, logs
 
-WORST = 20
-
 
 def write_report(
   evaluated: Evaluated,
@@ -129,7 +127,7 @@ def _decided(
 def _worst(facts: judgement.Facts, kept) -> list[tuple[mistakes.Mistake, str]]:
   """The worst mistakes with captions; also drawn as mistakes.png."""
   evaluated, labels, predicted = facts.evaluated, kept['label'], kept['prediction']
-  places = classes.worst_mistakes(labels, predicted, facts.confidence, WORST)
+  places = classes.worst_mistakes(labels, predicted, facts.confidence, mistakes.WORST)
   found = mistakes.collect(evaluated, kept['index'][places], predicted[places])
   drawn, titles, captions = canvas.drawable(facts.names), [], []
   for place in places:

@@ -94,6 +94,17 @@ def curve(is_positive: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
   }
 
 
+def area(is_positive: np.ndarray, scores: np.ndarray) -> float:
+  """The area under the ROC curve; there are examples of both kinds.
+
+  That is how often a positive example has a higher score than another, ties counting
+  half.
+  """
+  found = curve(is_positive, scores)
+  sensitivity = np.append(0, found['sensitivity'])
+  return float(np.trapezoid(sensitivity, np.append(0, 1 - found['specificity'])))
+
+
 def best_balanced(is_positive: np.ndarray, scores: np.ndarray) -> float:
   """The threshold of the best balanced accuracy (Youden 1950); the highest of equals.
 
