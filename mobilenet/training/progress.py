@@ -11,6 +11,7 @@ without the line break.
 import collections.abc
 import contextlib
 import datetime
+import math
 import time
 
 import rich.console
@@ -22,6 +23,7 @@ import rich.text
 from mobilenet.training.units import decimal, in_percent
 
 _RATES = ('lr', 'learning_rate')
+_BETWEEN_LINES = 1.0  # s
 # What a run does before its first step: the latter where its programs may be kept.
 COMPILING, PREPARING = 'compiling the first step', 'preparing the first step'
 
@@ -97,6 +99,7 @@ class Progress:
     self._evaluated: dict = {}
     self._doing = begins
     self._live = None
+    self._line = -math.inf  # when the last line was printed
 
   @property
   def images_per_second(self) -> float | None:
@@ -145,6 +148,8 @@ class Progress:
   def update(self, step: int, shown: collections.abc.Mapping) -> None:
     """Shows metrics as of `step` and closes the interval the rates are taken over.
 
+    Where lines are printed, there is one a second at most, and one of the last step.
+
     Args:
       step: the step the metrics belong to (it may lie behind the steps counted).
       shown: name -> number; 'lr' or 'learning_rate', 'loss', 'top1' and whatever
@@ -152,7 +157,11 @@ class Progress:
     """
     self._close_interval()
     self._shown = dict(shown)
-    if self._enabled and self._live is None:
+    if not self._enabled or self._live is not None:
+      return
+    now = self._clock()
+    if now - self._line >= _BETWEEN_LINES or step == self._total_steps:
+      self._line = now
       parts = [self._where(step), *self._parts(), f'eta {self._eta(step)}']
       self._print(' | '.join(filter(None, parts)))
 

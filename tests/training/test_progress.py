@@ -55,6 +55,17 @@ def test_line_where_there_is_no_terminal(clock):
   )
 
 
+def test_quick_steps_are_a_line_a_second_and_the_last(clock):
+  file = io.StringIO()
+  with make(clock, file, total_steps=100) as progress:
+    progress.advance()
+    for step in range(10, 101, 10):
+      run_interval(progress, clock, 10, 0.4)
+      progress.update(step, {'loss': 1.0})
+  steps = [line.split('/')[0] for line in file.getvalue().splitlines()[1:]]
+  assert steps == ['step 10', 'step 40', 'step 70', 'step 100']
+
+
 def test_what_is_compiled_is_a_line(clock):
   file = io.StringIO()
   with make(clock, file, begins=PREPARING) as progress:
