@@ -47,16 +47,17 @@ typedef Vector Wide;
 inline Wide half_at(const float*) { return Wide{}; }  // no vector is half full
 #endif
 
-// The two widths as types: a template's argument would lose a vector's alignment.
+// The two widths as types: a template's argument would lose a vector's alignment. V is a
+// value, aligned as the processor likes it, and `at` is memory, aligned as a float.
 struct Narrow {
-  typedef Vector V;
-  static V& at(float* p) { return *reinterpret_cast<V*>(p); }
-  static V at(const float* p) { return *reinterpret_cast<const V*>(p); }
+  typedef float V __attribute__((vector_size(4 * kVector)));
+  static Vector& at(float* p) { return *reinterpret_cast<Vector*>(p); }
+  static V at(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 };
 struct Broad {
-  typedef Wide V;
-  static V& at(float* p) { return *reinterpret_cast<V*>(p); }
-  static V at(const float* p) { return *reinterpret_cast<const V*>(p); }
+  typedef float V __attribute__((vector_size(4 * kWide)));
+  static Wide& at(float* p) { return *reinterpret_cast<Wide*>(p); }
+  static V at(const float* p) { return *reinterpret_cast<const Wide*>(p); }
 };
 
 // Calls f(first channel, Broad or Narrow) for all channels, multiples of eight.
