@@ -4,8 +4,8 @@
 
 The kernels are built with AddressSanitizer and UndefinedBehaviorSanitizer, beside the
 usual library, and the tests run as always: memory outside of an array, an unaligned
-vector or an overflow ends them with a report of the line. Needs g++ and takes half an
-hour.
+vector or an overflow ends them with a report of the line. Needs g++ and takes
+minutes.
 """
 
 import os
