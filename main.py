@@ -12,7 +12,7 @@ import sys
 
 from absl import logging
 
-from input_pipeline import DataError
+from input_pipeline import DataError, quiet
 from mobilenet import command_line
 from mobilenet.models.rows import ModelError
 from mobilenet.training import mirror, preemption, processes
@@ -28,7 +28,8 @@ def main(argv: list[str]) -> int:
   # again, takes half a second of TensorFlow's import alone.
   gc.set_threshold(100_000, 20, 20)
   try:
-    job, given = command_line.parse(argv)
+    with quiet():  # one of the jobs imports TensorFlow
+      job, given = command_line.parse(argv)
   except TrainingError as error:
     print(f'error: {error}', file=sys.stderr)
     return 2

@@ -1,6 +1,5 @@
 """A folder of class folders of images, with a split of its own or made by a seed."""
 
-import collections
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from input_pipeline import folder_layout, folder_split, listed, photo_files
 from input_pipeline.errors import DataError, some
 from input_pipeline.folder_layout import ALL
-from input_pipeline.folder_walk import files_below, visible_folders
+from input_pipeline.folder_walk import files_below, visible_files, visible_folders
 from input_pipeline.source import Source
 
 
@@ -101,12 +100,15 @@ def _check_same_classes(first, classes, part):
   if missing or extra:
     differences = [f'{part} lacks {", ".join(missing)}'] if missing else []
     differences += [f'{first} lacks {", ".join(extra)}'] if extra else []
-    raise DataError(f'the class folders differ: {"; ".join(differences)}')
+    raise DataError(
+      f'the class folders differ: {"; ".join(differences)}; put photos of these '
+      'classes there too, or move the classes out of the folder'
+    )
 
 
 def images_of(root, classes, prefix=''):
   """[(label, its images)], in the order of the classes; names are relative to root."""
-  images, empty, filled, others = [], [], [], collections.Counter()
+  images, empty, filled, others = [], [], [], []
   for label, name in enumerate(classes):
     folder = root / (prefix + name)
     files = files_below(folder)
@@ -127,6 +129,12 @@ def images_of(root, classes, prefix=''):
     )
   if others:
     photo_files.tell_once(f'{photo_files.passed_over(others)} in {root / prefix}')
+  loose, _ = photo_files.sort_out(visible_files(root / prefix))
+  if loose:
+    photo_files.tell_once(
+      'passed over, since outside of the class folders in '
+      f'{root / prefix}: {some(loose)}'
+    )
   return images
 
 

@@ -22,6 +22,16 @@ def visible_folders(folder: str | os.PathLike) -> list[str]:
     return sorted(e.name for e in entries if _is_visible(e.name) and e.is_dir())
 
 
+def visible_files(folder: str | os.PathLike) -> list[str]:
+  """The names of the files in a folder itself, sorted.
+
+  Raises:
+    OSError: it cannot be read.
+  """
+  with os.scandir(folder) as entries:
+    return sorted(e.name for e in entries if _is_visible(e.name) and not e.is_dir())
+
+
 def files_below(folder: str | os.PathLike) -> list[str]:
   """The files in a folder and in the folders below it, sorted, hidden ones left out.
 

@@ -57,31 +57,27 @@ def endings() -> tuple[str, ...]:
 
 def sort_out(
   paths: Iterable[str | os.PathLike],
-) -> tuple[list, collections.Counter[str]]:
-  """The photos that can be read among files, in their order, and what the others are.
-
-  Returns:
-    The photos, and ending -> number of files that are passed over ('' of a file without
-    one).
-  """
-  photos, others, known = [], collections.Counter(), set(endings())
+) -> tuple[list, list]:
+  """The photos that can be read among files, and the others, in their order."""
+  photos, others, known = [], [], set(endings())
   for path in paths:
-    ending = os.path.splitext(path)[1].lower()
-    if ending in known:
-      photos.append(path)
-    else:
-      others[ending] += 1
+    (photos if _ending(path) in known else others).append(path)
   return photos, others
 
 
-def passed_over(others: collections.Counter[str]) -> str:
+def passed_over(others: Iterable[str | os.PathLike]) -> str:
   """A line about what `sort_out` left out; '' if that is nothing.
 
   'passed over: 3 .heic (pip install pillow-heif), 2 .txt'
   """
-  most_first = sorted(others.items(), key=lambda kind: (-kind[1], kind[0]))
+  count = collections.Counter(map(_ending, others))
+  most_first = sorted(count.items(), key=lambda kind: (-kind[1], kind[0]))
   kinds = [f'{count} {_kind(ending)}' for ending, count in most_first]
   return f'passed over: {", ".join(kinds)}' if kinds else ''
+
+
+def _ending(path):
+  return os.path.splitext(path)[1].lower()
 
 
 def _kind(ending):

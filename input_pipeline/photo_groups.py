@@ -29,7 +29,8 @@ def group_of(names: Sequence[str], group: str) -> dict[str, str]:
   if lacking:
     raise DataError(
       f'--config.data.group={group} says nothing of {len(lacking):,} of {len(names):,} '
-      f'images: {some(lacking)}'
+      f'images: {some(lacking)}; write a pattern that fits each name, or give a .csv '
+      'file of images and their groups'
     )
   return found
 

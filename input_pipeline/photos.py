@@ -5,7 +5,6 @@ for path in find_photos(['holiday/', 'cat.jpg']):
   image = prepare(read_photo(path), ops)  # float32 (224, 224, 3)
 """
 
-import collections
 import functools
 import os
 import pathlib
@@ -36,7 +35,7 @@ def find_photos(
       can be read.
   """
   photos: dict[pathlib.Path, None] = {}
-  others = collections.Counter()
+  others = []
   for path in map(pathlib.Path, paths):
     path = path.expanduser()
     if not path.exists():

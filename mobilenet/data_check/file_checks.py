@@ -29,8 +29,8 @@ def unreadable_others(facts: Facts) -> list[Found]:
 
 
 def passed_over(facts: Facts) -> list[Found]:
-  line = photo_files.passed_over(facts.listing.passed_over)
-  return [Found(line)] if line else []
+  names = facts.listing.passed_over
+  return [Found(photo_files.passed_over(names), names)] if names else []
 
 
 def loose(facts: Facts) -> list[Found]:

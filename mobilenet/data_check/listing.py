@@ -41,7 +41,7 @@ class Listing:
   by_seed: whether a seed makes the parts.
   refusals: a line for each reason for which training would not begin.
   loose: names of photos outside of class folders, which training passes over.
-  passed_over: ending -> number of files of kinds that are not read.
+  passed_over: names of files of kinds that are not read.
   counts: class -> part -> number of files.
   by_class: whether whole classes are set aside, for a network that embeds: those that
     measure it are others than it learns.
@@ -53,7 +53,7 @@ class Listing:
   by_seed: bool
   refusals: tuple[str, ...]
   loose: tuple[str, ...]
-  passed_over: collections.Counter
+  passed_over: tuple[str, ...]
   counts: dict[str, collections.Counter]
   by_class: bool = False
 
@@ -113,7 +113,7 @@ def of_folder(
     by_seed=by_seed,
     refusals=tuple(refusals),
     loose=tuple(loose),
-    passed_over=passed + others,
+    passed_over=tuple(passed + others),
     counts=counts,
     by_class=by_class,
   )
@@ -168,10 +168,10 @@ def _in_several(places) -> list[str]:
 
 
 def _files(root, places):
-  files, passed, refusals = [], collections.Counter(), []
+  files, passed, refusals = [], [], []
   for part, folder, name in places:
     photos, others = photo_files.sort_out(files_below(root / folder))
-    passed += others
+    passed += [f'{folder}/{other}' for other in others]
     files += [File(f'{folder}/{photo}', part, name) for photo in photos]
     if not photos:
       refusals.append(

@@ -20,9 +20,9 @@ from mobilenet.models.accelerator import build, kernels
 from mobilenet.models.operations import Target
 from mobilenet.models.window import Pads
 
-# What each platform measures best; one that is not named gets 'native'. That is faster on
-# a GPU by a third (docs/gpu.md), and on a TPU it moves a third to a half fewer bytes, as
-# XLA counts them (docs/scaling.md).
+# What each platform measures best; one that is not named gets 'native'. On a GPU that
+# is faster by a third (docs/gpu.md). On a TPU it moves a third to a half fewer bytes,
+# by XLA's count (docs/scaling.md).
 PER_BACKEND = {'cpu': 'sliced'}
 LOWERINGS = ('auto', 'native', 'sliced', 'compiled')
 RULES = ('tf', 'torch', 'valid', 'keras_v1', 'ceil')  # of padding, see `pads`

@@ -45,6 +45,7 @@ def write_training(
     evaluation=best,
     run=dataclasses.replace(run, variables=variables, step=int(state.step)),
     history=logs.read_metrics(run.folder),
+    left_out=outcome.left_out,
   )
   curves.write_curves(run.folder, task.metric, title=run.folder.name)
   numbers = write_report(task, evaluated, size=size, data=data)
@@ -61,6 +62,7 @@ def write_training(
     'split': data.split,
     'num_examples': best.count,
     'unreadable_examples': best.unreadable,
+    'left_out': list(outcome.left_out),
     'steps': outcome.step,
     'epochs': outcome.step / plan.steps_per_epoch,
     'train_seconds': outcome.seconds,
@@ -138,7 +140,7 @@ def _training(task, history) -> list:
     ),
     page.text(
       'Training can look worse than evaluation, and that is no mistake: in training '
-      'the photos are cropped and coloured at random, parts of the network are '
+      'photos may be cropped and coloured at random, parts of the network may be '
       'switched off at random (dropout), and each number is the mean of a stretch in '
       'which the network still improved. Evaluation takes whole photos, the whole '
       'network and, where the run keeps them, averaged weights (EMA). Training far '

@@ -113,6 +113,8 @@ def open_run(
   experiment.check_ops(config)
   data = data or open_data(config, folder)
   source = data.train
+  if folder is not None and source.names is not None:
+    _check_outside(folder, config.data.dir)
   for part, name, kind in (
     (source, 'train_ops', 'train'),
     (data.evaluation, 'eval_ops', 'eval'),
@@ -125,6 +127,16 @@ def open_run(
   task = task.for_training(source)
   teacher = teaching.fitted(teacher, outputs, source)
   return Found(mesh, data, plan, task, outputs, teacher)
+
+
+def _check_outside(folder: pathlib.Path, photos: str) -> None:
+  """A run among the photos would be taken for a class of them."""
+  photos = pathlib.Path(photos).expanduser().resolve()
+  require(
+    not folder.resolve().is_relative_to(photos),
+    f'--workdir={folder} lies in the folder of the data, {photos}, where the next run '
+    'would take it for data: choose one outside of it',
+  )
 
 
 def check_batch(config: ConfigDict, mesh: Mesh) -> None:

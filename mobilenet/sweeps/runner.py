@@ -106,7 +106,7 @@ def run(
         collect()
   rows = collect()
   if index is None or stop.received:
-    sweep_table.show(rows, title)
+    sweep_table.show(rows, title, sweep_table.swept_fields(items))
   _say(f'table: {folder / sweep_table.MARKDOWN_FILE}')
   if stop.received:
     _say(f'{stop.received}: stopped; the same command goes on from there')

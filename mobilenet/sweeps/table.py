@@ -169,8 +169,8 @@ def over_seeds(rows: Sequence[dict], fields: Sequence[str]) -> list[dict]:
   return means
 
 
-def show(rows: Sequence[dict], title: str) -> None:
-  """Prints the status of every item."""
+def show(rows: Sequence[dict], title: str, fields: Sequence[str] = ()) -> None:
+  """Prints the status of every item, and means over the seeds or folds in `fields`."""
   metric = scores.metric_of(rows)
   head = (scores.in_words(metric), 'right')
   table = terminal.make_table(
@@ -184,6 +184,12 @@ def show(rows: Sequence[dict], title: str) -> None:
     )
   terminal.show(table)
   print(count_statuses(rows))
+  for mean in over_seeds(rows, fields):
+    others = [f'{name}={mean[name]}' for name in fields if name in mean]
+    about = ', '.join([f'{mean["n"]} done', *others])
+    if mean[f'{metric}_std'] is not None:
+      middle, spread = (mean[f'{metric}_{what}'] for what in ('mean', 'std'))
+      print(f'mean of {about}: {_percent(middle)} ± {_percent(spread)}')
 
 
 def count_statuses(rows: Sequence[dict]) -> str:

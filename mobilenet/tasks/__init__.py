@@ -90,6 +90,7 @@ class Evaluated(NamedTuple):
   decide: whether to choose from it how the run's predictions are to be read.
   card: the run that the page describes; None: `run`. An exported file answers for one.
   classes: of the examples, in the order of their labels, for a task with `own_classes`.
+  left_out: the names of examples, of training too, that could not be read.
   kept: (name, jitted function) -> the function, or a program that was kept of it.
   """
 
@@ -109,13 +110,15 @@ class Evaluated(NamedTuple):
   decide: bool = False
   card: Any = None
   classes: tuple[str, ...] = ()
+  left_out: tuple[str, ...] = ()
   kept: Callable[[str, Callable], Callable] = lambda name, function: function
 
   def unreadable(self) -> list[str]:
-    """The names of the examples that were left out."""
+    """The names of the examples that were left out, of training too."""
     read = set(self.evaluation.predictions['index'].tolist())
     left_out = (n for n in range(self.num_examples) if n not in read)
-    return [self.examples.describe(index) for index in left_out]
+    names = map(self.examples.describe, left_out)
+    return list(dict.fromkeys([*names, *self.left_out]))
 
 
 class Written(NamedTuple):

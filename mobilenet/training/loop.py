@@ -54,6 +54,7 @@ class Outcome:
   evaluations: 'raw', and 'ema' if averages are kept; empty if stopped.
   seconds: of all starts of this run together, up to the last log line.
   waiting_share: the share of the last start's time spent waiting for data, 0 to 1.
+  left_out: the names of examples that could not be read since the last start.
   """
 
   state: TrainState
@@ -63,6 +64,7 @@ class Outcome:
   seconds: float
   images_per_second: float | None
   waiting_share: float | None
+  left_out: tuple[str, ...] = ()
 
 
 def train(
@@ -260,4 +262,5 @@ def train(
       seconds=log.seconds(),
       images_per_second=progress.average_images_per_second,
       waiting_share=progress.average_waiting_share,
+      left_out=tuple(sorted(noted)),
     )

@@ -53,6 +53,15 @@ def test_split_by_a_seed(photos):
   assert len(names('val', seed=3, holdout=0.4)) == 6
 
 
+def test_photos_outside_of_class_folders_are_named(photos, capsys):
+  (photos / 'train' / 'loose.jpg').write_bytes(b'x')
+  assert _open(photos).num_examples == 15
+  assert capsys.readouterr().out == (
+    'passed over, since outside of the class folders in '
+    f'{photos / "train"}: loose.jpg\n'
+  )
+
+
 def test_hidden_and_other_files_are_passed_over(photos):
   (photos / 'train' / '.cache').mkdir()
   (photos / 'train' / 'ash' / '._0.jpg').write_bytes(b'x')

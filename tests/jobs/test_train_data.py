@@ -6,7 +6,7 @@ import pytest
 
 from configs import places
 from input_pipeline import DataError, made_places
-from mobilenet.runs import run_data, training_data
+from mobilenet.runs import preparation, run_data, training_data
 from mobilenet.training import workdir
 from mobilenet.training.errors import TrainingError
 
@@ -25,6 +25,14 @@ def test_a_new_run_takes_what_is_there(config, tmp_path):
   assert data.record.train.names == data.train.names
   assert data.notes == []
   assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('place', ['.', 'run', 'a/deep/run'])
+def test_no_run_among_its_photos(config, photos, place):
+  before = sorted(photos.rglob('*'))
+  with pytest.raises(TrainingError, match='lies in the folder of the data.*: choose'):
+    preparation.open_run(config, None, photos / place)
+  assert sorted(photos.rglob('*')) == before
 
 
 def test_unchanged_photos_need_no_word(config, run):

@@ -103,6 +103,7 @@ def report(folder, number, names, seed=0):
     counts={'training': dict.fromkeys(names, 7)},
     chose=True,
     decide=True,
+    left_out=('/photos/train/rose/broken.jpg',),
   )
   data = types.SimpleNamespace(origin='/photos', notes=('a note on the data',))
   run_report.write_report(
@@ -137,6 +138,7 @@ def test_every_part_is_there_and_nothing_is_fetched(tmp_path):
     '<tulip> & co',
     'a note on the data',
     'rose/200.jpg',  # the unreadable one, by name
+    'train/rose/broken.jpg',  # and that of training
     'somewhat too good',
     'no approval for decisions',
     'resize(32)',

@@ -197,7 +197,10 @@ def test_a_few_bad_steps_are_skipped_and_said(make_run, tmp_path, capsys):
   outcome = make_run(train=train)(tmp_path)
   assert int(outcome.state.skipped) == 2
   assert [m['skipped'] for m in metrics(tmp_path) if m['kind'] == 'train'] == [2, 2, 2]
-  assert capsys.readouterr().out.count('skipped 2') == 3
+  lines = [line for line in capsys.readouterr().out.splitlines() if 'loss' in line]
+  lines = [line for line in lines if 'evaluation' not in line]
+  assert len(lines) >= 2  # one a second, and the last
+  assert all('skipped 2' in line for line in lines)
   assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(outcome.state))
 
 
