@@ -30,7 +30,7 @@ def test_a_new_run_takes_what_is_there(config, tmp_path):
 @pytest.mark.parametrize('place', ['.', 'run', 'a/deep/run'])
 def test_no_run_among_its_photos(config, photos, place):
   before = sorted(photos.rglob('*'))
-  with pytest.raises(TrainingError, match='lies in the folder of the data.*: choose'):
+  with pytest.raises(TrainingError, match=r'lies in the folder of the data.*: choose'):
     preparation.open_run(config, None, photos / place)
   assert sorted(photos.rglob('*')) == before
 
