@@ -232,7 +232,7 @@ def unreadable(facts: Facts) -> Line | None:
   return Line(
     'warning',
     f'{len(names):,} {photos} left out, since unreadable: {said}.',
-    'Repair or remove them.',
+    'Repair or remove the photos that cannot be read.',
   )
 
 
