@@ -18,8 +18,7 @@ def visible_folders(folder: str | os.PathLike) -> list[str]:
   Raises:
     OSError: it cannot be read.
   """
-  with os.scandir(folder) as entries:
-    return sorted(e.name for e in entries if _is_visible(e.name) and e.is_dir())
+  return _visible(folder, folders=True)
 
 
 def visible_files(folder: str | os.PathLike) -> list[str]:
@@ -28,8 +27,14 @@ def visible_files(folder: str | os.PathLike) -> list[str]:
   Raises:
     OSError: it cannot be read.
   """
+  return _visible(folder, folders=False)
+
+
+def _visible(folder, folders: bool) -> list[str]:
   with os.scandir(folder) as entries:
-    return sorted(e.name for e in entries if _is_visible(e.name) and not e.is_dir())
+    return sorted(
+      e.name for e in entries if _is_visible(e.name) and e.is_dir() == folders
+    )
 
 
 def files_below(folder: str | os.PathLike) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a job may write what it says of photos: not among those of a training."""
+"""Where a run and what it says of photos may be written: not among its own photos."""
 
 import pathlib
 from collections.abc import Sequence
@@ -7,6 +7,29 @@ from ml_collections import ConfigDict
 
 from mobilenet.training import workdir
 from mobilenet.training.errors import require
+
+
+def photos_around(place: pathlib.Path, config: ConfigDict) -> pathlib.Path | None:
+  """The folder of a run's photos, if `place` is it or lies in it; else None."""
+  data = config.data
+  if data.name not in ('folder', 'boxes', 'masks', 'tags', 'places') or not data.dir:
+    return None
+  photos = workdir.local_path(data.dir).resolve()
+  return photos if place.resolve().is_relative_to(photos) else None
+
+
+def check_workdir(folder: pathlib.Path, config: ConfigDict) -> None:
+  """Keeps a run apart from its photos, of which the next one would take it for a class.
+
+  Raises:
+    TrainingError: `folder` is, or lies in, the folder of the run's photos.
+  """
+  photos = photos_around(folder, config)
+  require(
+    photos is None,
+    f'--workdir={folder} lies in the folder of the data, {photos}, where the next run '
+    'would take it for data: choose one outside of it',
+  )
 
 
 def check_out(
@@ -22,18 +45,13 @@ def check_out(
   Raises:
     TrainingError: `out` is, or lies in, the folder that the run was trained on.
   """
+  data = photos_around(out, config) if config is not None else None
+  require(
+    data is None,
+    f'--out={out} lies in the photos that the run was trained on ({data}): its '
+    'pictures would be trained on next time; choose a folder elsewhere',
+  )
   place = out.resolve()
-  if (
-    config is not None
-    and config.data.name in ('folder', 'boxes', 'masks', 'tags', 'places')
-    and config.data.dir
-  ):
-    data = workdir.local_path(config.data.dir).resolve()
-    require(
-      not place.is_relative_to(data),
-      f'--out={out} lies in the photos that the run was trained on ({data}): its '
-      'pictures would be trained on next time; choose a folder elsewhere',
-    )
   among = sum(path.resolve().is_relative_to(place) for path in paths)
   if among:
     print(

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from mobilenet import experiment, limits, trained
 from mobilenet.models import counting
-from mobilenet.runs import first_ranges, teaching
+from mobilenet.runs import first_ranges, output_folder, teaching
 from mobilenet.runs.teaching import Teacher
 from mobilenet.runs.training_data import Data, open_data
 from mobilenet.tasks import Task
@@ -113,8 +113,8 @@ def open_run(
   experiment.check_ops(config)
   data = data or open_data(config, folder)
   source = data.train
-  if folder is not None and source.names is not None:
-    _check_outside(folder, config.data.dir)
+  if folder is not None:
+    output_folder.check_workdir(folder, config)
   for part, name, kind in (
     (source, 'train_ops', 'train'),
     (data.evaluation, 'eval_ops', 'eval'),
@@ -127,16 +127,6 @@ def open_run(
   task = task.for_training(source)
   teacher = teaching.fitted(teacher, outputs, source)
   return Found(mesh, data, plan, task, outputs, teacher)
-
-
-def _check_outside(folder: pathlib.Path, photos: str) -> None:
-  """A run among the photos would be taken for a class of them."""
-  photos = pathlib.Path(photos).expanduser().resolve()
-  require(
-    not folder.resolve().is_relative_to(photos),
-    f'--workdir={folder} lies in the folder of the data, {photos}, where the next run '
-    'would take it for data: choose one outside of it',
-  )
 
 
 def check_batch(config: ConfigDict, mesh: Mesh) -> None:

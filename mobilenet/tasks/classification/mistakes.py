@@ -31,7 +31,8 @@ def collect(
 
   Args:
     evaluated: of whom there may be no run; then there is no heat.
-    indexes: of the examples. predicted: the class of each that is asked about.
+    indexes: of at most WORST examples.
+    predicted: the class of each that is asked about.
   """
   ops = ()
   if evaluated.run is not None:
