@@ -21,7 +21,7 @@ void run_pointwise(ffi::ThreadPool& pool, const float* x, const Packed& w, float
   parallel(pool, (rows + step - 1) / step, [&](int64_t item) {
     int64_t begin = item * step, count = std::min(step, rows - begin);
     float* to = out + begin * w.columns;
-    product_block<Act>(x + begin * w.depth, w, to, count);
+    product_block<Act>(Runs::of(x + begin * w.depth, w.depth), w, to, count);
     finish(item, to, count);
   });
 }
@@ -29,13 +29,13 @@ void run_pointwise(ffi::ThreadPool& pool, const float* x, const Packed& w, float
 // A kernel gradient is summed by so many items, each with sums of its own.
 int64_t summing_items(int64_t size) {
   int64_t items = 32;
-  while (items > 4 && items * size > 1 << 20) items /= 2;
+  while (items > 8 && items * size > 1 << 20) items /= 2;
   return items;
 }
 
 // Rows of such an item at a time: its sums are read and written for each.
 int64_t rows_of_sum(int64_t depth, int64_t columns) {
-  return std::max(kChunk, 2 * depth * columns) / (depth + columns) / 8 * 8 + 48;
+  return std::max(kChunk, depth * columns / 2) / (depth + columns) / 8 * 8 + 48;
 }
 
 // total = x^T g; g_rows(first row, rows, buffer) returns rows of g, which it may make in
@@ -52,7 +52,7 @@ void run_kernel_gradient(ffi::ThreadPool& pool, const float* x, float* total, in
     for (int64_t m = rows * item / items; m < end; m += block) {
       int64_t count = std::min(block, end - m);
       const float* g = g_rows(m, count, buffer);
-      outer_block(x + m * depth, g, sums.data() + item * size, count, depth, columns);
+      outer_block(Runs::of(x + m * depth, depth), g, sums.data() + item * size, count, columns);
     }
   });
   add_up(pool, sums.data(), items, size, total);
@@ -117,7 +117,8 @@ ffi::Error pointwise_norm_gradients(ffi::ThreadPool pool, Array x, Array kernel,
           d.resize(count * columns);
           int64_t i = m * columns;
           gradient.rows(before.typed_data() + i, g.typed_data() + i, d.data(), count);
-          product_block<Linear>(d.data(), packed, dx->typed_data() + m * depth, count);
+          product_block<Linear>(Runs::of(d.data(), columns), packed,
+                                dx->typed_data() + m * depth, count);
           return static_cast<const float*>(d.data());
         });
   });

@@ -86,65 +86,116 @@ struct Packed {
   }
 };
 
+// Rows of a matrix that lie in pieces: row r is the floats first + r * step + i * gap ...
+// + run, for each i < runs. A pixel is one run; a patch of an image has one for each
+// kernel row.
+struct Runs {
+  const float* first;
+  int64_t step, run, runs = 1, gap = 0;
+
+  static Runs of(const float* matrix, int64_t depth) { return {matrix, depth, depth}; }
+  int64_t depth() const { return runs * run; }
+};
+
+// Where a tile's results go: into the caches, or past them, which is for what is larger
+// than they are and saves to read it before it is written. Streamed rows are whole vectors
+// at whole vectors' addresses.
+struct Cached {
+  static void put(float* p, Wide value) { Broad::at(p) = value; }
+};
+struct Streamed {
+  static bool is_for(const float* p, int64_t columns) {
+    return columns % kWide == 0 && reinterpret_cast<uintptr_t>(p) % sizeof(Wide) == 0;
+  }
+  static void put(float* p, Wide value) {
+#if defined(__AVX512VBMI2__)
+    _mm512_stream_ps(p, (__m512)value);
+#elif defined(__AVX__)
+    _mm256_stream_ps(p, (__m256)value);
+#else
+    Broad::at(p) = value;
+#endif
+  }
+};
+
 // A tile's sums stay in registers over the whole depth.
-template <int R, int V, bool Half, typename Act>
-inline void product_tile(const float* x, const float* panel, const float* bias, float* out,
-                         int64_t depth, int64_t columns) {
+template <int R, int V, bool Half, typename Act, typename To>
+inline void product_tile(const Runs& x, const float* panel, const float* bias, float* out,
+                         int64_t columns) {
   Wide sum[R][V];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v) sum[r][v] = Broad::at(bias + v * kWide);
-  for (int64_t k = 0; k < depth; ++k) {
-    Wide w[V];
-    for (int v = 0; v < V; ++v) w[v] = Broad::at(panel + (k * V + v) * kWide);
+  for (int64_t i = 0; i < x.runs; ++i) {
+    const float* from = x.first + i * x.gap;
+    for (int64_t k = 0; k < x.run; ++k, panel += V * kWide) {
+      Wide w[V];
+      for (int v = 0; v < V; ++v) w[v] = Broad::at(panel + v * kWide);
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
+      for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[r][v] += x[r * depth + k] * w[v];
+        for (int v = 0; v < V; ++v) sum[r][v] += from[r * x.step + k] * w[v];
+    }
   }
   for (int r = 0; r < R; ++r) {
     float* to = out + r * columns;
-    for (int v = 0; v < V - 1; ++v) Broad::at(to + v * kWide) = Act::value(sum[r][v]);
-    store<Half>(to + (V - 1) * kWide, Act::value(sum[r][V - 1]));
+    for (int v = 0; v < V - 1; ++v) To::put(to + v * kWide, Act::value(sum[r][v]));
+    if constexpr (Half) store<Half>(to + (V - 1) * kWide, Act::value(sum[r][V - 1]));
+    else To::put(to + (V - 1) * kWide, Act::value(sum[r][V - 1]));
   }
 }
 
+// Calls tile(its height, first row) for tiles that are as high as there are rows for.
+template <int Height, typename Tile>
+inline void each_tile(int64_t rows, const Tile& tile) {
+  int64_t r = 0;
+  for (; r + Height <= rows; r += Height) tile(std::integral_constant<int, Height>{}, r);
+  for (; r + 4 <= rows; r += 4) tile(std::integral_constant<int, 4>{}, r);
+  for (; r < rows; ++r) tile(std::integral_constant<int, 1>{}, r);
+}
+
 // out = Act(x w + bias), x (rows, depth); a panel serves all rows before the next is read.
-template <typename Act>
-void product_block(const float* x, const Packed& w, float* out, int64_t rows) {
+template <typename Act, typename To = Cached>
+void product_block(const Runs& x, const Packed& w, float* out, int64_t rows) {
   each_panel(w.columns, [&](int64_t c, auto vectors, auto half) {
-    constexpr int height = tile_rows(vectors());
     const float *panel = w.weights.data() + c * w.depth, *bias = w.bias.data() + c;
-    auto tile = [&](auto rows_, int64_t r) {
-      product_tile<rows_(), vectors(), half(), Act>(
-          x + r * w.depth, panel, bias, out + r * w.columns + c, w.depth, w.columns);
-    };
-    int64_t r = 0;
-    for (; r + height <= rows; r += height) tile(std::integral_constant<int, height>{}, r);
-    for (; r < rows; ++r) tile(std::integral_constant<int, 1>{}, r);
+    each_tile<tile_rows(vectors())>(rows, [&](auto height, int64_t r) {
+      Runs tile = x;
+      tile.first += r * x.step;
+      product_tile<height(), vectors(), half(), Act, To>(tile, panel, bias,
+                                                         out + r * w.columns + c, w.columns);
+    });
   });
 }
 
+// A matrix whose rows are `step` floats apart.
+template <typename Float>
+struct Strided {
+  Float* first;
+  int64_t step;
+  Float* at(int64_t row, int64_t column) const { return first + row * step + column; }
+};
+
 template <int R, int V, bool Half>
-inline void outer_tile(const float* x, const float* g, float* sums, int64_t rows,
-                       int64_t depth, int64_t columns) {
+inline void outer_tile(Strided<const float> x, Strided<const float> g, Strided<float> sums,
+                       int64_t rows) {
   Wide sum[R][V];
   for (int r = 0; r < R; ++r) {
-    const float* from = sums + r * columns;
+    const float* from = sums.at(r, 0);
     for (int v = 0; v < V - 1; ++v) sum[r][v] = Broad::at(from + v * kWide);
     sum[r][V - 1] = load<Half>(from + (V - 1) * kWide);
   }
   for (int64_t m = 0; m < rows; ++m) {
-    const float* from = g + m * columns;
+    const float *of = x.at(m, 0), *from = g.at(m, 0);
     Wide w[V];
     for (int v = 0; v < V - 1; ++v) w[v] = Broad::at(from + v * kWide);
     w[V - 1] = load<Half>(from + (V - 1) * kWide);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[r][v] += x[m * depth + r] * w[v];
+      for (int v = 0; v < V; ++v) sum[r][v] += of[r] * w[v];
   }
   for (int r = 0; r < R; ++r) {
-    float* to = sums + r * columns;
+    float* to = sums.at(r, 0);
     for (int v = 0; v < V - 1; ++v) Broad::at(to + v * kWide) = sum[r][v];
     store<Half>(to + (V - 1) * kWide, sum[r][V - 1]);
   }
@@ -152,18 +203,22 @@ inline void outer_tile(const float* x, const float* g, float* sums, int64_t rows
 
 // sums += x^T g, x (rows, depth) and g (rows, columns): a tile of the sums is kept in
 // registers over all rows.
-void outer_block(const float* x, const float* g, float* sums, int64_t rows, int64_t depth,
-                 int64_t columns) {
+inline void outer_block(Strided<const float> x, Strided<const float> g, Strided<float> sums,
+                        int64_t rows, int64_t depth, int64_t columns) {
   each_panel(columns, [&](int64_t c, auto vectors, auto half) {
-    constexpr int height = tile_rows(vectors());
-    auto tile = [&](auto rows_, int64_t k) {
-      outer_tile<rows_(), vectors(), half()>(x + k, g + c, sums + k * columns + c, rows,
-                                             depth, columns);
-    };
-    int64_t k = 0;
-    for (; k + height <= depth; k += height) tile(std::integral_constant<int, height>{}, k);
-    for (; k < depth; ++k) tile(std::integral_constant<int, 1>{}, k);
+    each_tile<tile_rows(vectors())>(depth, [&](auto height, int64_t k) {
+      outer_tile<height(), vectors(), half()>({x.at(0, k), x.step}, {g.at(0, c), g.step},
+                                              {sums.at(k, c), sums.step}, rows);
+    });
   });
+}
+
+// The same for rows in pieces, whose sums (depth, columns) have no gaps.
+inline void outer_block(const Runs& x, const float* g, float* sums, int64_t rows,
+                        int64_t columns) {
+  for (int64_t i = 0; i < x.runs; ++i)
+    outer_block({x.first + i * x.gap, x.step}, {g, columns},
+                {sums + i * x.run * columns, columns}, rows, x.run, columns);
 }
 
 }  // namespace
