@@ -27,11 +27,13 @@ NAMES = ('parameter', 'constant', 'get-tuple-element', 'tuple', 'bitcast')
 UPDATE = 'dynamic-update-slice'
 SLICES = ('slice', 'dynamic-slice')
 # Of the accelerator's kernels, where the convolution's kernel is among the operands or
-# the results, and its output, and how many such convolutions are computed.
+# the results, and its output, and how many such convolutions are needed.
 _IN, _OUT = 0, 1
 _KERNELS = {
   'conv': ((_IN, 1), (_OUT, 0), 1),
   'conv_norm': ((_IN, 1), (_OUT, 0), 1),
+  'conv_norm_again': ((_IN, 1), (_OUT, 0), 1),
+  'conv_norm_again_gradients': ((_IN, 1), (_IN, 6), 1),
   'conv_input_gradient': ((_IN, 0), (_IN, 1), 1),
   'conv_kernel_gradient': ((_OUT, 0), (_IN, 1), 1),
   'depthwise': ((_IN, 1), (_OUT, 0), 1),
@@ -40,6 +42,8 @@ _KERNELS = {
   'depthwise_norm_gradients': ((_IN, 1), (_IN, 7), 2),
   'pointwise': ((_IN, 1), (_OUT, 0), 1),
   'pointwise_norm': ((_IN, 1), (_OUT, 0), 1),
+  'pointwise_norm_again': ((_IN, 1), (_OUT, 0), 1),
+  'pointwise_norm_again_gradients': ((_IN, 1), (_IN, 6), 2),
   'pointwise_norm_gradients': ((_IN, 1), (_IN, 7), 2),
   'pointwise_kernel_gradient': ((_OUT, 0), (_IN, 1), 1),
 }

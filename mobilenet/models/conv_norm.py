@@ -4,6 +4,10 @@ They are most of a training step. Alone, the norm reads again what the convoluti
 just written, and writes a gradient for the convolution's to read. The accelerator takes
 the norm's sums while it writes, and makes that gradient piece by piece where it is
 used. Without it one is written down after the other.
+
+Where it costs less to compute a convolution's output again than to read it, the
+accelerator does not keep it for the gradients (`kernels.is_made_again`). XLA alone finds
+that both are the same, and keeps it.
 """
 
 from typing import Any, NamedTuple
@@ -56,21 +60,23 @@ class Pending(NamedTuple):
     if self.lowering == 'native':
       return norm.batch_norm(self.now(), scale, bias, epsilon, act, self.lowering)
     how = {'window': self.window, 'lowering': check(self.lowering)}
+    kept = not kernels.is_made_again(self.window, self.x.shape[0])
     arrays = operations.alike(self.x, self.kernel, scale, bias)
-    y, mean, variance, _ = UNIT.bind(*arrays, epsilon=epsilon, act=act, **how)
-    return y, mean, variance
+    found = UNIT.bind(*arrays, epsilon=epsilon, act=act, kept=kept, **how)
+    return tuple(found[:3])
 
 
 # ---- what it means and how it is written --------------------------------------------
 #
-# Its derivatives are given the statistics and the convolution's output, which are there
-# already. To differentiate them again, as their meaning does, these are made anew.
+# Its derivatives are given the statistics and, if it was kept, the convolution's output,
+# which are there already. To differentiate them again, as their meaning does, these are
+# made anew.
 
 
-def _unit(x, kernel, scale, bias, *, window, lowering, **how):
+def _unit(x, kernel, scale, bias, *, window, lowering, kept, **how):
   before = _convolved(x, kernel, window, lowering)
   y, mean, variance = norm.NORM.bind(before, scale, bias, lowering=lowering, **how)
-  return [y, mean, variance, lax.stop_gradient(before)]
+  return [y, mean, variance, *([lax.stop_gradient(before)] if kept else [])]
 
 
 def _convolved(x, kernel, window, lowering):
@@ -79,8 +85,8 @@ def _convolved(x, kernel, window, lowering):
   )
 
 
-def _tangent(x, kernel, scale, bias, mean, variance, before, *tangents, given, **how):
-  del mean, variance, before
+def _tangent(x, kernel, scale, bias, *known, given, **how):
+  tangents = known[len(known) - len(given) :]
   arrays = dict(zip(INPUTS, (x, kernel, scale, bias), strict=True))
 
   def y(*moving):
@@ -89,11 +95,13 @@ def _tangent(x, kernel, scale, bias, mean, variance, before, *tangents, given, *
   return jax.jvp(y, [arrays[name] for name in given], list(tangents))[1]
 
 
-def _gradients(x, kernel, scale, bias, mean, variance, before, g, *, wanted, **how):
-  del mean, variance, before
+def _gradients(x, kernel, scale, bias, *known, wanted, kept, **how):
+  del kept
   before = _convolved(x, kernel, how['window'], how['lowering'])
-  known = (*norm.statistics(before), before)
-  return _in_turn(x, kernel, scale, bias, *known, g, wanted=wanted, **how)
+  statistics = norm.statistics(before)
+  return _in_turn(
+    x, kernel, scale, bias, *statistics, before, known[-1], wanted=wanted, **how
+  )
 
 
 def _in_turn(
@@ -112,19 +120,23 @@ def _in_turn(
   return [found[name] for name in wanted]
 
 
-def _write_unit(target, x, kernel, scale, bias, *, window, lowering, **how):
+def _write_unit(target, x, kernel, scale, bias, *, window, lowering, kept, **how):
   if choose(lowering, target) == 'compiled':
-    found = kernels.normalized(x, kernel, scale, bias, window, **how)
+    found = kernels.normalized(x, kernel, scale, bias, window, kept, **how)
     if found is not None:
       return found
-  return _unit(x, kernel, scale, bias, window=window, lowering=lowering, **how)
+  how |= {'window': window, 'lowering': lowering, 'kept': kept}
+  return _unit(x, kernel, scale, bias, **how)
 
 
-def _write_gradients(target, *arrays, wanted, window, lowering, **how):
+def _write_gradients(target, *arrays, wanted, window, lowering, kept, **how):
   if choose(lowering, target) == 'compiled':
-    found = kernels.normalized_gradients(wanted, *arrays, window, **how)
+    found = kernels.normalized_gradients(wanted, *arrays, window=window, **how)
     if found is not None:
       return [found[name] for name in wanted]
+  if not kept:
+    *rest, g = arrays
+    arrays = (*rest, _convolved(*arrays[:2], window, lowering), g)
   return _in_turn(*arrays, wanted=wanted, window=window, lowering=lowering, **how)
 
 
@@ -143,14 +155,15 @@ def _unit_jvp(primals, tangents, **how):
 
 
 def _tangent_transpose(g, *arguments, given, **how):
-  known, tangents = arguments[:7], arguments[7:]
+  count = len(arguments) - len(given)
+  known, tangents = arguments[:count], arguments[count:]
   if any(map(ad.is_undefined_primal, known)):
     return operations.transpose(_tangent, g, *arguments, given=given, **how)
   linear = zip(given, tangents, strict=True)
   wanted = tuple(name for name, own in linear if ad.is_undefined_primal(own))
   gradients = GRADIENTS.bind(*known, g, wanted=wanted, **how)
   found = dict(zip(wanted, gradients, strict=True))
-  return [None] * 7 + [found.get(name) for name in given]
+  return [None] * count + [found.get(name) for name in given]
 
 
 def _gradients_transpose(cotangents, *arguments, wanted, **how):
@@ -160,7 +173,7 @@ def _gradients_transpose(cotangents, *arguments, wanted, **how):
       _gradients, cotangents, *arguments, wanted=wanted, **how
     )
   cotangents = map(ad.instantiate_zeros, cotangents)
-  return [None] * 7 + [TANGENT.bind(*known, *cotangents, given=wanted, **how)]
+  return [None] * len(known) + [TANGENT.bind(*known, *cotangents, given=wanted, **how)]
 
 
 UNIT = operations.define(

@@ -23,7 +23,20 @@ CASES = {
   'pointwise, narrow': (2, 9, 64, 8, 1, 1, 1),
   'full': (2, 10, 8, 24, 3, 2, 1),
 }
+# Those whose output is made again.
+AGAIN = {
+  'pointwise, again': (3, 9, 24, 56, 1, 1, 1),
+  'pointwise, again, of whole vectors': (5, 13, 16, 96, 1, 1, 1),
+  'first layer': (3, 11, 3, 16, 3, 2, 1),
+  'first layer, narrow': (2, 9, 1, 24, 5, 1, 1),
+}
+CASES |= AGAIN
 QUICKLY = {'compiler_options': {'xla_backend_optimization_level': 0}}
+
+
+@pytest.fixture(autouse=True)
+def small_is_large(monkeypatch):
+  monkeypatch.setattr(kernels, 'LARGE', 4000)
 
 
 @functools.cache
@@ -39,6 +52,11 @@ def arrays(case):
 
 
 def value_and_gradients(case, act, lowering, of=(0, 1, 2, 3)):
+  (_, found), gradients = program(case, lowering, act, of)(*arrays(case))
+  return [*found, *gradients]
+
+
+def program(case, lowering, act='relu', of=(0, 1, 2, 3)):
   *_, kernel, stride, groups = CASES[case]
   pad = ((kernel - 1) // 2,) * 2
   how = {'stride': stride, 'padding': (pad, pad), 'dilation': 1, 'groups': groups}
@@ -50,8 +68,7 @@ def value_and_gradients(case, act, lowering, of=(0, 1, 2, 3)):
     return jnp.sum(jnp.sin(found[0])), found
 
   run = jax.jit(jax.value_and_grad(loss, of, has_aux=True), **QUICKLY)
-  (_, found), gradients = run(*arrays(case))
-  return [*found, *gradients]
+  return run.lower(*arrays(case)).compile()
 
 
 def assert_close(found, expected):
@@ -69,28 +86,50 @@ def test_it_is_one_after_the_other(accelerator, case, act):
 
 
 @pytest.mark.parametrize('act', kernels.COMPILED_ACTIVATIONS)
-def test_every_activation(accelerator, act):
+@pytest.mark.parametrize('case', ['pointwise', 'pointwise, again'])
+def test_every_activation(accelerator, act, case):
   del accelerator
-  found = value_and_gradients('pointwise', act, 'compiled')
-  assert_close(found, value_and_gradients('pointwise', act, 'native'))
+  found = value_and_gradients(case, act, 'compiled')
+  assert_close(found, value_and_gradients(case, act, 'native'))
 
 
+@pytest.mark.parametrize('case', ['depthwise', 'pointwise, again', 'first layer'])
 @pytest.mark.parametrize('of', [(1, 2, 3), (2, 3), (1,)])
-def test_some_gradients(accelerator, of):
-  """A frozen kernel, a first layer: no kernel makes these alone."""
+def test_some_gradients(accelerator, of, case):
+  """A frozen kernel, a first layer: only this has a kernel that makes some alone."""
   del accelerator
-  found = value_and_gradients('depthwise', 'relu', 'compiled', of)
-  assert_close(found, value_and_gradients('depthwise', 'relu', 'sliced', of))
+  found = value_and_gradients(case, 'relu', 'compiled', of)
+  assert_close(found, value_and_gradients(case, 'relu', 'sliced', of))
 
 
-def test_the_same_from_any_number_of_threads(accelerator):
+@pytest.mark.parametrize('case', ['pointwise, wide', *AGAIN])
+def test_the_same_from_any_number_of_threads(accelerator, case):
   """Sums are of parts that depend on shapes alone: twice the same, to the bit."""
   del accelerator
-  first, second = (
-    value_and_gradients('pointwise, wide', 'relu6', 'compiled') for _ in range(2)
-  )
+  first, second = (value_and_gradients(case, 'relu6', 'compiled') for _ in range(2))
   for one, other in zip(first, second, strict=True):
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize('case', AGAIN)
+def test_an_output_that_is_made_again_is_not_there(accelerator, case):
+  del accelerator
+  text = program(case, 'compiled').as_text()
+  assert '_norm_again"' in text
+
+
+@pytest.mark.parametrize('case', AGAIN)
+def test_xla_alone_keeps_it(case, monkeypatch):
+  """It finds that an output is made twice, as long as nothing hides that from it."""
+
+  def products():
+    text = program(case, 'sliced').as_text()
+    return sum(text.count(f' {name}(') for name in ('dot', 'convolution'))
+
+  again = products()
+  monkeypatch.setattr(kernels, 'LARGE', 1 << 62)
+  monkeypatch.setattr(kernels, 'SHORT', 0)
+  assert again == products() > 0
 
 
 def test_a_layer_has_the_numbers_of_its_parts():

@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <vector>
 
-#ifdef __AVX512VBMI2__
+#ifdef __SSE__
 #include <immintrin.h>
 #endif
 

@@ -102,6 +102,7 @@ struct Runs {
 // at whole vectors' addresses.
 struct Cached {
   static void put(float* p, Wide value) { Broad::at(p) = value; }
+  static void flush() {}
 };
 struct Streamed {
   static bool is_for(const float* p, int64_t columns) {
@@ -114,6 +115,12 @@ struct Streamed {
     _mm256_stream_ps(p, (__m256)value);
 #else
     Broad::at(p) = value;
+#endif
+  }
+  // What was streamed is there for other threads.
+  static void flush() {
+#ifdef __SSE__
+    _mm_sfence();
 #endif
   }
 };
