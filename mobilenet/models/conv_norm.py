@@ -6,8 +6,8 @@ the norm's sums while it writes, and makes that gradient piece by piece where it
 used. Without it one is written down after the other.
 
 Where it costs less to compute a convolution's output again than to read it, the
-accelerator does not keep it for the gradients (`kernels.is_made_again`). XLA alone finds
-that both are the same, and keeps it.
+accelerator does not keep it for the gradients (`kernels.is_made_again`). XLA alone
+finds that both are the same, and keeps it.
 """
 
 from typing import Any, NamedTuple
@@ -68,9 +68,9 @@ class Pending(NamedTuple):
 
 # ---- what it means and how it is written --------------------------------------------
 #
-# Its derivatives are given the statistics and, if it was kept, the convolution's output,
-# which are there already. To differentiate them again, as their meaning does, these are
-# made anew.
+# Its derivatives are given the statistics and, if it was kept, the convolution's
+# output, which are there already. To differentiate them again, as their meaning does,
+# these are made anew.
 
 
 def _unit(x, kernel, scale, bias, *, window, lowering, kept, **how):

@@ -111,11 +111,43 @@ def test_the_same_from_any_number_of_threads(accelerator, case):
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize('case', AGAIN)
-def test_an_output_that_is_made_again_is_not_there(accelerator, case):
+def in_float64(case):
+  """y, mean, variance, gradients of kernel, scale and bias, by the formulas; relu."""
+  x, kernel, scale, bias = (np.asarray(a, np.float64) for a in arrays(case))
+  size, stride = CASES[case][-3:-1]
+  pad = (size - 1) // 2
+  padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+  windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (1, 2))
+  windows = np.moveaxis(windows[:, ::stride, ::stride], 3, -1)
+  patches = windows.reshape(-1, size * size * x.shape[-1])
+  before = patches @ kernel.reshape(-1, kernel.shape[-1])
+  mean, variance = before.mean(0), before.var(0)
+  inverse = 1 / np.sqrt(variance + 1e-3)
+  unit = (before - mean) * inverse
+  y = unit * scale + bias
+  z = np.cos(np.maximum(y, 0)) * (y > 0)
+  d_scale, d_bias = (z * unit).sum(0), z.sum(0)
+  d = scale * inverse * (z - (d_bias + unit * d_scale) / len(z))
+  d_kernel = (patches.T @ d).reshape(kernel.shape)
+  y = np.maximum(y, 0).reshape(*windows.shape[:3], -1)
+  return [y, mean, variance, d_kernel, d_scale, d_bias]
+
+
+@pytest.mark.parametrize('case', ['pointwise', 'full', *AGAIN])
+@pytest.mark.parametrize('lowering', ['native', 'sliced', 'compiled'])
+def test_against_float64(accelerator, case, lowering):
   del accelerator
-  text = program(case, 'compiled').as_text()
+  found = value_and_gradients(case, 'relu', lowering, (1, 2, 3))
+  assert_close(found, in_float64(case))
+
+
+@pytest.mark.parametrize('case', AGAIN)
+def test_an_output_that_is_made_again_is_not_kept(accelerator, case):
+  del accelerator
+  of = (1, 2, 3) if 'first' in case else (0, 1, 2, 3)
+  text = program(case, 'compiled', of=of).as_text()
   assert '_norm_again"' in text
+  assert '_norm_again_gradients"' in text
 
 
 @pytest.mark.parametrize('case', AGAIN)

@@ -91,9 +91,9 @@ def has_norm(x: jax.Array, act: str) -> bool:
 def is_made_again(window: Window, images: int) -> bool:
   """Whether the output of a convolution with a norm is not kept for the gradients.
 
-  Those are first layers, and what widens large maps: `pointwise_norm_again`, on AVX-512,
-  took 0.5 of the time of `pointwise_norm` and its gradients 0.7 (batch 16, 112 px, 16 to
-  96 channels).
+  Those are first layers, and what widens large maps: with AVX-512,
+  `pointwise_norm_again` took 0.5 of the time of `pointwise_norm`, and its gradients 0.7
+  (16 images of 112 px, 16 to 96 channels).
   """
   if window.groups > 1 or not _is_known(images, *window.image):
     return False
@@ -254,8 +254,9 @@ def normalized_gradients(
 ) -> dict[str, jax.Array] | None:
   """Gradients by name, of 'images', 'kernel', 'scale' and 'bias', from that of act(y).
 
-  `rest` is the convolution's output, if it was kept, and that gradient. None if they are
-  not compiled, or others are wanted than all; of a full convolution, all but the images.
+  `rest` is the convolution's output, if it was kept, and that gradient. None if they
+  are not compiled, or others are wanted than all, or all but the images' of a full
+  convolution.
   """
   unit = _unit(x, kernel, window, epsilon, act)
   if unit is None:

@@ -98,7 +98,8 @@ ffi::Error normalized(ffi::ThreadPool& pool, const Input& input, const Array& ke
   moments(sums.totals(), input.pixels(), mean->typed_data(), variance->typed_data());
   Norm norm(scale.typed_data(), bias.typed_data(), mean->typed_data(),
             variance->typed_data(), epsilon, columns);
-  Packed w(folded(norm, kernel.typed_data(), depth).data(), norm.shift.data(), depth, columns);
+  Packed w(folded(norm, kernel.typed_data(), depth).data(), norm.shift.data(), depth,
+           columns);
   float* to = y->typed_data();
   bool known = with_activation(act, [&](auto a) {
     if (Streamed::is_for(to, columns)) write<decltype(a), Streamed>(pool, input, w, to);
@@ -151,19 +152,83 @@ void take_slope(float* u, const float* g, float* sums, int64_t rows, int64_t col
   });
 }
 
-// dx, if it is not null, is that of pixels.
+// What the gradient of `before` has besides z * factor: before * slope + offset.
+struct Rest {
+  std::vector<double> slope, offset;
+
+  // From the totals of a whole batch; writes the gradients of scale and bias.
+  Rest(const Norm& norm, const float* mean, const float* kernel, int64_t depth,
+       int64_t pixels, const float* xz, const float* z, float* d_scale, float* d_bias)
+      : slope(norm.channels), offset(norm.channels) {
+    for (int64_t c = 0; c < norm.channels; ++c) {
+      double product = -double(mean[c]) * z[c];  // the sum of z * (before - mean)
+      for (int64_t k = 0; k < depth; ++k)
+        product += double(kernel[k * norm.channels + c]) * xz[k * norm.channels + c];
+      product *= norm.inverse[c];
+      d_scale[c] = product;
+      d_bias[c] = z[c];
+      slope[c] = -norm.factor[c] * norm.inverse[c] * product / pixels;
+      offset[c] = -norm.factor[c] * double(z[c]) / pixels - slope[c] * mean[c];
+    }
+  }
+};
+
+// x^T d.
+void write_kernel_gradient(const Norm& norm, const Rest& rest, Totals& totals,
+                           const float* kernel, int64_t depth, float* d_kernel) {
+  const float *xz = totals.xz(0), *xx = totals.xx(0), *x = totals.x(0);
+  int64_t columns = norm.channels;
+  for (int64_t k = 0; k < depth; ++k)
+    for (int64_t c = 0; c < columns; ++c) {
+      double x_before = 0;
+      for (int64_t i = 0; i < depth; ++i)
+        x_before += double(xx[k * totals.wide + i]) * kernel[i * columns + c];
+      d_kernel[k * columns + c] = double(xz[k * columns + c]) * norm.factor[c] +
+                                  x_before * rest.slope[c] + x[k] * rest.offset[c];
+    }
+}
+
+// dx += x (w slope w^T) + offset w^T.
+void add_rest(ffi::ThreadPool& pool, const Flat& input, const Rest& rest,
+              const float* kernel, int64_t columns, float* dx) {
+  int64_t depth = input.depth();
+  std::vector<float> of_x(depth * depth), constant(depth);
+  for (int64_t k = 0; k < depth; ++k) {
+    const float* row = kernel + k * columns;
+    double sum = 0;
+    for (int64_t c = 0; c < columns; ++c) sum += rest.offset[c] * row[c];
+    constant[k] = sum;
+    for (int64_t i = 0; i < depth; ++i) {
+      sum = 0;
+      for (int64_t c = 0; c < columns; ++c)
+        sum += rest.slope[c] * kernel[i * columns + c] * row[c];
+      of_x[i * depth + k] = sum;
+    }
+  }
+  Packed packed(of_x.data(), constant.data(), depth, depth);
+  parallel(pool, input.items(), [&](int64_t item) {
+    std::vector<float> added;
+    input.each(item, [&](const Runs& x, int64_t pixel, int64_t count) {
+      added.resize(count * depth);
+      product_block<Linear>(x, packed, added.data(), count);
+      float* to = dx + pixel * depth;
+      for (int64_t i = 0; i < count * depth; ++i) to[i] += added[i];
+    });
+  });
+}
+
+// dx is that of the pixels of a pointwise convolution, and null of another.
 template <typename Input>
 ffi::Error gradients(ffi::ThreadPool& pool, const Input& input, const Array& kernel,
                      const Array& scale, const Array& bias, const Array& mean,
                      const Array& variance, const Array& g, float* dx, Result d_kernel,
                      Result d_scale, Result d_bias, std::string_view act, float epsilon) {
   int64_t depth = input.depth(), columns = scale.element_count();
-  const float* w = kernel.typed_data();
   Norm norm(scale.typed_data(), bias.typed_data(), mean.typed_data(),
             variance.typed_data(), epsilon, columns);
-  std::vector<float> w_factor = folded(norm, w, depth);
-  Packed forward(w_factor.data(), norm.shift.data(), depth, columns);
-  Packed backward = Packed::transposed(w_factor.data(), columns, depth);
+  std::vector<float> w = folded(norm, kernel.typed_data(), depth);
+  Packed forward(w.data(), norm.shift.data(), depth, columns);
+  Packed backward = Packed::transposed(w.data(), columns, depth);
   Totals totals(input.items(), depth, columns);
   bool known = with_activation(act, [&](auto a) {
     parallel(pool, input.items(), [&](int64_t item) {
@@ -182,51 +247,12 @@ ffi::Error gradients(ffi::ThreadPool& pool, const Input& input, const Array& ker
   });
   if (!known) return unknown("unknown activation");
   totals.add_up(pool);
-  const float *xz = totals.xz(0), *xx = totals.xx(0), *x = totals.x(0);
-  std::vector<double> slope(columns), offset(columns);
-  for (int64_t c = 0; c < columns; ++c) {
-    double inverse = norm.inverse[c], m = mean.typed_data()[c], sum = totals.z(0)[c];
-    double product = -m * sum;  // the sum of z * (before - m)
-    for (int64_t k = 0; k < depth; ++k)
-      product += double(w[k * columns + c]) * xz[k * columns + c];
-    product *= inverse;
-    d_scale->typed_data()[c] = product;
-    d_bias->typed_data()[c] = sum;
-    slope[c] = -norm.factor[c] * inverse * product / input.pixels();
-    offset[c] = -norm.factor[c] * sum / input.pixels() - slope[c] * m;
-  }
-  for (int64_t k = 0; k < depth; ++k)
-    for (int64_t c = 0; c < columns; ++c) {
-      double sum = 0;
-      for (int64_t i = 0; i < depth; ++i)
-        sum += double(xx[k * totals.wide + i]) * w[i * columns + c];
-      d_kernel->typed_data()[k * columns + c] = norm.factor[c] * double(xz[k * columns + c]) +
-                                                slope[c] * sum +
-                                                offset[c] * x[k];
-    }
-  if (!dx) return ffi::Error::Success();
-  std::vector<float> of_x(depth * depth), constant(depth);
-  for (int64_t k = 0; k < depth; ++k) {
-    double sum = 0;
-    for (int64_t c = 0; c < columns; ++c) sum += offset[c] * w[k * columns + c];
-    constant[k] = sum;
-    for (int64_t i = 0; i < depth; ++i) {
-      sum = 0;
-      for (int64_t c = 0; c < columns; ++c)
-        sum += slope[c] * w[i * columns + c] * w[k * columns + c];
-      of_x[i * depth + k] = sum;
-    }
-  }
-  Packed rest(of_x.data(), constant.data(), depth, depth);
-  parallel(pool, input.items(), [&](int64_t item) {
-    std::vector<float> added;
-    input.each(item, [&](const Runs& rows, int64_t pixel, int64_t count) {
-      added.resize(count * depth);
-      product_block<Linear>(rows, rest, added.data(), count);
-      float* to = dx + pixel * depth;
-      for (int64_t i = 0; i < count * depth; ++i) to[i] += added[i];
-    });
-  });
+  Rest rest(norm, mean.typed_data(), kernel.typed_data(), depth, input.pixels(),
+            totals.xz(0), totals.z(0), d_scale->typed_data(), d_bias->typed_data());
+  write_kernel_gradient(norm, rest, totals, kernel.typed_data(), depth,
+                        d_kernel->typed_data());
+  if constexpr (std::is_same_v<Input, Flat>)
+    add_rest(pool, input, rest, kernel.typed_data(), columns, dx);
   return ffi::Error::Success();
 }
 
@@ -256,15 +282,15 @@ ffi::Error conv_norm_again(ffi::ThreadPool pool, Array x, Array kernel, Array sc
                            int64_t stride, int64_t top, int64_t left, std::string_view act,
                            float epsilon) {
   Window w(x.dimensions(), kernel.dimensions(), y->dimensions(), stride, top, left);
-  return normalized(pool, ShortPatches{{w, x.typed_data()}}, kernel, scale, bias, y, mean, variance,
-                    act, epsilon);
+  return normalized(pool, ShortPatches{{w, x.typed_data()}}, kernel, scale, bias, y, mean,
+                    variance, act, epsilon);
 }
 
 // Of all but the images.
 ffi::Error conv_norm_again_gradients(ffi::ThreadPool pool, Array x, Array kernel,
                                      Array scale, Array bias, Array mean, Array variance,
-                                     Array g, Result d_kernel, Result d_scale, Result d_bias,
-                                     int64_t stride, int64_t top, int64_t left,
+                                     Array g, Result d_kernel, Result d_scale,
+                                     Result d_bias, int64_t stride, int64_t top, int64_t left,
                                      std::string_view act, float epsilon) {
   Window w(x.dimensions(), kernel.dimensions(), g.dimensions(), stride, top, left);
   return gradients(pool, ShortPatches{{w, x.typed_data()}}, kernel, scale, bias, mean,

@@ -20,7 +20,8 @@ void run_conv(ffi::ThreadPool& pool, const Window& w, const float* x, const Pack
 }
 
 // Adds the patches of output rows begin ... end to the pixels that they were taken from.
-void scatter(const Window& w, const float* patches, float* image, int64_t begin, int64_t end) {
+void scatter(const Window& w, const float* patches, float* image, int64_t begin,
+             int64_t end) {
   const float* run = patches;
   for (int64_t y = begin; y < end; ++y)
     for (int64_t x = 0; x < w.out_columns; ++x)
@@ -86,12 +87,13 @@ ffi::Error conv_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Result o
   std::vector<float> sums(items * size);
   Patches patches{w, x.typed_data()};
   parallel(pool, items, [&](int64_t item) {
+    auto add = [&](const Runs& row, int64_t pixel, int64_t count) {
+      outer_block(row, g.typed_data() + pixel * w.features, sums.data() + item * size, count,
+                  w.features);
+    };
     for (int64_t n = item; n < w.images; n += items)
       for (int64_t band = 0; band < w.bands(); ++band)
-        patches.each(n * w.bands() + band, [&](const Runs& row, int64_t pixel, int64_t count) {
-          outer_block(row, g.typed_data() + pixel * w.features, sums.data() + item * size,
-                      count, w.features);
-        });
+        patches.each(n * w.bands() + band, add);
   });
   add_up(pool, sums.data(), items, size, out->typed_data());
   return ffi::Error::Success();

@@ -47,7 +47,7 @@ struct Patches {
     int64_t width = ((w.out_columns - 1) * w.stride + w.size) * w.channels;
     int64_t left = w.left * w.channels;
     int64_t inside = std::min(w.columns * w.channels, width - left);
-    std::vector<float> padded(count * width + kWide);  // whose last vector may be read whole
+    std::vector<float> padded(count * width + kWide);  // a vector may be read past the end
     for (int64_t i = 0; i < count; ++i) {
       int64_t row = first + i - w.top;
       if (row < 0 || row >= w.rows) continue;

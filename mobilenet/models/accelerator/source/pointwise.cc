@@ -52,7 +52,8 @@ void run_kernel_gradient(ffi::ThreadPool& pool, const float* x, float* total, in
     for (int64_t m = rows * item / items; m < end; m += block) {
       int64_t count = std::min(block, end - m);
       const float* g = g_rows(m, count, buffer);
-      outer_block(Runs::of(x + m * depth, depth), g, sums.data() + item * size, count, columns);
+      outer_block(Runs::of(x + m * depth, depth), g, sums.data() + item * size, count,
+                  columns);
     }
   });
   add_up(pool, sums.data(), items, size, total);
