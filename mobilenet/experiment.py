@@ -114,7 +114,10 @@ def make_optimizer(
     TrainingError: see `training.optimizer`.
   """
   flat = shards(config) == 1
-  tx = optimizer.make_optimizer(config.optimizer, schedule, flat=flat)
+  lowering = config.model.lowering
+  tx = optimizer.make_optimizer(
+    config.optimizer, schedule, flat=flat, lowering=lowering
+  )
   return parts.optimizer_of(model, tx)
 
 

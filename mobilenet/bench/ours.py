@@ -139,7 +139,9 @@ def jitted_step(model, variables, batch: dict, kind: str) -> tuple:
   """
   task, how = TASKS[kind], recipe.RECIPES[kind]
   tx = optimizer.make_optimizer(
-    OPTIMIZERS[how.optimizer], lambda _: jnp.float32(recipe.LEARNING_RATE)
+    OPTIMIZERS[how.optimizer],
+    lambda _: jnp.float32(recipe.LEARNING_RATE),
+    lowering=model.network.style.lowering,
   )
   mesh = sharding.make_mesh(jax.devices()[:1])
   current = jax.jit(

@@ -13,6 +13,7 @@ import optax
 from mobilenet.training import fields
 from mobilenet.training.errors import TrainingError, require
 from mobilenet.training.staleness import delayed
+from mobilenet.training.update import OneRule, Rmsprop
 
 Mask = Callable[[Any], Any]
 # First what works element by element, then what needs the names of parameters.
@@ -22,7 +23,12 @@ _SHARED = ('clip_norm', 'decay_depthwise', 'layer_decay', 'stale_steps')
 
 
 def make_optimizer(
-  cfg: Any, schedule: optax.Schedule, *, params: Any = None, flat: bool = True
+  cfg: Any,
+  schedule: optax.Schedule,
+  *,
+  params: Any = None,
+  flat: bool = True,
+  lowering: str = 'auto',
 ) -> optax.GradientTransformation:
   """Builds the optimizer that `cfg.name` names.
 
@@ -51,6 +57,7 @@ def make_optimizer(
     params: if given, the decay mask is checked on them at once.
     flat: whether the state is one vector for all parameters; otherwise it has an array
       for each, which devices can share (see `optimizer_layout`).
+    lowering: of the update, as that of the network's operations (`models.lowering`).
 
   Raises:
     TrainingError: for an unknown name or field, a value out of range, or a
@@ -87,7 +94,11 @@ def make_optimizer(
   # On one vector instead of hundreds of arrays: hundreds of small kernels cost more
   # than the arithmetic, to compile and, in small networks, to run.
   tx = optax.chain(optax.flatten(elementwise) if flat else elementwise, *rest)
-  return delayed(tx, fields.get(cfg, 'stale_steps') or 0, flat=flat)
+  stale_steps = fields.get(cfg, 'stale_steps') or 0
+  if name == 'rmsprop_tf' and flat and not (clip_norm or layer_decay or stale_steps):
+    rule = Rmsprop(schedule, **_RMSPROP_TF | own, lowering=lowering)
+    return OneRule.of(tx, rule) if rule.momentum else tx
+  return delayed(tx, stale_steps, flat=flat)
 
 
 def path_mask(params: Any, decay_depthwise: bool) -> Any:
@@ -161,13 +172,16 @@ def _by_row(decay: float) -> optax.GradientTransformation:
   return optax.stateless(scaled)
 
 
+_RMSPROP_TF = {'decay': 0.9, 'momentum': 0.9, 'eps': 1e-10}
+
+
 def _rmsprop_tf(
   schedule: optax.Schedule,
   mask: Mask,
   *,
-  decay: float = 0.9,
-  momentum: float = 0.9,
-  eps: float = 1e-10,
+  decay: float = _RMSPROP_TF['decay'],
+  momentum: float = _RMSPROP_TF['momentum'],
+  eps: float = _RMSPROP_TF['eps'],
 ) -> Parts:
   """tf.compat.v1.train.RMSPropOptimizer, the ApplyRMSProp kernel.
 

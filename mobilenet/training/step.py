@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from mobilenet.training import parts, sharding
 from mobilenet.training.accumulation import in_parts
 from mobilenet.training.state import TrainState, ema_decay_at
+from mobilenet.training.update import Learned, make_update
 
 # What the seed of a config is folded with, so that no two uses share a stream.
 DROPOUT = 1
@@ -42,6 +43,8 @@ def make_train_step(
   A non-finite loss or gradient leaves no trace: parameters, optimizer, statistics and
   averages stay as they were and the step is counted as skipped.
   """
+
+  update = make_update(tx, mesh)
 
   def train_step(state: TrainState, batch):
     # In here: outside, these would be operations of their own, compiled at every start.
@@ -81,30 +84,20 @@ def make_train_step(
       factor = accumulate / weight
       loss, gradients = jax.tree.map(lambda x: lax.mul(x, factor), (loss, gradients))
     gradients = sharding.cut(mesh, gradients)
-    params = learned['params']
     good = all_finite((loss, gradients))
-    updates, opt_state = tx.update(gradients, state.opt_state, params)
     statistics, _ = parts.split(model, statistics)
-    variables = {'params': jax.tree.map(lax.add, params, updates), **statistics}
-    sums = jax.tree.map(jnp.add, state.sums, sums)
-    ema = averaged
-    if ema_decay is not None:
-      decay = ema_decay_at(state.step, ema_decay)
-      ema = jax.tree.map(
-        lambda old, new: lax.add(new, lax.mul(decay, lax.sub(old, new))), ema, variables
-      )
-    kept = jax.tree.map(
-      lambda new, old: lax.select_n(good, old, new),
-      (variables, opt_state, ema, sums),
-      (learned, state.opt_state, averaged, state.sums),
+    decay = None if ema_decay is None else ema_decay_at(state.step, ema_decay)
+    before = Learned(learned, state.opt_state, averaged)
+    after = update(before, gradients, statistics, good, decay)
+    sums = jax.tree.map(
+      lambda old, new: lax.select(good, old + new, old), state.sums, sums
     )
-    variables, opt_state, ema, sums = kept
     bad = 1 - good.astype(jnp.int32)
     state = TrainState(
       step=state.step + 1,
-      variables=parts.join(variables, fixed),
-      opt_state=opt_state,
-      ema=None if state.ema is None else parts.join(ema, fixed_averages),
+      variables=parts.join(after.variables, fixed),
+      opt_state=after.opt_state,
+      ema=None if state.ema is None else parts.join(after.averages, fixed_averages),
       sums=sums,
       skipped=state.skipped + bad,
       skipped_in_a_row=(state.skipped_in_a_row + bad) * bad,

@@ -36,6 +36,7 @@ KERNELS = (
   'pointwise_norm_gradients',
   'norm',
   'norm_gradients',
+  'rmsprop',
 )
 COMPILED_ACTIVATIONS = ('linear', 'relu', 'relu6', 'hard_swish')
 # Rows from which x^T g is faster here; on shorter matrices XLA's product is.
@@ -273,6 +274,46 @@ def normalized_gradients(
   given = (*images, scale, bias, mean, variance, *rest)
   found = _call(f'{name}_norm{again}_gradients', outs, *given, **how)
   return dict(zip(arrays, found, strict=True))
+
+
+def rmsprop(
+  good: jax.Array,
+  rate: jax.Array,
+  average_decay: jax.Array | float,
+  state: tuple[jax.Array, jax.Array],
+  gradients: list[jax.Array],
+  weights: list[jax.Array],
+  averages: list[jax.Array],
+  *,
+  decay: float,
+  momentum: float,
+  epsilon: float,
+) -> tuple[jax.Array, jax.Array, list[jax.Array], list[jax.Array]]:
+  """A step of TensorFlow's RMSprop, as `optimizer` has it: (*state, weights, averages).
+
+  Args:
+    good: a bool; if it is false, all stays as it was.
+    rate, average_decay: scalars; an average a of w becomes w + average_decay * (a - w).
+    state: means of squares, and momentum; a vector each, of all weights in their order.
+    gradients, weights, averages: float32, of the same shapes; averages may be [].
+  """
+  scalars = [jnp.asarray(x, jnp.float32) for x in (good, rate, average_decay)]
+  changed = [*weights, *averages]
+  outs = [_like(array.shape) for array in (*state, *changed)]
+  # Written where they are read: the last arguments, and the state.
+  first = len(scalars) + len(state) + len(gradients)
+  aliases = {3: 0, 4: 1} | {first + n: 2 + n for n in range(len(changed))}
+  call = jax.ffi.ffi_call('mobilenet_rmsprop', outs, input_output_aliases=aliases)
+  register()
+  how = {'decay': decay, 'momentum': momentum, 'epsilon': epsilon}
+  squares, steps, *found = call(
+    *scalars,
+    *state,
+    *gradients,
+    *changed,
+    **{name: np.float32(value) for name, value in how.items()},
+  )
+  return squares, steps, found[: len(weights)], found[len(weights) :]
 
 
 def _unit(x, kernel, window, epsilon, act) -> tuple[str, tuple, dict] | None:
