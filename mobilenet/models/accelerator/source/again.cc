@@ -228,7 +228,7 @@ ffi::Error gradients(ffi::ThreadPool& pool, const Input& input, const Array& ker
             variance.typed_data(), epsilon, columns);
   std::vector<float> w = folded(norm, kernel.typed_data(), depth);
   Packed forward(w.data(), norm.shift.data(), depth, columns);
-  Packed backward = Packed::transposed(w.data(), columns, depth);
+  Packed backward = Packed::transposed(pool, w.data(), columns, depth);
   Totals totals(input.items(), depth, columns);
   bool known = with_activation(act, [&](auto a) {
     parallel(pool, input.items(), [&](int64_t item) {

@@ -64,7 +64,7 @@ ffi::Error conv_norm(ffi::ThreadPool pool, Array x, Array kernel, Array scale, A
 ffi::Error conv_input_gradient(ffi::ThreadPool pool, Array kernel, Array g, Result dx,
                                int64_t stride, int64_t top, int64_t left) {
   Window w(dx->dimensions(), kernel.dimensions(), g.dimensions(), stride, top, left);
-  Packed packed = Packed::transposed(kernel.typed_data(), w.features, w.depth());
+  Packed packed = Packed::transposed(pool, kernel.typed_data(), w.features, w.depth());
   parallel(pool, w.images, [&](int64_t n) {
     std::vector<float> patches(w.band() * w.out_columns * w.depth());
     float* image = dx->typed_data() + w.image(n);
@@ -84,18 +84,19 @@ ffi::Error conv_kernel_gradient(ffi::ThreadPool pool, Array x, Array g, Result o
                                 int64_t stride, int64_t top, int64_t left) {
   Window w(x.dimensions(), out->dimensions(), g.dimensions(), stride, top, left);
   int64_t size = w.depth() * w.features, items = std::min<int64_t>(8, w.images);
-  std::vector<float> sums(items * size);
+  std::unique_ptr<float[]> sums(new float[items * size]);
   Patches patches{w, x.typed_data()};
   parallel(pool, items, [&](int64_t item) {
+    float* own = sums.get() + item * size;
+    std::fill(own, own + size, 0.0f);
     auto add = [&](const Runs& row, int64_t pixel, int64_t count) {
-      outer_block(row, g.typed_data() + pixel * w.features, sums.data() + item * size, count,
-                  w.features);
+      outer_block(row, g.typed_data() + pixel * w.features, own, count, w.features);
     };
     for (int64_t n = item; n < w.images; n += items)
       for (int64_t band = 0; band < w.bands(); ++band)
         patches.each(n * w.bands() + band, add);
   });
-  add_up(pool, sums.data(), items, size, out->typed_data());
+  add_up(pool, sums.get(), items, size, out->typed_data());
   return ffi::Error::Success();
 }
 

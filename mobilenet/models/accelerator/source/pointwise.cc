@@ -45,18 +45,19 @@ void run_kernel_gradient(ffi::ThreadPool& pool, const float* x, float* total, in
                          int64_t depth, int64_t columns, const Rows& g_rows) {
   int64_t size = depth * columns, items = summing_items(size);
   int64_t block = rows_of_sum(depth, columns);
-  std::vector<float> sums(items * size);
+  std::unique_ptr<float[]> sums(new float[items * size]);
   parallel(pool, items, [&](int64_t item) {
+    float* own = sums.get() + item * size;
+    std::fill(own, own + size, 0.0f);  // here, where they are used next
     std::vector<float> buffer;
     int64_t end = rows * (item + 1) / items;
     for (int64_t m = rows * item / items; m < end; m += block) {
       int64_t count = std::min(block, end - m);
       const float* g = g_rows(m, count, buffer);
-      outer_block(Runs::of(x + m * depth, depth), g, sums.data() + item * size, count,
-                  columns);
+      outer_block(Runs::of(x + m * depth, depth), g, own, count, columns);
     }
   });
-  add_up(pool, sums.data(), items, size, total);
+  add_up(pool, sums.get(), items, size, total);
 }
 
 ffi::Error pointwise(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result out,
@@ -107,7 +108,7 @@ ffi::Error pointwise_norm_gradients(ffi::ThreadPool pool, Array x, Array kernel,
   int64_t rows = x.element_count() / depth;
   Norm norm(scale.typed_data(), bias.typed_data(), mean.typed_data(),
             variance.typed_data(), epsilon, columns);
-  Packed packed = Packed::transposed(kernel.typed_data(), columns, depth);
+  Packed packed = Packed::transposed(pool, kernel.typed_data(), columns, depth);
   bool known = with_activation(act, [&](auto a) {
     NormGradient<decltype(a)> gradient(pool, norm, mean.typed_data(), before.typed_data(),
                                        g.typed_data(), rows, d_scale->typed_data(),

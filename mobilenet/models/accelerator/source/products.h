@@ -64,16 +64,21 @@ struct Packed {
     });
   }
 
-  // From a matrix (columns, depth), without a bias.
-  static Packed transposed(const float* matrix, int64_t depth, int64_t columns) {
+  // From a matrix (columns, depth), without a bias; a line of each row at a time.
+  static Packed transposed(ffi::ThreadPool& pool, const float* matrix, int64_t depth,
+                           int64_t columns) {
     Packed packed(depth, columns);
-    each_panel(columns, [&](int64_t c, auto vectors, auto) {
-      int64_t width = vectors() * kWide, n = std::min(width, columns - c);
-      float* panel = packed.weights.data() + c * depth;
-      for (int64_t k = 0; k < depth; k += kVector)  // a line of each row at a time
-        for (int64_t j = 0; j < n; ++j)
-          for (int64_t i = k; i < std::min(k + kVector, depth); ++i)
-            panel[i * width + j] = matrix[(c + j) * depth + i];
+    constexpr int64_t step = 8 * kVector;
+    parallel(pool, (depth + step - 1) / step, [&](int64_t item) {
+      int64_t end = std::min(depth, (item + 1) * step);
+      each_panel(columns, [&](int64_t c, auto vectors, auto) {
+        int64_t width = vectors() * kWide, n = std::min(width, columns - c);
+        float* panel = packed.weights.data() + c * depth;
+        for (int64_t k = item * step; k < end; k += kVector)
+          for (int64_t j = 0; j < n; ++j)
+            for (int64_t i = k; i < std::min(k + kVector, end); ++i)
+              panel[i * width + j] = matrix[(c + j) * depth + i];
+      });
     });
     return packed;
   }
