@@ -20,6 +20,7 @@ TESTS = (
   'tests/models/test_accelerator.py',
   'tests/models/test_conv_norm.py',
   'tests/models/test_lowering.py',
+  'tests/training/test_update.py',
 )
 FLAGS = (
   *(flag for flag in build.FLAGS if not flag.startswith('-O')),
