@@ -72,17 +72,16 @@ def make_update(
       params, opt_state, averages = _by_optax(
         tx, gradients, before.opt_state, params, averages, good, decay
       )
-    old = {name: before.variables[name] for name in statistics}
-    old_averages = {name: before.averages[name] for name in statistics if averages}
-    new_averages = _averaged(old_averages, statistics, decay) if averages else {}
+    old, old_averages = (
+      {name: own[name] for name in statistics if own}
+      for own in (before.variables, before.averages)
+    )
+    new_averages = _averaged(old_averages, statistics, decay) if old_averages else {}
     statistics, of_statistics = _kept(
       good, (statistics, new_averages), (old, old_averages)
     )
-    return Learned(
-      {'params': params, **statistics},
-      opt_state,
-      {'params': averages, **of_statistics} if averages else {},
-    )
+    averages = {} if averages is None else {'params': averages, **of_statistics}
+    return Learned({'params': params, **statistics}, opt_state, averages)
 
   return update
 
@@ -92,7 +91,7 @@ def _by_optax(tx, gradients, opt_state, params, averages, good, decay):
   # of arrays.
   updates, new_state = tx.update(gradients, opt_state, params)
   new_params = jax.tree.map(lax.add, params, updates)
-  new_averages = _averaged(averages, new_params, decay) if averages else averages
+  new_averages = averages and _averaged(averages, new_params, decay)
   return _kept(
     good, (new_params, new_state, new_averages), (params, opt_state, averages)
   )
