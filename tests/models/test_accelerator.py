@@ -12,13 +12,18 @@ from mobilenet.models.convolution import conv
 from mobilenet.models.window import Window
 
 
+def _forget():
+  kernels.register.cache_clear()
+  kernels._library.cache_clear()
+
+
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
   """No library is built or loaded yet."""
   monkeypatch.setattr(build, 'library_path', lambda: tmp_path / 'cache' / 'kernels.so')
-  kernels.register.cache_clear()
+  _forget()
   yield
-  kernels.register.cache_clear()
+  _forget()
 
 
 @pytest.mark.usefixtures('empty_cache')

@@ -45,8 +45,9 @@ LONG = 16_384
 FEW, WEIGHTS_A_ROW = 128, 256
 # Weights up to which a full convolution and its gradients are faster here than XLA's.
 SMALL = 1 << 20
-# A convolution with a norm whose output is made again for the gradients: of sums of so
-# few terms, and one of pixels of so many floats, twice as many as it reads.
+# A convolution with a norm whose output is made again for the gradients: a first layer
+# of sums of so few terms, and a pointwise one of two terms for each float of a vector
+# and of an output of so many floats, twice as many as it reads.
 SHORT, LARGE = 32, 6_000_000
 
 
@@ -92,18 +93,19 @@ def has_norm(x: jax.Array, act: str) -> bool:
 def is_made_again(window: Window, images: int) -> bool:
   """Whether the output of a convolution with a norm is not kept for the gradients.
 
-  Those are first layers, and what widens large maps: with AVX-512,
-  `pointwise_norm_again` took 0.5 of the time of `pointwise_norm`, and its gradients 0.7
-  (16 images of 112 px, 16 to 96 channels).
+  Those are first layers, and what widens large maps: there a sum takes less than to
+  write, read and write once more what it makes. A pointwise one's gradients need three
+  products then instead of two, so shorter vectors allow of fewer terms: 32 channels gain
+  nothing with AVX2 and some with AVX-512.
   """
-  if window.groups > 1 or not _is_known(images, *window.image):
+  if window.groups > 1 or not (is_built() and _is_known(images, *window.image)):
     return False
-  is_short = math.prod(window.kernel) * window.channels <= SHORT
+  terms = math.prod(window.kernel) * window.channels
   if not window.is_pointwise:
-    return is_short
+    return terms <= SHORT
   floats = images * math.prod(window.image) * window.features
   is_large = floats >= LARGE and window.features >= 2 * window.channels
-  return is_short and is_large and window.stride == 1
+  return terms <= 2 * _vector() and is_large and window.stride == 1
 
 
 def _is_inside(window):
@@ -352,15 +354,25 @@ def _call(name, out, *arrays, **attributes):
   return jax.ffi.ffi_call(f'mobilenet_{name}', out)(*arrays, **attributes)
 
 
+def _vector() -> int:
+  """Floats in the accelerator's vectors."""
+  return ctypes.c_int.in_dll(_library(), 'mobilenet_vector').value
+
+
 @functools.cache
 def register() -> None:
-  """Loads the library and makes its kernels known to XLA, once a process."""
+  """Makes the kernels known to XLA, once a process."""
+  library = _library()
+  for name in KERNELS:
+    handler = jax.ffi.pycapsule(getattr(library, f'mobilenet_{name}'))
+    jax.ffi.register_ffi_target(f'mobilenet_{name}', handler, platform='cpu')
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
   path = build.library_path()
   if not path.exists():
     raise build.AcceleratorError(
       f"lowering='compiled' needs the accelerator, which is not built: {build.COMMAND}"
     )
-  library = ctypes.CDLL(str(path))
-  for name in KERNELS:
-    handler = jax.ffi.pycapsule(getattr(library, f'mobilenet_{name}'))
-    jax.ffi.register_ffi_target(f'mobilenet_{name}', handler, platform='cpu')
+  return ctypes.CDLL(str(path))
