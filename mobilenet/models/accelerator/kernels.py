@@ -94,9 +94,9 @@ def is_made_again(window: Window, images: int) -> bool:
   """Whether the output of a convolution with a norm is not kept for the gradients.
 
   Those are first layers, and what widens large maps: there a sum takes less than to
-  write, read and write once more what it makes. A pointwise one's gradients need three
-  products then instead of two, so shorter vectors allow of fewer terms: 32 channels gain
-  nothing with AVX2 and some with AVX-512.
+  write, read and write once more what it makes. A pointwise one's gradients then need
+  three products instead of two, so shorter vectors allow of fewer terms: 32 channels
+  gain nothing with AVX2 and some with AVX-512.
   """
   if window.groups > 1 or not (is_built() and _is_known(images, *window.image)):
     return False
