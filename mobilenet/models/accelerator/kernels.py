@@ -305,16 +305,10 @@ def rmsprop(
   # Written where they are read: the last arguments, and the state.
   first = len(scalars) + len(state) + len(gradients)
   aliases = {3: 0, 4: 1} | {first + n: 2 + n for n in range(len(changed))}
-  call = jax.ffi.ffi_call('mobilenet_rmsprop', outs, input_output_aliases=aliases)
-  register()
+  arrays = (*scalars, *state, *gradients, *changed)
   how = {'decay': decay, 'momentum': momentum, 'epsilon': epsilon}
-  squares, steps, *found = call(
-    *scalars,
-    *state,
-    *gradients,
-    *changed,
-    **{name: np.float32(value) for name, value in how.items()},
-  )
+  how = {name: np.float32(value) for name, value in how.items()}
+  squares, steps, *found = _call('rmsprop', outs, *arrays, aliases=aliases, **how)
   return squares, steps, found[: len(weights)], found[len(weights) :]
 
 
@@ -349,9 +343,11 @@ def _geometry(window):
   }
 
 
-def _call(name, out, *arrays, **attributes):
+def _call(name, out, *arrays, aliases=None, **attributes):
+  """aliases: argument -> the result that is written over it."""
   register()
-  return jax.ffi.ffi_call(f'mobilenet_{name}', out)(*arrays, **attributes)
+  call = jax.ffi.ffi_call(f'mobilenet_{name}', out, input_output_aliases=aliases)
+  return call(*arrays, **attributes)
 
 
 def _vector() -> int:

@@ -70,16 +70,6 @@ std::vector<float> folded(const Norm& norm, const float* kernel, int64_t depth) 
   return w;
 }
 
-template <typename Act, typename To, typename Input>
-void write(ffi::ThreadPool& pool, const Input& input, const Packed& w, float* y) {
-  parallel(pool, input.items(), [&](int64_t item) {
-    input.each(item, [&](const Runs& x, int64_t pixel, int64_t count) {
-      product_block<Act, To>(x, w, y + pixel * w.columns, count);
-    });
-    To::flush();
-  });
-}
-
 template <typename Input>
 ffi::Error normalized(ffi::ThreadPool& pool, const Input& input, const Array& kernel,
                       const Array& scale, const Array& bias, Result y, Result mean,
@@ -102,8 +92,11 @@ ffi::Error normalized(ffi::ThreadPool& pool, const Input& input, const Array& ke
            columns);
   float* to = y->typed_data();
   bool known = with_activation(act, [&](auto a) {
-    if (Streamed::is_for(to, columns)) write<decltype(a), Streamed>(pool, input, w, to);
-    else write<decltype(a), Cached>(pool, input, w, to);
+    auto nothing = [](int64_t, float*, int64_t) {};
+    if (Streamed::is_for(to, columns))
+      run_products<decltype(a), Streamed>(pool, input, w, to, nothing);
+    else
+      run_products<decltype(a)>(pool, input, w, to, nothing);
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");
 }

@@ -5,20 +5,6 @@
 
 namespace {
 
-// Act(convolution + bias); finish(item, its output, pixels) is called for each row.
-template <typename Act, typename Finish>
-void run_conv(ffi::ThreadPool& pool, const Window& w, const float* x, const Packed& kernel,
-              float* out, const Finish& finish) {
-  Patches patches{w, x};
-  parallel(pool, patches.items(), [&](int64_t item) {
-    patches.each(item, [&](const Runs& row, int64_t pixel, int64_t count) {
-      float* to = out + pixel * w.features;
-      product_block<Act>(row, kernel, to, count);
-      finish(item, to, count);
-    });
-  });
-}
-
 // Adds the patches of output rows begin ... end to the pixels that they were taken from.
 void scatter(const Window& w, const float* patches, float* image, int64_t begin,
              int64_t end) {
@@ -41,8 +27,8 @@ ffi::Error conv(ffi::ThreadPool pool, Array x, Array kernel, Array bias, Result 
   Window w(x.dimensions(), kernel.dimensions(), out->dimensions(), stride, top, left);
   Packed packed(kernel.typed_data(), data_or_null(bias), w.depth(), w.features);
   bool known = with_activation(act, [&](auto a) {
-    run_conv<decltype(a)>(pool, w, x.typed_data(), packed, out->typed_data(),
-                          [](int64_t, float*, int64_t) {});
+    run_products<decltype(a)>(pool, Patches{w, x.typed_data()}, packed, out->typed_data(),
+                              [](int64_t, float*, int64_t) {});
   });
   return known ? ffi::Error::Success() : unknown("unknown activation");
 }
@@ -53,10 +39,10 @@ ffi::Error conv_norm(ffi::ThreadPool pool, Array x, Array kernel, Array scale, A
   Window w(x.dimensions(), kernel.dimensions(), y->dimensions(), stride, top, left);
   Packed packed(kernel.typed_data(), nullptr, w.depth(), w.features);
   Sums sums(w.images * w.bands(), w.features);
-  run_conv<Linear>(pool, w, x.typed_data(), packed, before->typed_data(),
-                   [&](int64_t item, float* out, int64_t pixels) {
-                     sums.add_moments(item, out, pixels);
-                   });
+  run_products<Linear>(pool, Patches{w, x.typed_data()}, packed, before->typed_data(),
+                       [&](int64_t item, float* out, int64_t pixels) {
+                         sums.add_moments(item, out, pixels);
+                       });
   return finish_norm(pool, sums, before->typed_data(), w.pixels(), scale, bias, y, mean,
                      variance, act, epsilon);
 }

@@ -62,4 +62,19 @@ struct Patches {
   }
 };
 
+// Act(x w + bias) of an input's pixels; finish(item, its output, pixels) is called for each
+// part of it that has just been written.
+template <typename Act, typename To = Cached, typename Input, typename Finish>
+void run_products(ffi::ThreadPool& pool, const Input& input, const Packed& w, float* out,
+                  const Finish& finish) {
+  parallel(pool, input.items(), [&](int64_t item) {
+    input.each(item, [&](const Runs& x, int64_t pixel, int64_t count) {
+      float* to = out + pixel * w.columns;
+      product_block<Act, To>(x, w, to, count);
+      finish(item, to, count);
+    });
+    To::flush();
+  });
+}
+
 }  // namespace
